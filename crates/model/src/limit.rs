@@ -1,0 +1,40 @@
+//! Every limit of the interfaces, by name and unit. The table in `docs/limits.md` repeats these values.
+
+/// Longest type name, in bytes.
+pub const TYPE_BYTES_MAX: usize = 128;
+/// Longest relation or permission name, in bytes.
+pub const RELATION_BYTES_MAX: usize = 64;
+/// Longest role or tenant id, in bytes.
+pub const ROLE_BYTES_MAX: usize = 128;
+/// Longest object id or grant id, in bytes.
+pub const ID_BYTES_MAX: usize = 1_024;
+/// Longest reason or ticket, in bytes.
+pub const REASON_BYTES_MAX: usize = 4 * 1_024;
+/// Longest idempotency key, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+/// Most updates in one write.
+pub const UPDATES_MAX: usize = 1_000;
+/// Most checks in one batch.
+pub const BATCH_CHECKS_MAX: usize = 10_000;
+/// Deepest chain of groups, scopes or inherited roles that one check follows.
+pub const DEPTH_MAX: u32 = 50;
+/// Most tuples that one check visits.
+pub const VISITED_MAX: u64 = 100_000;
+/// Most permissions that one role names, and most roles that it inherits.
+pub const ROLE_ENTRIES_MAX: usize = 1_000;
+/// Most grants or relationships that one call ends by filter; beyond it the filter has to be narrowed.
+pub const ENDED_BY_FILTER_MAX: usize = 100_000;
+/// Page of a list when the caller names none, in items.
+pub const PAGE_DEFAULT: usize = 1_000;
+/// Largest page of a list, in items.
+pub const PAGE_MAX: usize = 10_000;
+/// Largest message on any listener, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// How long the outcome of a write is remembered under its idempotency key, in milliseconds (24 hours).
+pub const IDEMPOTENCY_RETENTION_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Most idempotency keys remembered for one tenant; the oldest is forgotten first.
+pub const IDEMPOTENCY_KEYS_MAX: u64 = 1_000_000;
+/// Deadline of a check whose caller gave none, in milliseconds.
+pub const CHECK_DEADLINE_MS: u64 = 5_000;
+/// Bound on the error of a node's wall clock unless configured otherwise, in milliseconds.
+pub const CLOCK_ERROR_MS: u64 = 250;
