@@ -60,11 +60,8 @@ impl FromStr for ClusterId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let malformed = || NameError::Malformed {
-            kind: "cluster id",
-            value: text.to_owned(),
-            expected: "32 hexadecimal digits",
-        };
+        let malformed =
+            || NameError::Malformed { kind: "cluster id", value: text.to_owned(), expected: "32 hexadecimal digits" };
         if text.len() != 32 {
             return Err(malformed());
         }

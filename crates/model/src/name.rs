@@ -59,10 +59,7 @@ struct Grammar {
 impl Grammar {
     fn check(&self, value: &str) -> Result<(), NameError> {
         if value.is_empty() {
-            return Err(NameError::Empty {
-                kind: self.kind,
-                expected: self.expected,
-            });
+            return Err(NameError::Empty { kind: self.kind, expected: self.expected });
         }
         if value.len() > self.bytes_max {
             return Err(NameError::TooLong {
@@ -73,11 +70,7 @@ impl Grammar {
             });
         }
         if !(self.matches)(value) {
-            return Err(NameError::Malformed {
-                kind: self.kind,
-                value: value.to_owned(),
-                expected: self.expected,
-            });
+            return Err(NameError::Malformed { kind: self.kind, value: value.to_owned(), expected: self.expected });
         }
         Ok(())
     }
@@ -85,9 +78,7 @@ impl Grammar {
 
 fn is_identifier(value: &str) -> bool {
     value.starts_with(|c: char| c.is_ascii_lowercase())
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn is_type(value: &str) -> bool {
@@ -100,9 +91,7 @@ fn is_slug(value: &str) -> bool {
 }
 
 fn is_object_key(value: &str) -> bool {
-    value
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"/_|-=+.@:".contains(&b))
+    value.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_|-=+.@:".contains(&b))
 }
 
 macro_rules! name {

@@ -42,10 +42,7 @@ impl FromStr for Object {
             expected: "`type:id`, for example `document:plan`",
         };
         let (object_type, key) = text.split_once(':').ok_or_else(malformed)?;
-        Ok(Self {
-            object_type: TypeName::new(object_type)?,
-            key: ObjectKey::new(key)?,
-        })
+        Ok(Self { object_type: TypeName::new(object_type)?, key: ObjectKey::new(key)? })
     }
 }
 
@@ -54,10 +51,7 @@ impl FromStr for Subject {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         if let Some((object, relation)) = text.split_once('#') {
-            return Ok(Self::Userset {
-                object: object.parse()?,
-                relation: RelationName::new(relation)?,
-            });
+            return Ok(Self::Userset { object: object.parse()?, relation: RelationName::new(relation)? });
         }
         let malformed = || NameError::Malformed {
             kind: "subject",
@@ -69,10 +63,7 @@ impl FromStr for Subject {
         if key == "*" {
             return Ok(Self::Wildcard(subject_type));
         }
-        Ok(Self::Object(Object {
-            object_type: subject_type,
-            key: ObjectKey::new(key)?,
-        }))
+        Ok(Self::Object(Object { object_type: subject_type, key: ObjectKey::new(key)? }))
     }
 }
 
@@ -101,15 +92,7 @@ mod tests {
         for text in ["user:alice", "group:eng#member", "user:*", "acme/user:a:b"] {
             assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
         }
-        for bad in [
-            "alice",
-            "user:",
-            ":alice",
-            "group:eng#",
-            "group:*#member",
-            "user:a b",
-            "",
-        ] {
+        for bad in ["alice", "user:", ":alice", "group:eng#", "group:*#member", "user:a b", ""] {
             assert!(bad.parse::<Subject>().is_err(), "{bad}");
         }
         assert!("document:*".parse::<Object>().is_err());

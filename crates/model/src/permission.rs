@@ -49,10 +49,7 @@ impl FromStr for PermissionPattern {
         if name == "*" {
             return Ok(Self::All(object_type));
         }
-        Ok(Self::One(Permission {
-            object_type,
-            name: PermissionName::new(name)?,
-        }))
+        Ok(Self::One(Permission { object_type, name: PermissionName::new(name)? }))
     }
 }
 

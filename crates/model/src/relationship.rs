@@ -35,18 +35,10 @@ impl RelationshipFilter {
     /// Returns whether `relationship` is selected.
     pub fn matches(&self, relationship: &Relationship) -> bool {
         let resource = &relationship.resource;
-        self.resource_type
-            .as_ref()
-            .is_none_or(|wanted| *wanted == resource.object_type)
+        self.resource_type.as_ref().is_none_or(|wanted| *wanted == resource.object_type)
             && self.resource_key.as_ref().is_none_or(|wanted| *wanted == resource.key)
-            && self
-                .relation
-                .as_ref()
-                .is_none_or(|wanted| *wanted == relationship.relation)
-            && self
-                .subject
-                .as_ref()
-                .is_none_or(|wanted| *wanted == relationship.subject)
+            && self.relation.as_ref().is_none_or(|wanted| *wanted == relationship.relation)
+            && self.subject.as_ref().is_none_or(|wanted| *wanted == relationship.subject)
     }
 }
 
@@ -61,11 +53,7 @@ impl FromStr for Relationship {
         };
         let (resource, rest) = text.split_once('#').ok_or_else(malformed)?;
         let (relation, subject) = rest.split_once('@').ok_or_else(malformed)?;
-        Ok(Self {
-            resource: resource.parse()?,
-            relation: RelationName::new(relation)?,
-            subject: subject.parse()?,
-        })
+        Ok(Self { resource: resource.parse()?, relation: RelationName::new(relation)?, subject: subject.parse()? })
     }
 }
 
@@ -87,12 +75,7 @@ impl FromStr for RelationshipFilter {
             None if resource == "*" => (None, None),
             None => (Some(TypeName::new(resource)?), None),
         };
-        Ok(Self {
-            resource_type,
-            resource_key,
-            relation,
-            subject,
-        })
+        Ok(Self { resource_type, resource_key, relation, subject })
     }
 }
 
@@ -127,19 +110,10 @@ mod tests {
 
     #[test]
     fn relationships_read_as_they_print() {
-        for text in [
-            "group:eng#member@user:alice",
-            "document:plan#parent@folder:q3",
-            "group:a#member@group:b#member",
-        ] {
+        for text in ["group:eng#member@user:alice", "document:plan#parent@folder:q3", "group:a#member@group:b#member"] {
             assert_eq!(text.parse::<Relationship>().unwrap().to_string(), text);
         }
-        for bad in [
-            "group:eng#member",
-            "group:eng@user:alice",
-            "group#member@user:alice",
-            "a:b#c@d",
-        ] {
+        for bad in ["group:eng#member", "group:eng@user:alice", "group#member@user:alice", "a:b#c@d"] {
             assert!(bad.parse::<Relationship>().is_err(), "{bad}");
         }
     }
@@ -147,14 +121,7 @@ mod tests {
     #[test]
     fn filters_select() {
         let alice: Relationship = "group:eng#member@user:alice".parse().unwrap();
-        for yes in [
-            "group",
-            "*",
-            "group:eng",
-            "*#member",
-            "group#member@user:alice",
-            "*@user:alice",
-        ] {
+        for yes in ["group", "*", "group:eng", "*#member", "group#member@user:alice", "*@user:alice"] {
             let filter: RelationshipFilter = yes.parse().unwrap();
             assert!(filter.matches(&alice), "{yes}");
             assert_eq!(filter.to_string(), yes);

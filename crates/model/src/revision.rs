@@ -54,10 +54,7 @@ impl FromStr for Token {
         if version != TOKEN_VERSION {
             return Err(malformed());
         }
-        Ok(Self {
-            group: GroupId(group),
-            revision: Revision(revision),
-        })
+        Ok(Self { group: GroupId(group), revision: Revision(revision) })
     }
 }
 
@@ -67,19 +64,12 @@ mod tests {
 
     #[test]
     fn tokens_are_frozen() {
-        let token = Token {
-            group: GroupId(1),
-            revision: Revision(0x1234),
-        };
+        let token = Token { group: GroupId(1), revision: Revision(0x1234) };
         assert_eq!(token.to_string(), "01000000010000000000001234");
         assert_eq!(token.to_string().parse::<Token>().unwrap(), token);
-        for bad in [
-            "",
-            "1234",
-            "02000000010000000000001234",
-            "0100000001000000000000123g",
-            "é1000000010000000000001234",
-        ] {
+        for bad in
+            ["", "1234", "02000000010000000000001234", "0100000001000000000000123g", "é1000000010000000000001234"]
+        {
             assert!(bad.parse::<Token>().is_err(), "{bad}");
         }
     }

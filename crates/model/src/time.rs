@@ -111,10 +111,7 @@ mod tests {
         for text in ["2026-12-01T09:00:00Z", "1970-01-01T00:00:00.25Z"] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
         }
-        assert_eq!(
-            "2026-12-01T10:00:00+01:00".parse::<Timestamp>().unwrap().to_string(),
-            "2026-12-01T09:00:00Z"
-        );
+        assert_eq!("2026-12-01T10:00:00+01:00".parse::<Timestamp>().unwrap().to_string(), "2026-12-01T09:00:00Z");
         for bad in ["", "tomorrow", "2026-12-01", "2026-12-01T09:00:00"] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }

@@ -1,0 +1,146 @@
+//! The commands, one file each.
+
+use portcullis_model::{Actor, Clock, Reason, Revision, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Effect, Footprint, Outcome, Refusal, State, Unreadable};
+
+mod create_grant;
+mod create_role;
+mod create_tenant;
+mod delete_relationships;
+mod delete_role;
+mod delete_tenant;
+mod expire_grants;
+mod inheritance;
+mod initialise;
+mod raise_version;
+mod retire_node;
+mod revoke_by_filter;
+mod revoke_grants;
+mod schemaless;
+mod start_grants;
+mod update_role;
+mod write_relationships;
+
+pub use create_grant::{CreateGrant, End};
+pub use create_role::CreateRole;
+pub use create_tenant::CreateTenant;
+pub use delete_relationships::DeleteRelationships;
+pub use delete_role::DeleteRole;
+pub use delete_tenant::DeleteTenant;
+pub use expire_grants::{DueEnd, ExpireGrants};
+pub use initialise::Initialise;
+pub use raise_version::RaiseVersion;
+pub use retire_node::RetireNode;
+pub use revoke_by_filter::RevokeByFilter;
+pub use revoke_grants::RevokeGrants;
+pub use start_grants::{DueStart, StartGrants};
+pub use update_role::UpdateRole;
+pub use write_relationships::{Update, WriteRelationships};
+
+/// Something to do to the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Gives the cluster its identity and makes its built-in tenants.
+    Initialise(Initialise),
+    /// Raises the active version.
+    RaiseVersion(RaiseVersion),
+    /// Uses up a node id.
+    RetireNode(RetireNode),
+    /// Makes a tenant.
+    CreateTenant(CreateTenant),
+    /// Deletes a tenant and what is in it.
+    DeleteTenant(DeleteTenant),
+    /// Makes a role.
+    CreateRole(CreateRole),
+    /// Changes a role, and with it every grant of it.
+    UpdateRole(UpdateRole),
+    /// Deletes a role that nothing uses.
+    DeleteRole(DeleteRole),
+    /// Grants a role to a subject on a scope.
+    CreateGrant(Box<CreateGrant>),
+    /// Revokes grants by their ids.
+    RevokeGrants(RevokeGrants),
+    /// Revokes every live grant that matches.
+    RevokeByFilter(RevokeByFilter),
+    /// Lets grants begin whose start has come.
+    StartGrants(StartGrants),
+    /// Ends grants whose end has come.
+    ExpireGrants(ExpireGrants),
+    /// Creates, touches and deletes relationships.
+    WriteRelationships(WriteRelationships),
+    /// Deletes every relationship that matches.
+    DeleteRelationships(DeleteRelationships),
+}
+
+/// What a command decides with.
+pub(crate) struct Context<'a, S> {
+    pub(crate) state: &'a S,
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) actor: &'a Actor,
+    pub(crate) reason: Option<&'a Reason>,
+    pub(crate) revision: Revision,
+    pub(crate) clock: Clock,
+}
+
+/// What a command decided.
+pub(crate) type Decided = (Outcome, Vec<Effect>);
+
+/// Why a command decided nothing.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Refused(Refusal),
+    Unreadable(Unreadable),
+}
+
+impl From<Unreadable> for Stop {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable(unreadable)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Runs `$body` on whichever command `$self` holds.
+macro_rules! each {
+    ($self:expr, $command:ident => $body:expr) => {
+        match $self {
+            Command::Initialise($command) => $body,
+            Command::RaiseVersion($command) => $body,
+            Command::RetireNode($command) => $body,
+            Command::CreateTenant($command) => $body,
+            Command::DeleteTenant($command) => $body,
+            Command::CreateRole($command) => $body,
+            Command::UpdateRole($command) => $body,
+            Command::DeleteRole($command) => $body,
+            Command::CreateGrant($command) => $body,
+            Command::RevokeGrants($command) => $body,
+            Command::RevokeByFilter($command) => $body,
+            Command::StartGrants($command) => $body,
+            Command::ExpireGrants($command) => $body,
+            Command::WriteRelationships($command) => $body,
+            Command::DeleteRelationships($command) => $body,
+        }
+    };
+}
+
+impl Command {
+    /// What the command may touch when it is carried out for `tenant`, whatever state it meets.
+    pub fn footprint(&self, tenant: &TenantId) -> Footprint {
+        each!(self, command => command.footprint(tenant))
+    }
+
+    pub(crate) fn decide<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
+        each!(self, command => command.decide(context))
+    }
+
+    /// Whether the command itself makes the tenant that it is given for.
+    pub(crate) fn creates_its_tenant(&self) -> bool {
+        matches!(self, Self::Initialise(_))
+    }
+}

@@ -1,0 +1,26 @@
+//! What came of a command that was carried out.
+
+use portcullis_model::{Grant, GrantId, Role, Tenant};
+use serde::{Deserialize, Serialize};
+
+/// What came of a command that was carried out, as its caller is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Done; there is nothing more to say.
+    Done,
+    /// The tenant as it now is.
+    Tenant(Tenant),
+    /// The role as it now is.
+    Role(Role),
+    /// The grant as it now is.
+    Grant(Box<Grant>),
+    /// Grants were revoked, ended or started: these, in the order of their ids.
+    Grants(Vec<GrantId>),
+    /// So many relationships were changed.
+    Relationships {
+        /// How many are new.
+        created: u64,
+        /// How many are gone.
+        deleted: u64,
+    },
+}

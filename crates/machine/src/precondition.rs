@@ -1,0 +1,74 @@
+//! What a caller may require of the state before a command is carried out.
+
+use portcullis_model::{GrantId, RelationshipFilter, Revision, RoleId, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::command::Stop;
+use crate::refusal::Expected;
+use crate::{Refusal, State};
+
+/// A condition on the state. A command whose conditions do not all hold is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Precondition {
+    /// The target exists.
+    Exists(Target),
+    /// The target does not exist.
+    Missing(Target),
+    /// The target was last changed at this revision.
+    At(Target, Revision),
+}
+
+/// What a condition is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// A role.
+    Role(RoleId),
+    /// A grant, live or not.
+    Grant(GrantId),
+    /// Any relationship that matches. It has no revision: [`Precondition::At`] on it never holds.
+    Relationship(RelationshipFilter),
+}
+
+impl Precondition {
+    pub(crate) fn check<S: State>(&self, state: &S, tenant: &TenantId) -> Result<(), Stop> {
+        let (target, expected) = match self {
+            Self::Exists(target) => (target, None),
+            Self::Missing(target) => (target, Some(None)),
+            Self::At(target, revision) => (target, Some(Some(*revision))),
+        };
+        let (exists, actual) = target.find(state, tenant)?;
+        let expected = match expected {
+            None if exists => return Ok(()),
+            None => Expected::Exists,
+            Some(None) if !exists => return Ok(()),
+            Some(None) => Expected::Missing,
+            Some(Some(revision)) if actual == Some(revision) => return Ok(()),
+            Some(Some(expected)) => Expected::At { expected, actual },
+        };
+        Err(Stop::Refused(target.refusal(expected)))
+    }
+}
+
+impl Target {
+    fn find<S: State>(&self, state: &S, tenant: &TenantId) -> Result<(bool, Option<Revision>), Stop> {
+        Ok(match self {
+            Self::Role(role) => {
+                let modified = state.role(tenant, role)?.map(|role| role.modified);
+                (modified.is_some(), modified)
+            }
+            Self::Grant(grant) => {
+                let modified = state.grant(tenant, grant)?.map(|grant| grant.modified);
+                (modified.is_some(), modified)
+            }
+            Self::Relationship(filter) => (!state.relationships(tenant, filter, 1)?.is_empty(), None),
+        })
+    }
+
+    fn refusal(&self, expected: Expected) -> Refusal {
+        match self {
+            Self::Role(role) => Refusal::PreconditionFailed { what: format!("role `{role}`"), expected },
+            Self::Grant(grant) => Refusal::PreconditionFailed { what: format!("grant `{grant}`"), expected },
+            Self::Relationship(filter) => Refusal::filter(filter, expected),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Why a command was not carried out.
+
+use portcullis_model::{
+    GrantId, IdempotencyKey, NodeId, RelationName, Relationship, RelationshipFilter, Revision, RoleId, Subject,
+    TenantId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// Why a command was not carried out. Nothing was changed by it. The same command may be given again, with the same
+/// refusal as long as the state stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// The tenant does not exist.
+    #[error("tenant `{0}` does not exist: create it with `tenant create {0}`, or name another with `--tenant`")]
+    TenantMissing(TenantId),
+    /// The tenant exists already.
+    #[error("tenant `{0}` exists already")]
+    TenantExists(TenantId),
+    /// The tenant is needed by the cluster itself.
+    #[error("tenant `{0}` is built in and cannot be deleted")]
+    TenantBuiltIn(TenantId),
+    /// The role does not exist.
+    #[error("role `{0}` does not exist: create it first, or see `role list`")]
+    RoleMissing(RoleId),
+    /// The role exists already.
+    #[error("role `{0}` exists already: update it, or choose another id")]
+    RoleExists(RoleId),
+    /// Grants of the role are live.
+    #[error("role `{role}` is in use by grant `{grant}`: revoke its grants first")]
+    RoleGranted {
+        /// The role.
+        role: RoleId,
+        /// One of its live grants.
+        grant: GrantId,
+    },
+    /// Another role inherits it.
+    #[error("role `{role}` is inherited by role `{heir}`: update that role first")]
+    RoleInherited {
+        /// The role.
+        role: RoleId,
+        /// One of the roles that inherit it.
+        heir: RoleId,
+    },
+    /// The role would inherit itself.
+    #[error("role inheritance would be cyclic: {}: remove one of these steps", arrows(.0))]
+    InheritanceCycle(
+        /// The cycle, its first role repeated at its end.
+        Vec<RoleId>,
+    ),
+    /// The chain of inherited roles is too long.
+    #[error("role `{role}` would inherit through more than {most} roles: flatten the hierarchy")]
+    InheritanceTooDeep {
+        /// The role.
+        role: RoleId,
+        /// The limit.
+        most: u32,
+    },
+    /// The grant does not exist.
+    #[error("grant `{0}` does not exist: see `grants list`")]
+    GrantMissing(GrantId),
+    /// The grant exists already.
+    #[error("grant `{0}` exists already: choose another id, or leave it out to have one made")]
+    GrantExists(GrantId),
+    /// The grant would end before it begins.
+    #[error("the grant would end at {end}, which is not after its start at {start}: give a later end")]
+    EndsBeforeStart {
+        /// The start.
+        start: Timestamp,
+        /// The end.
+        end: Timestamp,
+    },
+    /// The grant would have ended already.
+    #[error("the grant would end at {end}, which is not after the cluster's time {now}: give a later end")]
+    EndsInThePast {
+        /// The end.
+        end: Timestamp,
+        /// The leader's time.
+        now: Timestamp,
+    },
+    /// The userset can have no members.
+    #[error("subject `{0}` can have no members without a schema: use its `member` relation")]
+    UsersetNeedsSchema(Subject),
+    /// The relation means nothing without a schema.
+    #[error("relation `{0}` means nothing without a schema: use `member` for groups and `parent` for scopes")]
+    RelationNeedsSchema(RelationName),
+    /// A parent is one object.
+    #[error("`{0}` is not possible: the parent of an object is an object, not a userset or a wildcard")]
+    ParentNotObject(Box<Relationship>),
+    /// The relationship exists already.
+    #[error("relationship `{0}` exists already: use `touch` where that is all right")]
+    RelationshipExists(Box<Relationship>),
+    /// A precondition does not hold.
+    #[error("precondition failed: {what} {expected}")]
+    PreconditionFailed {
+        /// What it is about.
+        what: String,
+        /// What was expected of it.
+        expected: Expected,
+    },
+    /// Too much for one call.
+    #[error("{what}: {given} given, the most is {most}: split the call")]
+    TooMany {
+        /// What there is too much of.
+        what: String,
+        /// How much there is.
+        given: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// A filter selects too much for one call.
+    #[error("the filter selects more than {most}: narrow it")]
+    FilterTooWide {
+        /// The limit.
+        most: u64,
+    },
+    /// The key was used for another request.
+    #[error("idempotency key `{0}` was used for another request: take a new key for a new request")]
+    IdempotencyKeyReused(IdempotencyKey),
+    /// What the leader copied into the command is not what is stored.
+    #[error("grant `{0}` is not what the command says: the command is out of date")]
+    GrantDiffers(GrantId),
+    /// The cluster has an identity already.
+    #[error("the cluster is initialised already")]
+    AlreadyInitialised,
+    /// The cluster has no identity.
+    #[error("the cluster is not initialised: run `cluster init` on one node")]
+    NotInitialised,
+    /// The version is not above the active one.
+    #[error("version {asked} is not above the active version {active}")]
+    VersionNotAbove {
+        /// The version asked for.
+        asked: u32,
+        /// The active version.
+        active: u32,
+    },
+    /// The node id is used up.
+    #[error("node id {0} was used before and is retired: give the node a new id")]
+    NodeRetired(NodeId),
+}
+
+/// What a precondition expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Expected {
+    /// That it exists.
+    Exists,
+    /// That it does not.
+    Missing,
+    /// That it was last changed at a revision.
+    At {
+        /// The revision that was expected.
+        expected: Revision,
+        /// The revision at which it was last changed, if it exists.
+        actual: Option<Revision>,
+    },
+}
+
+/// What a caller can do about a refusal, in the standard terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Something named is not there.
+    NotFound,
+    /// Something is there already.
+    AlreadyExists,
+    /// The state does not allow it now.
+    FailedPrecondition,
+    /// The request makes no sense in any state.
+    InvalidArgument,
+    /// A limit is exceeded.
+    ResourceExhausted,
+}
+
+impl Refusal {
+    /// The kind of the refusal, for callers to branch on.
+    pub fn kind(&self) -> RefusalKind {
+        match self {
+            Self::TenantMissing(_) | Self::RoleMissing(_) | Self::GrantMissing(_) => RefusalKind::NotFound,
+            Self::TenantExists(_)
+            | Self::RoleExists(_)
+            | Self::GrantExists(_)
+            | Self::RelationshipExists(_)
+            | Self::AlreadyInitialised => RefusalKind::AlreadyExists,
+            Self::TenantBuiltIn(_)
+            | Self::RoleGranted { .. }
+            | Self::RoleInherited { .. }
+            | Self::PreconditionFailed { .. }
+            | Self::GrantDiffers(_)
+            | Self::NotInitialised
+            | Self::VersionNotAbove { .. }
+            | Self::NodeRetired(_) => RefusalKind::FailedPrecondition,
+            Self::InheritanceCycle(_)
+            | Self::EndsBeforeStart { .. }
+            | Self::EndsInThePast { .. }
+            | Self::UsersetNeedsSchema(_)
+            | Self::RelationNeedsSchema(_)
+            | Self::ParentNotObject(_)
+            | Self::IdempotencyKeyReused(_) => RefusalKind::InvalidArgument,
+            Self::InheritanceTooDeep { .. } | Self::TooMany { .. } | Self::FilterTooWide { .. } => {
+                RefusalKind::ResourceExhausted
+            }
+        }
+    }
+
+    /// The reason as programs see it, documented in `docs/errors.md`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TenantMissing(_) => "TENANT_NOT_FOUND",
+            Self::TenantExists(_) => "TENANT_EXISTS",
+            Self::TenantBuiltIn(_) => "TENANT_BUILT_IN",
+            Self::RoleMissing(_) => "ROLE_NOT_FOUND",
+            Self::RoleExists(_) => "ROLE_EXISTS",
+            Self::RoleGranted { .. } | Self::RoleInherited { .. } => "ROLE_IN_USE",
+            Self::InheritanceCycle(_) => "INHERITANCE_CYCLE",
+            Self::InheritanceTooDeep { .. } => "INHERITANCE_TOO_DEEP",
+            Self::GrantMissing(_) => "GRANT_NOT_FOUND",
+            Self::GrantExists(_) => "GRANT_EXISTS",
+            Self::EndsBeforeStart { .. } => "ENDS_BEFORE_START",
+            Self::EndsInThePast { .. } => "ENDS_IN_THE_PAST",
+            Self::UsersetNeedsSchema(_) | Self::RelationNeedsSchema(_) => "SCHEMA_REQUIRED",
+            Self::ParentNotObject(_) => "PARENT_NOT_OBJECT",
+            Self::RelationshipExists(_) => "RELATIONSHIP_EXISTS",
+            Self::PreconditionFailed { .. } => "PRECONDITION_FAILED",
+            Self::TooMany { .. } => "TOO_MANY",
+            Self::FilterTooWide { .. } => "FILTER_TOO_WIDE",
+            Self::IdempotencyKeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
+            Self::GrantDiffers(_) => "GRANT_DIFFERS",
+            Self::AlreadyInitialised => "ALREADY_INITIALISED",
+            Self::NotInitialised => "NOT_INITIALISED",
+            Self::VersionNotAbove { .. } => "VERSION_NOT_ABOVE",
+            Self::NodeRetired(_) => "NODE_RETIRED",
+        }
+    }
+
+    pub(crate) fn filter(filter: &RelationshipFilter, expected: Expected) -> Self {
+        Self::PreconditionFailed { what: format!("a relationship that matches `{filter}`"), expected }
+    }
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exists => f.write_str("does not exist"),
+            Self::Missing => f.write_str("exists"),
+            Self::At { expected, actual: Some(actual) } => {
+                write!(f, "was last changed at revision {actual}, not {expected}: read it again and decide anew")
+            }
+            Self::At { expected, actual: None } => write!(f, "does not exist, let alone at revision {expected}"),
+        }
+    }
+}
+
+fn arrows(cycle: &[RoleId]) -> String {
+    cycle.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" → ")
+}
