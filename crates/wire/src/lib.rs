@@ -1,0 +1,28 @@
+//! The generated messages and services, and the only conversions between them and the model.
+//!
+//! Whatever arrives is parsed here, once; what leaves this crate inwards is valid by construction. Errors name the
+//! field, the value and the remedy.
+
+mod error;
+mod from_model;
+pub mod json;
+mod to_model;
+
+pub use error::{Domain, FieldError};
+pub use from_model::*;
+pub use to_model::*;
+
+/// The public interface.
+#[expect(missing_docs, clippy::pedantic, reason = "generated; the comments are in the proto files")]
+pub mod v1 {
+    tonic::include_proto!("portcullis.v1");
+}
+
+/// What nodes say to each other.
+#[expect(missing_docs, reason = "generated; the comments are in the proto files")]
+pub mod peer {
+    tonic::include_proto!("portcullis.peer.v1");
+}
+
+/// The descriptors of all messages and services, for reflection and for JSON.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,0 +1,134 @@
+//! From messages to the model.
+
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+use portcullis_model::{
+    GrantFilter, IdempotencyKey, NameError, Reason, RelationshipFilter, TenantId, Timestamp, Token, limit,
+};
+
+use crate::error::FieldError;
+use crate::v1;
+
+/// Parses a field.
+pub fn field<T: FromStr<Err = NameError>>(name: &str, text: &str) -> Result<T, FieldError> {
+    text.parse().map_err(|error| FieldError::new(name, error))
+}
+
+/// Parses a field that may be empty.
+pub fn optional<T: FromStr<Err = NameError>>(name: &str, text: &str) -> Result<Option<T>, FieldError> {
+    if text.is_empty() { Ok(None) } else { field(name, text).map(Some) }
+}
+
+/// Parses every text of a list.
+pub fn fields<T: FromStr<Err = NameError>, C: FromIterator<T>>(name: &str, texts: &[String]) -> Result<C, FieldError> {
+    texts.iter().enumerate().map(|(nth, text)| field(&format!("{name}[{nth}]"), text)).collect()
+}
+
+/// The tenant of a request; empty is the default tenant.
+pub fn tenant(text: &str) -> Result<TenantId, FieldError> {
+    Ok(optional("tenant", text)?.unwrap_or_else(TenantId::default_tenant))
+}
+
+/// How fresh an answer has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// As everything that was acknowledged anywhere.
+    Linearizable,
+    /// At least as fresh as a token.
+    AtLeast(Token),
+    /// Exactly at a token.
+    Exactly(Token),
+    /// Whatever the node has.
+    MinimizeLatency,
+}
+
+/// How fresh the answer to a request has to be.
+pub fn freshness(consistency: Option<&v1::Consistency>) -> Result<Freshness, FieldError> {
+    use v1::consistency::Mode;
+    match consistency.and_then(|consistency| consistency.mode.as_ref()) {
+        None | Some(Mode::Linearizable(_)) => Ok(Freshness::Linearizable),
+        Some(Mode::AtLeastAsFresh(token)) => Ok(Freshness::AtLeast(field("consistency.at_least_as_fresh", token)?)),
+        Some(Mode::AtExact(token)) => Ok(Freshness::Exactly(field("consistency.at_exact", token)?)),
+        Some(Mode::MinimizeLatency(_)) => Ok(Freshness::MinimizeLatency),
+    }
+}
+
+/// The page of a list request: how many items, and after what.
+pub fn page(page_size: u32, page_token: &str) -> Result<(usize, Option<Vec<u8>>), FieldError> {
+    let size = usize::try_from(page_size).unwrap_or(usize::MAX);
+    let size = if size == 0 { limit::PAGE_DEFAULT } else { size };
+    if size > limit::PAGE_MAX {
+        let problem = format!("`{size}` is too large: the most is {}", limit::PAGE_MAX);
+        return Err(FieldError::new("page_size", problem));
+    }
+    if page_token.is_empty() {
+        return Ok((size, None));
+    }
+    let malformed = || {
+        FieldError::new(
+            "page_token",
+            format!("`{page_token}` is not a cursor: give that of the page before, unchanged"),
+        )
+    };
+    if !page_token.len().is_multiple_of(2) || !page_token.is_ascii() {
+        return Err(malformed());
+    }
+    let bytes = (0..page_token.len()).step_by(2).map(|at| u8::from_str_radix(&page_token[at..at + 2], 16));
+    Ok((size, Some(bytes.collect::<Result<_, _>>().map_err(|_| malformed())?)))
+}
+
+/// The reason of a write.
+pub fn reason(options: Option<&v1::WriteOptions>) -> Result<Option<Reason>, FieldError> {
+    optional("options.reason", options.map_or("", |options| options.reason.as_str()))
+}
+
+/// The idempotency key of a write.
+pub fn idempotency_key(options: Option<&v1::WriteOptions>) -> Result<Option<IdempotencyKey>, FieldError> {
+    optional("options.idempotency_key", options.map_or("", |options| options.idempotency_key.as_str()))
+}
+
+/// A filter over relationships.
+pub fn relationship_filter(filter: Option<&v1::RelationshipFilter>) -> Result<RelationshipFilter, FieldError> {
+    let Some(filter) = filter else { return Ok(RelationshipFilter::default()) };
+    if filter.resource_type.is_empty() && !filter.resource_id.is_empty() {
+        return Err(FieldError::new("filter.resource_type", "a resource id needs its type: give both"));
+    }
+    Ok(RelationshipFilter {
+        resource_type: optional("filter.resource_type", &filter.resource_type)?,
+        resource_key: optional("filter.resource_id", &filter.resource_id)?,
+        relation: optional("filter.relation", &filter.relation)?,
+        subject: optional("filter.subject", &filter.subject)?,
+    })
+}
+
+/// A filter over grants.
+pub fn grant_filter(filter: Option<&v1::GrantFilter>) -> Result<GrantFilter, FieldError> {
+    let Some(filter) = filter else { return Ok(GrantFilter::default()) };
+    Ok(GrantFilter {
+        subject: optional("filter.subject", &filter.subject)?,
+        role: optional("filter.role", &filter.role)?,
+        scope: optional("filter.scope", &filter.scope)?,
+    })
+}
+
+/// A point in time, to the millisecond below.
+pub fn timestamp(name: &str, time: &prost_types::Timestamp) -> Result<Timestamp, FieldError> {
+    let ms = time.seconds.checked_mul(1_000).and_then(|ms| ms.checked_add(i64::from(time.nanos) / 1_000_000));
+    match ms {
+        Some(ms) if (0..1_000_000_000).contains(&time.nanos) && ms <= Timestamp::MAX.0 => Ok(Timestamp(ms)),
+        _ => {
+            Err(FieldError::new(name, format!("{} s {} ns is not a time before year 10000", time.seconds, time.nanos)))
+        }
+    }
+}
+
+/// A duration above zero, in milliseconds.
+pub fn duration_ms(name: &str, duration: &prost_types::Duration) -> Result<NonZeroU64, FieldError> {
+    let ms = duration.seconds.checked_mul(1_000).and_then(|ms| ms.checked_add(i64::from(duration.nanos) / 1_000_000));
+    let ms = ms.and_then(|ms| u64::try_from(ms).ok()).and_then(NonZeroU64::new);
+    ms.ok_or_else(|| {
+        let given = format!("{} s {} ns", duration.seconds, duration.nanos);
+        FieldError::new(name, format!("{given} is not a duration above zero: give at least one millisecond"))
+    })
+}
