@@ -1,0 +1,168 @@
+//! The methods of the interface.
+//!
+//! Each takes the message of the call and fills in the client's tenant where the message names none; writes get an
+//! idempotency key where the caller gave none, so every method here may be tried again safely, and is.
+
+use portcullis_wire::v1;
+use portcullis_wire::v1::authorization_client::AuthorizationClient;
+use portcullis_wire::v1::cluster_client::ClusterClient;
+use portcullis_wire::v1::grants_client::GrantsClient;
+use portcullis_wire::v1::relationships_client::RelationshipsClient;
+use portcullis_wire::v1::roles_client::RolesClient;
+use portcullis_wire::v1::tenants_client::TenantsClient;
+
+use crate::client::Client;
+use crate::error::Error;
+
+macro_rules! tenant {
+    ($client:expr, $message:expr) => {
+        if $message.tenant.is_empty() {
+            $message.tenant.clone_from(&$client.options.tenant);
+        }
+    };
+}
+
+macro_rules! key {
+    ($message:expr) => {
+        let options = $message.options.get_or_insert_default();
+        if options.idempotency_key.is_empty() {
+            options.idempotency_key = format!("{:032x}", rand::random::<u128>());
+        }
+    };
+}
+
+macro_rules! method {
+    ($(#[$doc:meta])* $name:ident: $service:ident, $request:ident => $response:ident, $call:ident) => {
+        $(#[$doc])*
+        pub async fn $name(&self, message: v1::$request) -> Result<v1::$response, Error> {
+            self.$call(message, |channel, request| async move { $service::new(channel).$name(request).await }).await
+        }
+    };
+    ($(#[$doc:meta])* $name:ident: $service:ident, $request:ident => $response:ident, $call:ident, $($fill:ident),+) => {
+        $(#[$doc])*
+        pub async fn $name(&self, mut message: v1::$request) -> Result<v1::$response, Error> {
+            $(method!(@$fill self, message);)+
+            self.$call(message, |channel, request| async move { $service::new(channel).$name(request).await }).await
+        }
+    };
+    (@tenant $client:expr, $message:expr) => { tenant!($client, $message) };
+    (@key $client:expr, $message:expr) => { key!($message) };
+}
+
+impl Client {
+    method!(
+        /// Decides one question.
+        check: AuthorizationClient, CheckRequest => CheckResponse, decide, tenant
+    );
+    method!(
+        /// Decides many questions at one revision.
+        batch_check: AuthorizationClient, BatchCheckRequest => BatchCheckResponse, decide, tenant
+    );
+    method!(
+        /// Lists what a subject may do with a resource.
+        lookup_permissions: AuthorizationClient, LookupPermissionsRequest => LookupPermissionsResponse, decide, tenant
+    );
+    method!(
+        /// Decides one question and says why.
+        explain: AuthorizationClient, ExplainRequest => ExplainResponse, decide, tenant
+    );
+    method!(
+        /// Creates, touches and deletes relationships.
+        write_relationships: RelationshipsClient,
+        WriteRelationshipsRequest => WriteRelationshipsResponse, call, tenant, key
+    );
+    method!(
+        /// Deletes every relationship that matches.
+        delete_relationships: RelationshipsClient,
+        DeleteRelationshipsRequest => DeleteRelationshipsResponse, call, tenant, key
+    );
+    method!(
+        /// Lists relationships.
+        read_relationships: RelationshipsClient, ReadRelationshipsRequest => ReadRelationshipsResponse, call, tenant
+    );
+    method!(
+        /// Makes a role.
+        create_role: RolesClient, CreateRoleRequest => CreateRoleResponse, call, tenant, key
+    );
+    method!(
+        /// Returns a role.
+        get_role: RolesClient, GetRoleRequest => GetRoleResponse, call, tenant
+    );
+    method!(
+        /// Lists roles.
+        list_roles: RolesClient, ListRolesRequest => ListRolesResponse, call, tenant
+    );
+    method!(
+        /// Replaces what a role names and inherits.
+        update_role: RolesClient, UpdateRoleRequest => UpdateRoleResponse, call, tenant, key
+    );
+    method!(
+        /// Deletes a role.
+        delete_role: RolesClient, DeleteRoleRequest => DeleteRoleResponse, call, tenant, key
+    );
+    method!(
+        /// Grants a role.
+        create_grant: GrantsClient, CreateGrantRequest => CreateGrantResponse, call, tenant, key
+    );
+    method!(
+        /// Returns a grant.
+        get_grant: GrantsClient, GetGrantRequest => GetGrantResponse, call, tenant
+    );
+    method!(
+        /// Lists grants.
+        list_grants: GrantsClient, ListGrantsRequest => ListGrantsResponse, call, tenant
+    );
+    method!(
+        /// Revokes grants. Once it returns, no node answers ALLOW because of them.
+        revoke_grants: GrantsClient, RevokeGrantsRequest => RevokeGrantsResponse, call, tenant, key
+    );
+    method!(
+        /// Revokes every live grant that matches.
+        revoke_grants_by_filter: GrantsClient,
+        RevokeGrantsByFilterRequest => RevokeGrantsByFilterResponse, call, tenant, key
+    );
+    method!(
+        /// Makes a tenant.
+        create_tenant: TenantsClient, CreateTenantRequest => CreateTenantResponse, call, key
+    );
+    method!(
+        /// Lists tenants.
+        list_tenants: TenantsClient, ListTenantsRequest => ListTenantsResponse, call
+    );
+    method!(
+        /// Deletes a tenant and everything in it.
+        delete_tenant: TenantsClient, DeleteTenantRequest => DeleteTenantResponse, call, key
+    );
+    method!(
+        /// Makes a cluster of the node that is called.
+        init: ClusterClient, InitRequest => InitResponse, call
+    );
+    method!(
+        /// Shows the cluster as one node sees it.
+        status: ClusterClient, StatusRequest => StatusResponse, call
+    );
+    method!(
+        /// Lets a node in.
+        join: ClusterClient, JoinRequest => JoinResponse, call
+    );
+    method!(
+        /// Adds a node as a learner.
+        add_node: ClusterClient, AddNodeRequest => AddNodeResponse, call
+    );
+    method!(
+        /// Lets a learner vote.
+        promote_node: ClusterClient, PromoteNodeRequest => PromoteNodeResponse, call
+    );
+    method!(
+        /// Removes a node for good.
+        remove_node: ClusterClient, RemoveNodeRequest => RemoveNodeResponse, call
+    );
+    method!(
+        /// Hands leadership to another voter.
+        transfer_leader: ClusterClient, TransferLeaderRequest => TransferLeaderResponse, call
+    );
+    method!(
+        /// Returns the hash of a node's state at a revision.
+        state_hash: ClusterClient, StateHashRequest => StateHashResponse, call
+    );
+}

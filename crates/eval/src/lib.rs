@@ -1,0 +1,30 @@
+//! The evaluator: check, look up and explain over a [`Snapshot`] of one tenant.
+//!
+//! A subject may do something with a resource when a grant that holds joins the two: its subject is the subject
+//! itself, a group that contains it or a wildcard, and its scope is the resource or an ancestor of it. Both sides are
+//! walked upwards and meet in the middle, because a subject is in few groups and a resource has few ancestors, while a
+//! group has many members and a folder many documents.
+//!
+//! Answers are pairs of [`Bounds`]. What is certain counts in both bounds; what may be gone already, or may not have
+//! begun to hold, counts in the upper one only. Where the bounds agree the answer is final.
+//!
+//! The crate knows nothing of disks, threads, transport or clocks: the time and the deadline are arguments.
+
+mod bounds;
+mod budget;
+mod check;
+mod explain;
+pub mod memory;
+mod permissions;
+mod snapshot;
+mod walk;
+
+pub use bounds::Bounds;
+pub use budget::{Budget, Error};
+pub use check::{Outcome, Query, check};
+pub use explain::{Explanation, explain};
+pub use permissions::{Held, permissions};
+pub use snapshot::{GrantRow, NodeKey, Snapshot};
+
+#[cfg(test)]
+mod tests;
