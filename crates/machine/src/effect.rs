@@ -15,6 +15,8 @@ pub enum Effect {
     Cluster(ClusterId),
     /// Another version gates commands from here on.
     ActiveVersion(u32),
+    /// A node was let in.
+    AdmitNode(NodeId),
     /// A node id is used up.
     RetireNode(NodeId),
     /// A tenant exists.

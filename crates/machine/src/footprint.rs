@@ -118,6 +118,7 @@ impl Footprint {
             }
             Effect::Cluster(_)
             | Effect::ActiveVersion(_)
+            | Effect::AdmitNode(_)
             | Effect::RetireNode(_)
             | Effect::Remember { .. }
             | Effect::Forget { .. } => true,

@@ -16,6 +16,7 @@ pub struct Memory {
     active_version: Option<u32>,
     last_stamp: Timestamp,
     cluster: Option<ClusterId>,
+    admitted: BTreeSet<NodeId>,
     retired: BTreeSet<NodeId>,
     tenants: BTreeMap<TenantId, Contents>,
 }
@@ -43,6 +44,9 @@ impl Memory {
         match effect {
             Effect::Cluster(cluster) => self.cluster = Some(*cluster),
             Effect::ActiveVersion(version) => self.active_version = Some(*version),
+            Effect::AdmitNode(node) => {
+                self.admitted.insert(*node);
+            }
             Effect::RetireNode(node) => {
                 self.retired.insert(*node);
             }
@@ -121,6 +125,10 @@ impl State for Memory {
 
     fn cluster(&self) -> Read<Option<ClusterId>> {
         Ok(self.cluster)
+    }
+
+    fn is_admitted(&self, node: NodeId) -> Read<bool> {
+        Ok(self.admitted.contains(&node))
     }
 
     fn is_retired(&self, node: NodeId) -> Read<bool> {

@@ -133,6 +133,12 @@ pub enum Refusal {
         /// The active version.
         active: u32,
     },
+    /// A node has this id already.
+    #[error(
+        "a node joined under id {0} before: if it lost its data folder, remove it with `cluster remove-node {0}` and \
+         start it with an id that was never used"
+    )]
+    NodeAdmitted(NodeId),
     /// The node id is used up.
     #[error("node id {0} was used before and is retired: give the node a new id")]
     NodeRetired(NodeId),
@@ -186,6 +192,7 @@ impl Refusal {
             | Self::GrantDiffers(_)
             | Self::NotInitialised
             | Self::VersionNotAbove { .. }
+            | Self::NodeAdmitted(_)
             | Self::NodeRetired(_) => RefusalKind::FailedPrecondition,
             Self::InheritanceCycle(_)
             | Self::EndsBeforeStart { .. }
@@ -226,6 +233,7 @@ impl Refusal {
             Self::AlreadyInitialised => "ALREADY_INITIALISED",
             Self::NotInitialised => "NOT_INITIALISED",
             Self::VersionNotAbove { .. } => "VERSION_NOT_ABOVE",
+            Self::NodeAdmitted(_) => "NODE_ADMITTED",
             Self::NodeRetired(_) => "NODE_RETIRED",
         }
     }

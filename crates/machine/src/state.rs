@@ -43,6 +43,8 @@ pub trait State {
     fn last_stamp(&self) -> Read<Timestamp>;
     /// The identity of the cluster, once it is initialised.
     fn cluster(&self) -> Read<Option<ClusterId>>;
+    /// Whether a node was let in under this id.
+    fn is_admitted(&self, node: NodeId) -> Read<bool>;
     /// Whether a node id was used up.
     fn is_retired(&self, node: NodeId) -> Read<bool>;
     /// A tenant.

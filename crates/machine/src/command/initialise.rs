@@ -1,4 +1,4 @@
-use portcullis_model::{ClusterId, Tenant, TenantId};
+use portcullis_model::{ClusterId, NodeId, Tenant, TenantId};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Decided, Stop};
@@ -9,6 +9,8 @@ use crate::{Effect, Footprint, Outcome, Refusal, State, Touch};
 pub struct Initialise {
     /// The identity, made at random by the node that initialises.
     pub cluster: ClusterId,
+    /// That node, which is let in by this.
+    pub node: NodeId,
 }
 
 impl Initialise {
@@ -23,8 +25,12 @@ impl Initialise {
             return Err(Refusal::AlreadyInitialised.into());
         }
         let tenant = |id| Effect::PutTenant(Tenant { id, created: context.revision });
-        let effects =
-            vec![Effect::Cluster(self.cluster), tenant(TenantId::default_tenant()), tenant(TenantId::system())];
+        let effects = vec![
+            Effect::Cluster(self.cluster),
+            Effect::AdmitNode(self.node),
+            tenant(TenantId::default_tenant()),
+            tenant(TenantId::system()),
+        ];
         Ok((Outcome::Done, effects))
     }
 }

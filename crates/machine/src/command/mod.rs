@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Effect, Footprint, Outcome, Refusal, State, Unreadable};
 
+mod admit_node;
 mod create_grant;
 mod create_role;
 mod create_tenant;
@@ -23,6 +24,7 @@ mod start_grants;
 mod update_role;
 mod write_relationships;
 
+pub use admit_node::AdmitNode;
 pub use create_grant::{CreateGrant, End};
 pub use create_role::CreateRole;
 pub use create_tenant::CreateTenant;
@@ -46,6 +48,8 @@ pub enum Command {
     Initialise(Initialise),
     /// Raises the active version.
     RaiseVersion(RaiseVersion),
+    /// Lets a node in, once.
+    AdmitNode(AdmitNode),
     /// Uses up a node id.
     RetireNode(RetireNode),
     /// Makes a tenant.
@@ -112,6 +116,7 @@ macro_rules! each {
         match $self {
             Command::Initialise($command) => $body,
             Command::RaiseVersion($command) => $body,
+            Command::AdmitNode($command) => $body,
             Command::RetireNode($command) => $body,
             Command::CreateTenant($command) => $body,
             Command::DeleteTenant($command) => $body,
