@@ -3,7 +3,7 @@
 /// An answer as a pair: whether it is certainly yes, and whether it is possibly yes.
 ///
 /// INVARIANT: what is certain is possible.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bounds {
     /// Yes, whatever becomes of what is uncertain.
     pub lower: bool,

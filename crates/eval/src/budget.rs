@@ -26,19 +26,19 @@ impl<'a> Budget<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A chain is too long.
-    #[error("a chain of groups or scopes is longer than {most}")]
+    #[error("a chain of groups or scopes is longer than {most}: flatten the groups or the folders")]
     DepthExceeded {
         /// The limit.
         most: u32,
     },
     /// Too much was visited.
-    #[error("more than {most} tuples were visited")]
+    #[error("more than {most} tuples were visited: fewer groups or grants on the way would help")]
     VisitedExceeded {
         /// The limit.
         most: u64,
     },
     /// The deadline has come.
-    #[error("the deadline has come")]
+    #[error("the deadline has come: ask again with a later one")]
     DeadlineExceeded,
 }
 

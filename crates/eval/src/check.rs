@@ -5,7 +5,7 @@ use portcullis_model::{Clock, Object, PermissionName, Subject};
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error, Meter};
 use crate::snapshot::{GrantRow, Snapshot};
-use crate::walk::{self, Reached};
+use crate::walk::{self, Scratch};
 
 /// May `subject` do `permission` with `resource`?
 #[derive(Clone, Copy, Debug)]
@@ -34,42 +34,55 @@ pub fn check<S: Snapshot>(
     clock: Option<Clock>,
     budget: &Budget<'_>,
 ) -> Result<Outcome, Error> {
+    check_with(&mut Scratch::default(), snapshot, query, clock, budget)
+}
+
+/// Like [`check`], in memory of the caller's: for batches, and for threads that check again and again.
+pub fn check_with<S: Snapshot>(
+    scratch: &mut Scratch,
+    snapshot: &S,
+    query: Query<'_>,
+    clock: Option<Clock>,
+    budget: &Budget<'_>,
+) -> Result<Outcome, Error> {
     let mut meter = Meter::new(budget);
-    let subjects = walk::subjects(snapshot, query.subject, &mut meter)?;
-    let scopes = walk::scopes(snapshot, query.resource, &mut meter)?;
+    walk::both(snapshot, (query.subject, query.resource), scratch, &mut meter)?;
     let mut bounds = Bounds::NO;
-    meet(snapshot, &subjects, &scopes, &mut meter, |row| {
-        if snapshot.holds(&row.role, &query.resource.object_type, query.permission) {
-            bounds = bounds.or(holds_now(row, clock));
-        }
+    meet(snapshot, scratch, &mut meter, |row, joined| {
+        let held = snapshot.holds(row.role, &query.resource.object_type, query.permission);
+        bounds = bounds.or(joined.and(held).and(holds_now(&row, clock)));
         bounds.lower
     })?;
     Ok(Outcome { bounds, visited: meter.visited })
 }
 
-/// Shows `visit` every grant whose subject and scope were both reached, until it has seen enough.
+/// Shows `visit` every grant whose subject and scope were both reached, and whether it certainly joins them, until it
+/// has seen enough.
 ///
 /// The one place where the side is chosen: the grants of the subjects, or those on the scopes, whichever are fewer.
 pub(crate) fn meet<S: Snapshot>(
     snapshot: &S,
-    subjects: &Reached,
-    scopes: &Reached,
+    scratch: &Scratch,
     meter: &mut Meter<'_>,
-    mut visit: impl FnMut(&GrantRow) -> bool,
+    mut visit: impl FnMut(GrantRow, Bounds) -> bool,
 ) -> Result<(), Error> {
+    let Scratch { subjects, scopes } = scratch;
     let of_subjects: usize = subjects.nodes.iter().map(|subject| snapshot.grants_of_count(*subject)).sum();
     let on_scopes: usize = scopes.nodes.iter().map(|scope| snapshot.grants_on_count(*scope)).sum();
+    let mut look = |row: GrantRow| -> Result<bool, Error> {
+        meter.visit()?;
+        let joined = subjects.bounds(row.subject).and(scopes.bounds(row.scope)).and(row.certainty);
+        Ok(joined.upper && visit(row, joined))
+    };
     if of_subjects <= on_scopes {
         for row in subjects.nodes.iter().flat_map(|subject| snapshot.grants_of(*subject)) {
-            meter.visit()?;
-            if scopes.contains(row.scope) && visit(&row) {
+            if look(row)? {
                 return Ok(());
             }
         }
     } else {
         for row in scopes.nodes.iter().flat_map(|scope| snapshot.grants_on(*scope)) {
-            meter.visit()?;
-            if subjects.contains(row.subject) && visit(&row) {
+            if look(row)? {
                 return Ok(());
             }
         }

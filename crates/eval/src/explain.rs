@@ -1,104 +1,201 @@
 //! Why an answer is what it is.
+//!
+//! An explanation is the same at every node for the same contents: rows have no order of their own, so they are taken
+//! by name here, which a check need not do.
 
-use portcullis_model::Clock;
+use std::iter;
+use std::sync::Arc;
+
+use portcullis_model::{Clock, GrantId, PermissionPattern, RoleId};
 
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error, Meter};
 use crate::check::{Outcome, Query, holds_now, meet};
-use crate::snapshot::{GrantRow, Snapshot};
-use crate::walk::{self, Reached};
+use crate::snapshot::{Edge, GrantRow, Snapshot};
+use crate::walk::{self, Reached, Scratch};
 
-/// How many steps an explanation has at most.
-const STEPS_MAX: usize = 50;
+/// How many steps an explanation has at most: enough for three chains as long as the default budget lets them be.
+const STEPS_MAX: usize = 200;
+/// How many names one step lists at most.
+const NAMES_MAX: usize = 50;
 
 /// An answer and the steps that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The answer, the same that [`check`](crate::check) gives.
     pub outcome: Outcome,
-    /// For an allow, the way from the subject over the grant to the resource; for a deny, what was tried.
+    /// For an allow, how the subject comes to it.
+    pub path: Option<Path>,
+    /// In words: for an allow the same path, from the subject to the resource; for a deny, what was tried.
     pub steps: Vec<String>,
-    /// Whether steps were left out.
+    /// Whether steps, or names within a step, were left out.
     pub truncated: bool,
 }
 
-/// Decides one question and says why.
+/// How a subject comes to a permission. No chain is longer than the budget's depth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// From the subject, or the wildcard of its type, each in the next, to the subject of the grant.
+    pub subjects: Vec<Arc<str>>,
+    /// The grant.
+    pub grant: GrantId,
+    /// From the role of the grant, each inheriting the next, to the one that names the permission.
+    pub roles: Vec<RoleId>,
+    /// From the scope of the grant, each the parent of the next, to the resource.
+    pub scopes: Vec<Arc<str>>,
+}
+
+/// Decides one question and says why. It looks at every grant, so it may exceed a budget within which
+/// [`check`](crate::check) finds an allow first.
 pub fn explain<S: Snapshot>(
     snapshot: &S,
     query: Query<'_>,
     clock: Option<Clock>,
     budget: &Budget<'_>,
 ) -> Result<Explanation, Error> {
-    let mut meter = Meter::new(budget);
-    let subjects = walk::subjects(snapshot, query.subject, &mut meter)?;
-    let scopes = walk::scopes(snapshot, query.resource, &mut meter)?;
+    let (mut meter, mut scratch) = (Meter::new(budget), Scratch::default());
+    let Scratch { subjects, scopes } = &mut scratch;
+    let starts = walk::starts(snapshot, query.subject);
+    subjects.walk(starts, &mut meter, |node| by_name(snapshot, snapshot.usersets_of(node)))?;
+    scopes.walk(snapshot.object(query.resource), &mut meter, |node| by_name(snapshot, snapshot.parents_of(node)))?;
     let mut bounds = Bounds::NO;
-    let mut winner = None;
-    let mut tried = Vec::new();
-    meet(snapshot, &subjects, &scopes, &mut meter, |row| {
-        if !snapshot.holds(&row.role, &query.resource.object_type, query.permission) {
-            let type_name = &query.resource.object_type;
-            tried.push(format!("{} does not hold {type_name}#{}", describe(snapshot, row), query.permission));
-            return false;
-        }
-        let now = holds_now(row, clock);
-        bounds = bounds.or(now);
-        if now.lower {
-            winner = Some(row.clone());
-        } else {
-            tried.push(format!("{} may have ended", describe(snapshot, row)));
-        }
-        bounds.lower
+    let mut rows = Vec::new();
+    meet(snapshot, &scratch, &mut meter, |row, joined| {
+        let judged = Judged {
+            row,
+            joined,
+            held: snapshot.holds(row.role, &query.resource.object_type, query.permission),
+            now: holds_now(&row, clock),
+        };
+        bounds = bounds.or(judged.bounds());
+        rows.push(judged);
+        false
     })?;
-    let mut steps = match &winner {
-        Some(row) => won(snapshot, &subjects, &scopes, row),
-        None => lost(snapshot, query, &subjects, &scopes, tried),
+    let outcome = Outcome { bounds, visited: meter.visited };
+    rows.sort_by_cached_key(|judged| snapshot.grant_id(judged.row.handle));
+    let winner = rows.iter().find(|judged| judged.bounds().lower);
+    let (path, mut steps, mut truncated) = if let Some(winner) = winner {
+        let path = path_over(snapshot, query, &scratch, &winner.row);
+        let steps = won(&path, describe(snapshot, &winner.row));
+        (Some(path), steps, false)
+    } else {
+        let (steps, truncated) = lost(snapshot, query, &scratch, &rows);
+        (None, steps, truncated)
     };
-    let truncated = steps.len() > STEPS_MAX;
+    truncated |= steps.len() > STEPS_MAX;
     steps.truncate(STEPS_MAX);
-    Ok(Explanation { outcome: Outcome { bounds, visited: meter.visited }, steps, truncated })
+    Ok(Explanation { outcome, path, steps, truncated })
 }
 
-fn won<S: Snapshot>(snapshot: &S, subjects: &Reached, scopes: &Reached, row: &GrantRow) -> Vec<String> {
+/// A grant that joins subject and resource, and what became of it.
+struct Judged {
+    row: GrantRow,
+    joined: Bounds,
+    held: Bounds,
+    now: Bounds,
+}
+
+impl Judged {
+    fn bounds(&self) -> Bounds {
+        self.joined.and(self.held).and(self.now)
+    }
+}
+
+fn by_name<S: Snapshot>(snapshot: &S, edges: impl Iterator<Item = Edge>) -> std::vec::IntoIter<Edge> {
+    let mut edges: Vec<Edge> = edges.collect();
+    edges.sort_by_cached_key(|edge| snapshot.name(edge.node));
+    edges.into_iter()
+}
+
+fn path_over<S: Snapshot>(snapshot: &S, query: Query<'_>, scratch: &Scratch, row: &GrantRow) -> Path {
+    let names = |reached: &Reached, node| -> Vec<Arc<str>> {
+        reached.way_to(node).into_iter().map(|node| snapshot.name(node)).collect()
+    };
+    let mut scopes = names(&scratch.scopes, row.scope);
+    scopes.reverse();
+    Path {
+        subjects: names(&scratch.subjects, row.subject),
+        grant: snapshot.grant_id(row.handle),
+        roles: inheritance(snapshot, query, snapshot.role_id(row.role)),
+        scopes,
+    }
+}
+
+/// The shortest chain from a role to one that names the permission itself.
+fn inheritance<S: Snapshot>(snapshot: &S, query: Query<'_>, role: RoleId) -> Vec<RoleId> {
+    let names_it = |pattern: &PermissionPattern| match pattern {
+        PermissionPattern::One(one) => one.object_type == query.resource.object_type && one.name == *query.permission,
+        PermissionPattern::All(object_type) => *object_type == query.resource.object_type,
+    };
+    let mut reached = vec![(role, 0)];
+    let mut position = 0;
+    while position < reached.len() {
+        if let Some(role) = snapshot.role(&reached[position].0) {
+            if role.permissions.iter().any(names_it) {
+                break;
+            }
+            for inherited in &role.inherits {
+                if reached.iter().all(|(known, _)| known != inherited) {
+                    reached.push((inherited.clone(), position));
+                }
+            }
+        }
+        position += 1;
+    }
+    assert!(position < reached.len(), "INVARIANT: a role that holds a permission inherits from one that names it");
+    let mut chain = vec![reached[position].0.clone()];
+    while position != 0 {
+        position = reached[position].1;
+        chain.push(reached[position].0.clone());
+    }
+    chain.reverse();
+    chain
+}
+
+fn won(path: &Path, grant: String) -> Vec<String> {
     let mut steps = Vec::new();
-    for pair in subjects.way_to(row.subject).windows(2) {
-        steps.push(format!("{} is in {}", snapshot.name(pair[0]), snapshot.name(pair[1])));
-    }
-    steps.push(describe(snapshot, row));
-    let mut down = scopes.way_to(row.scope);
-    down.reverse();
-    for pair in down.windows(2) {
-        steps.push(format!("{} is the parent of {}", snapshot.name(pair[0]), snapshot.name(pair[1])));
-    }
+    steps.extend(path.subjects.windows(2).map(|pair| format!("{} is in {}", pair[0], pair[1])));
+    steps.push(grant);
+    steps.extend(path.roles.windows(2).map(|pair| format!("{} inherits {}", pair[0], pair[1])));
+    steps.extend(path.scopes.windows(2).map(|pair| format!("{} is the parent of {}", pair[0], pair[1])));
     steps
 }
 
-fn lost<S: Snapshot>(
-    snapshot: &S,
-    query: Query<'_>,
-    subjects: &Reached,
-    scopes: &Reached,
-    tried: Vec<String>,
-) -> Vec<String> {
-    let names = |reached: &Reached, own: String| {
+fn lost<S: Snapshot>(snapshot: &S, query: Query<'_>, scratch: &Scratch, rows: &[Judged]) -> (Vec<String>, bool) {
+    let mut truncated = false;
+    // What the question itself names is listed in any case: whether a snapshot still knows a name is chance.
+    let mut names = |reached: &Reached, own: Vec<String>| {
         let others = reached.nodes.iter().map(|node| snapshot.name(*node).to_string());
-        let mut names = vec![own.clone()];
-        names.extend(others.filter(|name| *name != own).take(STEPS_MAX));
-        names.join(", ")
+        let mut others: Vec<String> = others.filter(|name| !own.contains(name)).take(NAMES_MAX + 1).collect();
+        truncated |= others.len() > NAMES_MAX;
+        others.truncate(NAMES_MAX);
+        [own, others].concat().join(", ")
     };
+    let subject = iter::once(query.subject.clone()).chain(walk::wildcard_of(query.subject));
+    let subject = subject.map(|subject| subject.to_string()).collect();
     let mut steps = vec![
-        format!("the subject is {}", names(subjects, query.subject.to_string())),
-        format!("the resource lies in {}", names(scopes, query.resource.to_string())),
+        format!("the subject is {}", names(&scratch.subjects, subject)),
+        format!("the resource lies in {}", names(&scratch.scopes, vec![query.resource.to_string()])),
     ];
-    if tried.is_empty() {
+    if rows.is_empty() {
         steps.push("no grant joins the two".to_owned());
     }
-    steps.extend(tried);
-    steps
+    // One step over the limit is enough to know that there are too many.
+    steps.extend(rows.iter().take(STEPS_MAX).map(|judged| {
+        let grant = describe(snapshot, &judged.row);
+        let (object_type, permission) = (&query.resource.object_type, query.permission);
+        match judged {
+            Judged { held: Bounds::NO, .. } => format!("{grant} does not hold {object_type}#{permission}"),
+            Judged { now: Bounds::MAYBE, .. } => format!("{grant} may have ended"),
+            Judged { .. } => format!("{grant} depends on what is being changed"),
+        }
+    }));
+    (steps, truncated)
 }
 
 fn describe<S: Snapshot>(snapshot: &S, row: &GrantRow) -> String {
+    let (grant, role) = (snapshot.grant_id(row.handle), snapshot.role_id(row.role));
     let (subject, scope) = (snapshot.name(row.subject), snapshot.name(row.scope));
     let until = row.end.map(|end| format!(" until {end}")).unwrap_or_default();
-    format!("grant {}: {subject} is {} on {scope}{until}", row.id, row.role)
+    format!("grant {grant}: {subject} is {role} on {scope}{until}")
 }

@@ -6,7 +6,8 @@
 //! group has many members and a folder many documents.
 //!
 //! Answers are pairs of [`Bounds`]. What is certain counts in both bounds; what may be gone already, or may not have
-//! begun to hold, counts in the upper one only. Where the bounds agree the answer is final.
+//! begun to hold, counts in the upper one only: a row that an entry not yet visible may add or remove, and a grant whose
+//! end may have come. Where the bounds agree the answer is final.
 //!
 //! The crate knows nothing of disks, threads, transport or clocks: the time and the deadline are arguments.
 
@@ -16,15 +17,17 @@ mod check;
 mod explain;
 pub mod memory;
 mod permissions;
+pub mod script;
 mod snapshot;
 mod walk;
 
 pub use bounds::Bounds;
 pub use budget::{Budget, Error};
-pub use check::{Outcome, Query, check};
-pub use explain::{Explanation, explain};
+pub use check::{Outcome, Query, check, check_with};
+pub use explain::{Explanation, Path, explain};
 pub use permissions::{Held, permissions};
-pub use snapshot::{GrantRow, NodeKey, Snapshot};
+pub use snapshot::{Edge, GrantHandle, GrantRow, NodeKey, RoleKey, Snapshot};
+pub use walk::Scratch;
 
 #[cfg(test)]
 mod tests;

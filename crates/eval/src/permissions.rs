@@ -5,8 +5,8 @@ use portcullis_model::{Clock, Object, PermissionName, Subject};
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error, Meter};
 use crate::check::{holds_now, meet};
-use crate::snapshot::Snapshot;
-use crate::walk;
+use crate::snapshot::{RoleKey, Snapshot};
+use crate::walk::{self, Scratch};
 
 /// What a subject may do with a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,24 +27,28 @@ pub fn permissions<S: Snapshot>(
     clock: Option<Clock>,
     budget: &Budget<'_>,
 ) -> Result<Held, Error> {
-    let mut meter = Meter::new(budget);
-    let subjects = walk::subjects(snapshot, subject, &mut meter)?;
-    let scopes = walk::scopes(snapshot, resource, &mut meter)?;
-    let named = snapshot.named_permissions(&resource.object_type);
-    let mut bounds = vec![Bounds::NO; named.len()];
-    let mut all = Bounds::NO;
-    meet(snapshot, &subjects, &scopes, &mut meter, |row| {
-        let now = holds_now(row, clock);
-        if snapshot.holds_all(&row.role, &resource.object_type) {
-            all = all.or(now);
-        }
-        for (name, bounds) in named.iter().zip(&mut bounds) {
-            if snapshot.holds(&row.role, &resource.object_type, name) {
-                *bounds = bounds.or(now);
-            }
+    let (mut meter, mut scratch) = (Meter::new(budget), Scratch::default());
+    walk::both(snapshot, (subject, resource), &mut scratch, &mut meter)?;
+    // Grants are many and roles are few, so each role is asked once for what it holds.
+    let mut roles: Vec<(RoleKey, Bounds)> = Vec::new();
+    meet(snapshot, &scratch, &mut meter, |row, joined| {
+        let has = joined.and(holds_now(&row, clock));
+        match roles.iter_mut().find(|(role, _)| *role == row.role) {
+            Some((_, known)) => *known = known.or(has),
+            None => roles.push((row.role, has)),
         }
         false
     })?;
-    let held = named.into_iter().zip(bounds).filter(|(_, bounds)| bounds.upper).collect();
-    Ok(Held { permissions: held, all, visited: meter.visited })
+    let any = |holds: &dyn Fn(RoleKey) -> Bounds| {
+        roles.iter().fold(Bounds::NO, |known, (role, has)| known.or(has.and(holds(*role))))
+    };
+    let object_type = &resource.object_type;
+    let named = snapshot.named_permissions(object_type).into_iter();
+    let named = named.map(|name| {
+        let bounds = any(&|role| snapshot.holds(role, object_type, &name));
+        (name, bounds)
+    });
+    let permissions = named.filter(|(_, bounds)| bounds.upper).collect();
+    let all = any(&|role| snapshot.holds_all(role, object_type));
+    Ok(Held { permissions, all, visited: meter.visited })
 }

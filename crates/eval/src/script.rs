@@ -1,0 +1,272 @@
+//! Scripts: worlds and questions as text, with the answers written in.
+//!
+//! The same scripts run wherever a world can be loaded. Playing one writes its answers anew, so a test compares the
+//! result with the script itself, and a script grows by adding questions and copying what was answered.
+//!
+//! ```text
+//! # A comment. What is known grows from line to line.
+//! role editor document#edit folder#* inherits viewer
+//! grant g1 group:eng#member editor folder:q3 until 2026-12-01T00:00:00Z
+//! grant g2 user:bob viewer folder:q3 revoked
+//! relationship group:eng#member@user:alice
+//! clock 2026-11-01T00:00:00Z 250
+//! budget depth 3
+//! check user:alice edit document:plan -> ALLOW
+//! lookup user:alice document:plan -> edit, view?
+//! explain user:alice edit document:plan -> ALLOW
+//!   user:alice is in group:eng#member
+//! ```
+//!
+//! The number after the time is the error of the clock in milliseconds; `clock none` is a clock that is not trusted.
+//! Budgets are `depth`, `visited`, `late` and `default`. A `?` marks what is undecided, `*` every permission.
+
+use std::fmt::Write;
+
+use portcullis_model::{
+    Actor, Clock, Grant, GrantState, NameError, Object, Revision, Role, Subject, Timestamp, Verified, Window,
+};
+
+use crate::bounds::Bounds;
+use crate::budget::{Budget, Error};
+use crate::check::{Query, check};
+use crate::explain::explain;
+use crate::memory::Fact;
+use crate::permissions::permissions;
+use crate::snapshot::Snapshot;
+
+/// What separates a question from its answer.
+const ARROW: &str = "->";
+
+/// Why a script cannot be played.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlayError {
+    /// A line is neither fact, setting nor question.
+    #[error("line {line} is nothing that a script can say: `{text}`; see `eval::script` for what it can")]
+    Unknown {
+        /// Its number, from one.
+        line: usize,
+        /// The line.
+        text: String,
+    },
+    /// A word of a line is not what belongs there.
+    #[error("line {line} has a word that does not belong there: correct it")]
+    Word {
+        /// Its number, from one.
+        line: usize,
+        /// What is wrong with it.
+        source: NameError,
+    },
+}
+
+/// Plays a script over worlds made by `load` from all facts so far, and returns it with the answers that were given.
+pub fn play<S: Snapshot>(script: &str, load: impl Fn(&[Fact]) -> S) -> Result<String, PlayError> {
+    let mut stage = Stage { clock: None, limits: Limits::default(), facts: Vec::new(), world: load(&[]) };
+    let mut played = String::new();
+    for (number, line) in (1..).zip(script.lines()) {
+        // Indented lines are steps of an earlier answer, which is written anew.
+        if line.starts_with("  ") {
+            continue;
+        }
+        let said = line.split_once(ARROW).map_or(line, |(said, _)| said).trim_end();
+        played.push_str(said);
+        let known = stage.facts.len();
+        match stage.line(said) {
+            Ok(answer) => played.push_str(&answer),
+            Err(None) => return Err(PlayError::Unknown { line: number, text: line.to_owned() }),
+            Err(Some(source)) => return Err(PlayError::Word { line: number, source }),
+        }
+        if stage.facts.len() > known {
+            stage.world = load(&stage.facts);
+        }
+        played.push('\n');
+    }
+    Ok(played)
+}
+
+/// What the lines so far have set up.
+struct Stage<S> {
+    clock: Option<Clock>,
+    limits: Limits,
+    facts: Vec<Fact>,
+    world: S,
+}
+
+/// The budget of the questions that follow.
+#[derive(Clone, Copy, Default)]
+struct Limits {
+    depth: Option<u32>,
+    visited: Option<u64>,
+    late: bool,
+}
+
+/// `None` where the line is not understood as a whole.
+type Spoilt = Option<NameError>;
+
+impl<S: Snapshot> Stage<S> {
+    /// Takes a line; returns what is to be written after it.
+    fn line(&mut self, line: &str) -> Result<String, Spoilt> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [] => {}
+            [first, ..] if first.starts_with('#') => {}
+            ["role", id, words @ ..] => self.facts.push(Fact::Role(role(id, words)?)),
+            ["grant", id, subject, role, scope, words @ ..] => {
+                let (end, state) = ending(words)?;
+                let grant = grant([id, subject, role, scope], end, state)?;
+                self.facts.push(Fact::Grant(Box::new(grant)));
+            }
+            ["relationship", text] => self.facts.push(Fact::Relationship(text.parse()?)),
+            ["clock", "none"] => self.clock = None,
+            ["clock", time, error] => {
+                self.clock = Some(Clock { reading: time.parse()?, error_ms: error.parse().map_err(|_| None)? });
+            }
+            ["budget", "default"] => self.limits = Limits::default(),
+            ["budget", "late"] => self.limits.late = true,
+            ["budget", "depth", most] => self.limits.depth = Some(most.parse().map_err(|_| None)?),
+            ["budget", "visited", most] => self.limits.visited = Some(most.parse().map_err(|_| None)?),
+            [question, words @ ..] => return Ok(format!(" {ARROW} {}", self.answer(question, words)?)),
+        }
+        Ok(String::new())
+    }
+
+    fn answer(&self, question: &str, words: &[&str]) -> Result<String, Spoilt> {
+        let late = self.limits.late;
+        let is_late = || late;
+        let default = Budget::new(&is_late);
+        let budget = Budget {
+            depth: self.limits.depth.unwrap_or(default.depth),
+            visited: self.limits.visited.unwrap_or(default.visited),
+            ..default
+        };
+        let answered = match (question, words) {
+            ("lookup", [subject, resource]) => {
+                let (subject, resource): (Subject, Object) = (subject.parse()?, resource.parse()?);
+                permissions(&self.world, &subject, &resource, self.clock, &budget).map(|held| {
+                    let mut names: Vec<String> =
+                        held.permissions.iter().map(|(name, bounds)| format!("{name}{}", mark(*bounds))).collect();
+                    if held.all.upper {
+                        names.push(format!("*{}", mark(held.all)));
+                    }
+                    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+                })
+            }
+            ("check" | "explain", [subject, permission, resource]) => {
+                let (subject, permission, resource) = (subject.parse()?, permission.parse()?, resource.parse()?);
+                let query = Query { subject: &subject, permission: &permission, resource: &resource };
+                if question == "check" {
+                    check(&self.world, query, self.clock, &budget).map(|outcome| decision(outcome.bounds).to_owned())
+                } else {
+                    explain(&self.world, query, self.clock, &budget).map(|explained| {
+                        let mut answer = decision(explained.outcome.bounds).to_owned();
+                        for step in &explained.steps {
+                            let _ = write!(answer, "\n  {step}");
+                        }
+                        if explained.truncated {
+                            answer.push_str("\n  and more");
+                        }
+                        answer
+                    })
+                }
+            }
+            _ => return Err(None),
+        };
+        Ok(answered.unwrap_or_else(|error| format!("ERROR {}", name(&error))))
+    }
+}
+
+fn decision(bounds: Bounds) -> &'static str {
+    match bounds.decided() {
+        Some(true) => "ALLOW",
+        Some(false) => "DENY",
+        None => "UNDECIDED",
+    }
+}
+
+fn mark(bounds: Bounds) -> &'static str {
+    if bounds.lower { "" } else { "?" }
+}
+
+fn name(error: &Error) -> String {
+    match error {
+        Error::DepthExceeded { most } => format!("DepthExceeded {most}"),
+        Error::VisitedExceeded { most } => format!("VisitedExceeded {most}"),
+        Error::DeadlineExceeded => "DeadlineExceeded".to_owned(),
+    }
+}
+
+/// A role from its id, its permissions and, after `inherits`, the roles that it inherits.
+pub fn role(id: &str, words: &[&str]) -> Result<Role, NameError> {
+    let split = words.iter().position(|word| *word == "inherits").unwrap_or(words.len());
+    let (permissions, inherits) = words.split_at(split);
+    Ok(Role {
+        id: id.parse()?,
+        permissions: permissions.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+        inherits: inherits.iter().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?,
+        created: Revision(1),
+        modified: Revision(1),
+    })
+}
+
+/// A grant from id, subject, role and scope.
+pub fn grant(
+    [id, subject, role, scope]: [&str; 4],
+    end: Option<Timestamp>,
+    state: GrantState,
+) -> Result<Grant, NameError> {
+    Ok(Grant {
+        id: id.parse()?,
+        subject: subject.parse()?,
+        role: role.parse()?,
+        scope: scope.parse()?,
+        window: Window { start: None, end },
+        reason: None,
+        granted_by: admin()?,
+        granted_at: Timestamp(0),
+        created: Revision(1),
+        modified: Revision(1),
+        state,
+    })
+}
+
+fn admin() -> Result<Actor, NameError> {
+    Ok(Actor { caller: "user:admin".parse()?, on_behalf_of: None, verified: Verified::Assumed })
+}
+
+fn ending(words: &[&str]) -> Result<(Option<Timestamp>, GrantState), Spoilt> {
+    let (end, words) = match words {
+        ["until", time, words @ ..] => (Some(time.parse::<Timestamp>()?), words),
+        words => (None, words),
+    };
+    let state = match words {
+        [] => GrantState::Active,
+        ["scheduled"] => GrantState::Scheduled,
+        ["ended"] => GrantState::Ended { at: Timestamp(0) },
+        ["revoked"] => GrantState::Revoked { at: Timestamp(0), by: admin()?, reason: None },
+        _ => return Err(None),
+    };
+    Ok((end, state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+
+    fn played(script: &str) -> Result<String, PlayError> {
+        play(script, |_| Memory::default())
+    }
+
+    #[test]
+    fn answers_are_written_anew() {
+        let script = "# Nobody is known.\ncheck user:a view document:d -> ALLOW\n  a step that is gone\n";
+        assert_eq!(played(script).unwrap(), "# Nobody is known.\ncheck user:a view document:d -> DENY\n");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for bad in ["chek user:a view document:d", "check user:a", "grant g user:a r document:d soon", "budget 3"] {
+            assert_eq!(played(bad), Err(PlayError::Unknown { line: 1, text: bad.to_owned() }));
+        }
+        assert!(matches!(played("\nrelationship x"), Err(PlayError::Word { line: 2, .. })));
+    }
+}
