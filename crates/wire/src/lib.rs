@@ -19,7 +19,7 @@ pub mod v1 {
 }
 
 /// What nodes say to each other.
-#[expect(missing_docs, reason = "generated; the comments are in the proto files")]
+#[expect(clippy::pedantic, reason = "generated")]
 pub mod peer {
     tonic::include_proto!("portcullis.peer.v1");
 }
