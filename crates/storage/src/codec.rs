@@ -1,0 +1,58 @@
+//! How values are written: a version byte, then the value in bincode's standard form.
+//!
+//! Every version keeps a test with its literal bytes for ever (`tests/frozen`). A value whose version is unknown was
+//! written by a newer build; it is refused, never guessed at.
+
+use bincode::config::{Configuration, standard};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The only version of values so far.
+const VERSION: u8 = 1;
+
+const CONFIG: Configuration = standard();
+
+/// Why bytes are not a value.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// There are no bytes.
+    #[error("the value is empty")]
+    Empty,
+    /// Another build wrote it.
+    #[error("the value has format version {found}, and this build knows version {VERSION}: upgrade the binary")]
+    Version {
+        /// The version byte that was found.
+        found: u8,
+    },
+    /// The bytes do not hold what they should.
+    #[error("the value is malformed")]
+    Malformed(#[source] bincode::error::DecodeError),
+    /// There are bytes left over.
+    #[error("the value has {0} bytes too many")]
+    TooLong(usize),
+}
+
+/// Writes a value.
+///
+/// # Panics
+///
+/// Never for the types of this workspace: none has an unsized sequence or a failing serializer.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    bincode::serde::encode_into_std_write(value, &mut bytes, CONFIG)
+        .expect("INVARIANT: values of the model can be written to memory");
+    bytes
+}
+
+/// Reads a value that [`encode`] wrote.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let (version, payload) = bytes.split_first().ok_or(DecodeError::Empty)?;
+    if *version != VERSION {
+        return Err(DecodeError::Version { found: *version });
+    }
+    let (value, read) = bincode::serde::decode_from_slice(payload, CONFIG).map_err(DecodeError::Malformed)?;
+    match payload.len() - read {
+        0 => Ok(value),
+        left_over => Err(DecodeError::TooLong(left_over)),
+    }
+}

@@ -1,0 +1,227 @@
+//! The log store: entries and votes that survive a power loss once they were acknowledged.
+//!
+//! RocksDB keeps the entries. One thread owns all writes: it takes whatever has queued up, makes one batch of it,
+//! syncs it once, and answers in order, so that many small writes share the cost of one sync. What was written last is
+//! also kept in memory, where replication and applying find it without touching the disk.
+//!
+//! RocksDB alone cannot tell a last record that was torn by a power loss from one that was damaged later, and drops
+//! both without a word. So the position and the vote that were acknowledged last are kept in a file of their own,
+//! [`acked`], and a log that does not reach them does not open.
+//!
+//! INVARIANT: the order is batch synced, then `ACKED` synced, then acknowledged. A batch that shortens the log lowers
+//! `ACKED` before it. So whatever the moment of a crash, the log reaches at least what `ACKED` says, and what `ACKED`
+//! says is at least what was acknowledged, unless something was damaged.
+
+mod acked;
+mod fault;
+mod identity;
+mod open;
+mod rows;
+mod tail;
+mod writer;
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, RwLock};
+
+use bytes::Bytes;
+
+pub use fault::Step;
+pub use identity::{Adopter, Owner};
+pub use open::OpenError;
+
+use rows::Rows;
+use tail::Tail;
+use writer::{Operation, Writer};
+
+/// The position of an entry: the term of the leader that made it, and its place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogId {
+    /// The term.
+    pub term: u64,
+    /// The place.
+    pub index: u64,
+}
+
+/// An entry. What its payload means is the caller's affair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it stands.
+    pub id: LogId,
+    /// What it holds.
+    pub payload: Bytes,
+}
+
+/// A vote for a leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// The term.
+    pub term: u64,
+    /// Who is voted for.
+    pub node: u64,
+    /// Whether a majority has given it.
+    pub committed: bool,
+}
+
+/// Where a log begins and ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The last entry that was purged.
+    pub purged: Option<LogId>,
+    /// The last entry; that which was purged last if there is none left.
+    pub last: Option<LogId>,
+}
+
+/// How a log store behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How much of the end of the log is kept in memory, in bytes. What is not yet on disk is kept beyond it.
+    pub tail_bytes: usize,
+    /// How many operations may wait for the writer; whoever comes next waits for a place.
+    pub queue_max: usize,
+    /// Where the store stops as if the machine had died. Only for tests.
+    pub stop_at: Option<Step>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tail_bytes: 64 * 1_024 * 1_024, queue_max: 65_536, stop_at: None }
+    }
+}
+
+/// Called once an operation is on disk, or has failed.
+pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
+
+/// A log store. Cheap to clone; all clones are the same log.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+    writer: Arc<Writer>,
+}
+
+/// What callers and the writer share.
+struct Shared {
+    rows: Rows,
+    /// The log as callers see it: changed when an operation is asked for, not when it is on disk.
+    view: RwLock<View>,
+    incarnation: u64,
+    pristine: bool,
+    adopter: Adopter,
+}
+
+struct View {
+    tail: Tail,
+    vote: Option<Vote>,
+    committed: Option<LogId>,
+}
+
+impl Log {
+    /// Appends entries. They can be read at once, and are on disk when `done` is called.
+    ///
+    /// # Panics
+    ///
+    /// When the entries do not follow the last one: the caller has lost its place.
+    pub fn append(&self, entries: Vec<Entry>, done: Done) {
+        {
+            let mut view = self.view_mut();
+            entries.iter().for_each(|entry| view.tail.push(entry.clone()));
+        }
+        self.writer.submit(Operation::Append(entries), done);
+    }
+
+    /// Replaces the vote. It is on disk when `done` is called.
+    pub fn save_vote(&self, vote: Vote, done: Done) {
+        self.view_mut().vote = Some(vote);
+        self.writer.submit(Operation::Vote(vote), done);
+    }
+
+    /// Notes what is committed. It reaches the disk with the next batch; losing it costs time, not correctness.
+    pub fn save_committed(&self, committed: Option<LogId>) {
+        self.view_mut().committed = committed;
+        self.writer.submit(Operation::Committed(committed), Box::new(|_| {}));
+    }
+
+    /// Removes all entries behind `index`; `None` removes all.
+    pub fn truncate_after(&self, index: Option<u64>, done: Done) {
+        let (kept, range) = {
+            let mut view = self.view_mut();
+            let from = index.map_or(0, |index| index + 1);
+            let end = view.tail.bounds().last.map_or(0, |last| last.index + 1);
+            view.tail.truncate_from(from);
+            if from < end && view.tail.bounds().last.is_none_or(|last| last.index + 1 != from) && from > 0 {
+                // The new last entry has left memory, and its term with it.
+                let last = self.shared.rows.entry(from - 1).ok().flatten().map(|entry| entry.id);
+                view.tail.set_last(last);
+            }
+            (view.tail.bounds().last, from..end)
+        };
+        self.writer.submit(Operation::Truncate { range, kept }, done);
+    }
+
+    /// Removes all entries up to and including `id`, also where the log does not reach that far.
+    pub fn purge(&self, id: LogId, done: Done) {
+        let from = {
+            let mut view = self.view_mut();
+            let from = view.tail.bounds().purged.map_or(0, |purged| purged.index + 1);
+            view.tail.purge(id);
+            from
+        };
+        self.writer.submit(Operation::Purge { from, id }, done);
+    }
+
+    /// Reads entries. What lies beyond the ends of the log is left out.
+    pub fn entries(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
+        let (mut entries, missing) = {
+            let view = self.shared.view.read().expect("INVARIANT: nothing panics while holding the view");
+            view.tail.read(range)
+        };
+        if !missing.is_empty() {
+            let mut older = self.shared.rows.entries(missing).map_err(io::Error::other)?;
+            older.append(&mut entries);
+            entries = older;
+        }
+        Ok(entries)
+    }
+
+    /// Where the log begins and ends.
+    pub fn bounds(&self) -> Bounds {
+        self.shared.view.read().expect("INVARIANT: nothing panics while holding the view").tail.bounds()
+    }
+
+    /// The vote.
+    pub fn vote(&self) -> Option<Vote> {
+        self.shared.view.read().expect("INVARIANT: nothing panics while holding the view").vote
+    }
+
+    /// What was committed, as far as it was noted.
+    pub fn committed(&self) -> Option<LogId> {
+        self.shared.view.read().expect("INVARIANT: nothing panics while holding the view").committed
+    }
+
+    /// How often this store was opened; never the same twice.
+    pub fn incarnation(&self) -> u64 {
+        self.shared.incarnation
+    }
+
+    /// Whether the store had neither entries nor a vote when it was opened: nothing was ever promised from it.
+    pub fn is_pristine(&self) -> bool {
+        self.shared.pristine
+    }
+
+    /// The cluster that the store belongs to, if any yet.
+    pub fn cluster(&self) -> Option<[u8; 16]> {
+        self.shared.adopter.cluster()
+    }
+
+    /// What makes the store one of a cluster.
+    pub fn adopter(&self) -> Adopter {
+        self.shared.adopter.clone()
+    }
+
+    fn view_mut(&self) -> std::sync::RwLockWriteGuard<'_, View> {
+        self.shared.view.write().expect("INVARIANT: nothing panics while holding the view")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The end of the log, in memory.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::{Bounds, Entry, LogId};
+
+/// The entries that were written last, and the ends of the log.
+pub(super) struct Tail {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    bytes_max: usize,
+    bounds: Bounds,
+    /// Entries up to here are on disk and may leave memory.
+    flushed: Option<u64>,
+}
+
+impl Tail {
+    pub(super) fn new(bounds: Bounds, bytes_max: usize) -> Self {
+        let flushed = bounds.last.map(|last| last.index);
+        Self { entries: VecDeque::new(), bytes: 0, bytes_max, bounds, flushed }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        let next = self.bounds.last.map_or(entry.id.index, |last| last.index + 1);
+        assert!(entry.id.index == next, "INVARIANT: entry {:?} does not follow, the next is {next}", entry.id);
+        self.bounds.last = Some(entry.id);
+        self.bytes += entry.payload.len();
+        self.entries.push_back(entry);
+    }
+
+    /// Removes entries from `index` on. The term of the new last entry may be unknown here; see [`Tail::set_last`].
+    pub(super) fn truncate_from(&mut self, index: u64) {
+        while self.entries.back().is_some_and(|entry| entry.id.index >= index) {
+            let gone = self.entries.pop_back().expect("INVARIANT: the entry was just seen");
+            self.bytes -= gone.payload.len();
+        }
+        if self.bounds.last.is_some_and(|last| last.index >= index) {
+            self.bounds.last = self.entries.back().map(|entry| entry.id).or(self.bounds.purged);
+        }
+        self.flushed = self.flushed.filter(|flushed| *flushed < index).or(index.checked_sub(1));
+    }
+
+    pub(super) fn set_last(&mut self, last: Option<LogId>) {
+        self.bounds.last = last.or(self.bounds.purged);
+    }
+
+    pub(super) fn purge(&mut self, id: LogId) {
+        while self.entries.front().is_some_and(|entry| entry.id.index <= id.index) {
+            let gone = self.entries.pop_front().expect("INVARIANT: the entry was just seen");
+            self.bytes -= gone.payload.len();
+        }
+        self.bounds.purged = self.bounds.purged.max(Some(id));
+        if self.bounds.last.is_none_or(|last| last.index <= id.index) {
+            self.bounds.last = self.bounds.purged;
+        }
+    }
+
+    /// Lets entries up to `index` leave memory, as far as there are too many.
+    pub(super) fn flushed(&mut self, index: u64) {
+        self.flushed = self.flushed.max(Some(index));
+        while self.bytes > self.bytes_max
+            && let Some(first) = self.entries.front()
+            && self.flushed.is_some_and(|flushed| first.id.index <= flushed)
+        {
+            self.bytes -= first.payload.len();
+            self.entries.pop_front();
+        }
+    }
+
+    /// The entries of a range that are in memory, and the part before them that is on disk only.
+    pub(super) fn read(&self, range: Range<u64>) -> (Vec<Entry>, Range<u64>) {
+        let begin = self.bounds.purged.map_or(0, |purged| purged.index + 1).max(range.start);
+        let end = self.bounds.last.map_or(0, |last| last.index + 1).min(range.end);
+        let in_memory = self.entries.front().map_or(end, |first| first.id.index).min(end);
+        let from = begin.max(in_memory);
+        let entries = match self.entries.front() {
+            Some(first) if from < end => {
+                let offset = usize::try_from(from - first.id.index).expect("INVARIANT: the tail fits into memory");
+                let count = usize::try_from(end - from).expect("INVARIANT: the tail fits into memory");
+                self.entries.iter().skip(offset).take(count).cloned().collect()
+            }
+            _ => Vec::new(),
+        };
+        (entries, begin..in_memory.max(begin))
+    }
+}

@@ -1,0 +1,176 @@
+//! The thread that owns all writes.
+
+use std::io;
+use std::ops::Range;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rocksdb::{WriteBatch, WriteOptions};
+
+use super::acked::{Acked, AckedFile};
+use super::fault::Step;
+use super::rows::Mark;
+use super::{Done, Entry, LogId, Options, Shared, Vote};
+
+/// How many bytes of entries go into one batch; one operation always does.
+const BATCH_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Something to write.
+pub(super) enum Operation {
+    Append(Vec<Entry>),
+    Vote(Vote),
+    Committed(Option<LogId>),
+    /// Entries of `range` go; `kept` is the last one then.
+    Truncate {
+        range: Range<u64>,
+        kept: Option<LogId>,
+    },
+    /// Entries from `from` to `id` go.
+    Purge {
+        from: u64,
+        id: LogId,
+    },
+}
+
+impl Operation {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Append(entries) => entries.iter().map(|entry| entry.payload.len()).sum(),
+            Self::Vote(_) | Self::Committed(_) | Self::Truncate { .. } | Self::Purge { .. } => 0,
+        }
+    }
+}
+
+/// The way to the writer. Dropping it lets the writer finish what is queued, and waits for it.
+pub(super) struct Writer {
+    queue: Mutex<Option<SyncSender<(Operation, Done)>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(shared: Arc<Shared>, acked: AckedFile, options: &Options) -> io::Result<Self> {
+        let (queue, operations) = mpsc::sync_channel(options.queue_max);
+        let mut work = Work { shared, acked, stop_at: options.stop_at, failure: None };
+        let thread = std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || work.run(&operations))?;
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) fn submit(&self, operation: Operation, done: Done) {
+        // The lock keeps operations in the order in which they were asked for.
+        let queue = self.queue.lock().expect("INVARIANT: nothing panics while holding the queue");
+        let queue = queue.as_ref().expect("INVARIANT: the queue is open as long as the log is");
+        if let Err(mpsc::SendError((_, done))) = queue.send((operation, done)) {
+            done(Err(io::Error::other("the log writer has stopped")));
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Ok(mut queue) = self.queue.lock() {
+            queue.take();
+        }
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        // The last clone may be dropped by a callback, on the writer's own thread.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
+            && thread.join().is_err()
+        {
+            tracing::error!("the log writer panicked");
+        }
+    }
+}
+
+struct Work {
+    shared: Arc<Shared>,
+    acked: AckedFile,
+    stop_at: Option<Step>,
+    /// The first failure; nothing is written after it, because what is on disk is not known any more.
+    failure: Option<Arc<io::Error>>,
+}
+
+impl Work {
+    fn run(&mut self, operations: &Receiver<(Operation, Done)>) {
+        while let Ok(first) = operations.recv() {
+            let mut bytes = first.0.bytes();
+            let mut batch = vec![first];
+            while bytes < BATCH_BYTES_MAX
+                && let Ok(next) = operations.try_recv()
+            {
+                bytes += next.0.bytes();
+                batch.push(next);
+            }
+            let (batch, callbacks): (Vec<Operation>, Vec<Done>) = batch.into_iter().unzip();
+            if self.failure.is_none()
+                && let Err(error) = self.write(&batch)
+            {
+                tracing::error!(%error, "the log cannot be written any more");
+                self.failure = Some(Arc::new(error));
+            }
+            for done in callbacks {
+                done(match &self.failure {
+                    None => Ok(()),
+                    Some(failure) => Err(io::Error::new(failure.kind(), Arc::clone(failure))),
+                });
+            }
+        }
+    }
+
+    fn write(&mut self, operations: &[Operation]) -> io::Result<()> {
+        let mut acked = self.acked.acked();
+        let mut lowest = acked;
+        let mut batch = WriteBatch::default();
+        for operation in operations {
+            self.add(&mut batch, &mut acked, operation);
+            if let Operation::Truncate { kept, .. } = operation {
+                lowest.last = lowest.last.min(*kept);
+            }
+        }
+        self.stop(Step::BeforeBatch)?;
+        if lowest != self.acked.acked() {
+            self.acked.write(lowest)?;
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.shared.rows.db.write_opt(batch, &options).map_err(io::Error::other)?;
+        self.stop(Step::AfterBatch)?;
+        if acked != self.acked.acked() {
+            self.acked.write(acked)?;
+        }
+        self.stop(Step::AfterAcked)?;
+        if let Some(last) = acked.last {
+            let mut view = self.shared.view.write().expect("INVARIANT: nothing panics while holding the view");
+            view.tail.flushed(last.index);
+        }
+        Ok(())
+    }
+
+    fn add(&self, batch: &mut WriteBatch, acked: &mut Acked, operation: &Operation) {
+        let rows = &self.shared.rows;
+        match operation {
+            Operation::Append(entries) => {
+                entries.iter().for_each(|entry| rows.put_entry(batch, entry));
+                acked.last = entries.last().map(|entry| entry.id).or(acked.last);
+            }
+            Operation::Vote(vote) => {
+                rows.put_vote(batch, *vote);
+                acked.vote = Some(*vote);
+            }
+            Operation::Committed(Some(id)) => rows.put_id(batch, Mark::Committed, *id),
+            Operation::Committed(None) => rows.delete_mark(batch, Mark::Committed),
+            Operation::Truncate { range, kept } => {
+                rows.delete_entries(batch, range.clone());
+                acked.last = *kept;
+            }
+            Operation::Purge { from, id } => {
+                rows.delete_entries(batch, *from..id.index + 1);
+                rows.put_id(batch, Mark::Purged, *id);
+                acked.last = acked.last.max(Some(*id));
+            }
+        }
+    }
+
+    fn stop(&self, step: Step) -> io::Result<()> {
+        if step.is_planted(self.stop_at) { Err(io::Error::other("a test stopped the store here")) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,83 @@
+//! What checks read, in memory: immutable maps that share their structure from version to version.
+//!
+//! A clone costs nothing and never changes, so a version that was published can be read while the next is made. It is
+//! never written to disk: it is rebuilt from the rows of the state store at start, from which it follows.
+//!
+//! It holds what decides: roles, active grants and relationships. Grants that have not begun or have ended, and who
+//! uses a role, are questions to the rows.
+
+mod roles;
+mod set;
+mod tenant;
+
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use imbl::shared_ptr::DefaultSharedPtr;
+use portcullis_model::{Grant, Relationship, Role, RoleId, TenantId};
+
+pub use tenant::TenantIndex;
+
+/// A persistent map, hashed alike in every process, so that no order depends on chance.
+pub(crate) type Map<K, V> = imbl::GenericHashMap<K, V, FixedState, DefaultSharedPtr>;
+
+/// What checks read of all tenants.
+#[derive(Clone, Debug, Default)]
+pub struct Resident {
+    tenants: Map<TenantId, Arc<TenantIndex>>,
+}
+
+impl Resident {
+    /// A tenant, if it exists.
+    pub fn tenant(&self, tenant: &TenantId) -> Option<&Arc<TenantIndex>> {
+        self.tenants.get(tenant)
+    }
+
+    /// How many bytes all tenants take. An estimate from counts, not a measurement.
+    pub fn bytes_estimate(&self) -> u64 {
+        self.tenants.values().map(|tenant| tenant.bytes_estimate()).sum()
+    }
+
+    /// Adds a tenant without contents; one that exists keeps its own, as its rows do.
+    pub fn put_tenant(&mut self, tenant: &TenantId) {
+        self.tenants.entry(tenant.clone()).or_default();
+    }
+
+    /// Removes a tenant and its contents.
+    pub fn drop_tenant(&mut self, tenant: &TenantId) {
+        self.tenants.remove(tenant);
+    }
+
+    /// Adds a role, or replaces it.
+    pub fn put_role(&mut self, tenant: &TenantId, role: &Role) {
+        self.change(tenant, |index| index.put_role(role));
+    }
+
+    /// Removes a role.
+    pub fn delete_role(&mut self, tenant: &TenantId, role: &RoleId) {
+        self.change(tenant, |index| index.delete_role(role));
+    }
+
+    /// Adds a grant that is active, in place of what it was; removes one in any other state.
+    pub fn put_grant(&mut self, tenant: &TenantId, grant: &Grant) {
+        self.change(tenant, |index| index.put_grant(grant));
+    }
+
+    /// Adds a relationship.
+    pub fn put_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) {
+        self.change(tenant, |index| index.put_relationship(relationship));
+    }
+
+    /// Removes a relationship.
+    pub fn delete_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) {
+        self.change(tenant, |index| index.delete_relationship(relationship));
+    }
+
+    fn change(&mut self, tenant: &TenantId, change: impl FnOnce(&mut TenantIndex)) {
+        let index = self.tenants.get_mut(tenant).expect("INVARIANT: effects are for tenants that exist");
+        change(Arc::make_mut(index));
+    }
+}
+
+#[cfg(test)]
+mod tests;

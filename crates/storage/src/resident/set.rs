@@ -1,0 +1,106 @@
+//! Small sorted sets: a flat list while they are small, a persistent tree once a copy would cost too much.
+
+use std::sync::Arc;
+
+/// Above this many items a set is a tree: copying a flat list of a thousand items costs about as much as a tree's path.
+const FLAT_MAX: usize = 1_000;
+
+/// A sorted set that is cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) enum Set<T: Ord> {
+    Flat(Arc<[T]>),
+    Tree(imbl::OrdSet<T>),
+}
+
+impl<T: Ord> Default for Set<T> {
+    fn default() -> Self {
+        Self::Flat(Arc::from([]))
+    }
+}
+
+impl<T: Clone + Ord> Set<T> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Flat(items) => items.len(),
+            Self::Tree(items) => items.len(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> Iter<'_, T> {
+        match self {
+            Self::Flat(items) => Iter::Flat(items.iter()),
+            Self::Tree(items) => Iter::Tree(items.iter()),
+        }
+    }
+
+    /// Adds an item; returns whether it is new.
+    pub(crate) fn insert(&mut self, item: T) -> bool {
+        match self {
+            Self::Flat(items) => {
+                let Err(at) = items.binary_search(&item) else { return false };
+                if items.len() == FLAT_MAX {
+                    let mut tree: imbl::OrdSet<T> = items.iter().cloned().collect();
+                    tree.insert(item);
+                    *self = Self::Tree(tree);
+                } else {
+                    let (before, after) = items.split_at(at);
+                    *items = before.iter().cloned().chain([item]).chain(after.iter().cloned()).collect();
+                }
+                true
+            }
+            Self::Tree(items) => items.insert(item).is_none(),
+        }
+    }
+
+    /// Removes an item; returns whether it was there.
+    pub(crate) fn remove(&mut self, item: &T) -> bool {
+        match self {
+            Self::Flat(items) => {
+                let Ok(at) = items.binary_search(item) else { return false };
+                let (before, after) = (&items[..at], &items[at + 1..]);
+                *items = before.iter().chain(after).cloned().collect();
+                true
+            }
+            // A set that was large stays a tree, so that one at the limit does not change its form again and again.
+            Self::Tree(items) => items.remove(item).is_some(),
+        }
+    }
+}
+
+/// The items of a set, in order.
+pub(crate) enum Iter<'a, T: Ord> {
+    Flat(std::slice::Iter<'a, T>),
+    Tree(imbl::ordset::Iter<'a, T, imbl::shared_ptr::DefaultSharedPtr>),
+}
+
+impl<'a, T: Ord> Iterator for Iter<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        match self {
+            Self::Flat(items) => items.next(),
+            Self::Tree(items) => items.next(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_the_same_set() {
+        let mut set = Set::default();
+        let most = u32::try_from(FLAT_MAX).unwrap() + 10;
+        for item in (0..most).rev() {
+            assert!(set.insert(item));
+            assert!(!set.insert(item));
+        }
+        assert!(matches!(set, Set::Tree(_)));
+        let older = set.clone();
+        assert!(set.remove(&5) && !set.remove(&5));
+        assert_eq!(older.len(), set.len() + 1);
+        assert!(older.iter().copied().eq(0..most));
+        assert!(set.iter().copied().eq((0..most).filter(|item| *item != 5)));
+    }
+}

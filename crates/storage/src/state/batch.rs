@@ -1,0 +1,266 @@
+//! From effects to rows.
+
+use std::collections::BTreeMap;
+
+use portcullis_machine::{Change, Effect, MemoryKey, Remembered};
+use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId};
+use rocksdb::WriteBatch;
+
+use super::keys::{Family, Key, Keys};
+use super::reads::{Reads, StoreError};
+use super::row;
+use super::sum::Sum;
+
+/// What is counted and summed for one tenant, so that it can be dropped without a walk over it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Totals {
+    /// The sum of its rows, as [`Sum::to_bytes`].
+    pub(super) sum: [u8; 32],
+    /// How many outcomes are remembered for it.
+    pub(super) remembered: u64,
+}
+
+/// The rows that one change writes.
+pub(super) struct Batch<'a> {
+    reads: &'a Reads,
+    keys: Keys,
+    revision: Revision,
+    rows: WriteBatch,
+    /// Rows of this batch, since later effects of one change see earlier ones.
+    written: BTreeMap<Key, Option<Vec<u8>>>,
+    totals: BTreeMap<TenantId, Totals>,
+    sum: Sum,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(reads: &'a Reads, revision: Revision, sum: Sum) -> Self {
+        Self {
+            reads,
+            keys: reads.keys,
+            revision,
+            rows: WriteBatch::default(),
+            written: BTreeMap::new(),
+            totals: BTreeMap::new(),
+            sum,
+        }
+    }
+
+    /// Writes the rows of a change, its record included.
+    pub(super) fn change(&mut self, change: &Change) -> Result<(), StoreError> {
+        for effect in &change.effects {
+            self.effect(effect)?;
+        }
+        self.put(None, Family::Cluster, self.keys.global(Family::Cluster).text("stamp"), &change.at.0)?;
+        self.put(None, Family::Change, self.keys.change(change.revision), change)
+    }
+
+    /// Ends the batch: totals and the state hash join the rows.
+    pub(super) fn finish(mut self) -> (WriteBatch, Sum) {
+        for (tenant, totals) in std::mem::take(&mut self.totals) {
+            let key = self.keys.of(&tenant, Family::Totals);
+            self.rows.put(key.as_bytes(), row::encode(self.revision, &totals));
+        }
+        let key = self.keys.global(Family::Meta).text("sum");
+        self.rows.put(key.as_bytes(), row::encode(self.revision, &self.sum.to_bytes()));
+        (self.rows, self.sum)
+    }
+
+    /// Writes a row that only this copy has.
+    pub(super) fn meta<T: serde::Serialize>(&mut self, name: &str, value: &T) {
+        let key = self.keys.global(Family::Meta).text(name);
+        self.rows.put(key.as_bytes(), row::encode(self.revision, value));
+    }
+
+    fn effect(&mut self, effect: &Effect) -> Result<(), StoreError> {
+        let keys = self.keys;
+        match effect {
+            Effect::Cluster(cluster) => {
+                self.put(None, Family::Cluster, keys.global(Family::Cluster).text("id"), cluster)
+            }
+            Effect::ActiveVersion(version) => {
+                self.put(None, Family::Cluster, keys.global(Family::Cluster).text("version"), version)
+            }
+            Effect::AdmitNode(node) => self.put(None, Family::AdmittedNode, keys.admitted(*node), &()),
+            Effect::RetireNode(node) => self.put(None, Family::RetiredNode, keys.retired(*node), &()),
+            Effect::PutTenant(tenant) => {
+                self.totals.insert(tenant.id.clone(), Totals::default());
+                self.put(None, Family::Tenant, keys.tenant(&tenant.id), tenant)
+            }
+            Effect::DropTenant(tenant) => self.drop_tenant(tenant),
+            Effect::PutRole { tenant, role } => self.put_role(tenant, role),
+            Effect::DeleteRole { tenant, role } => {
+                if let Some(old) = self.get::<Role>(&keys.role(tenant, role))? {
+                    self.heirs(tenant, &old, false);
+                }
+                self.delete(tenant, Family::Role, keys.role(tenant, role))
+            }
+            Effect::PutGrant { tenant, grant } => self.put_grant(tenant, grant),
+            Effect::PutRelationship { tenant, relationship } => {
+                self.index(keys.tuple_by_subject(tenant, relationship), true);
+                self.put(Some(tenant), Family::Tuple, keys.tuple(tenant, relationship), &())
+            }
+            Effect::DeleteRelationship { tenant, relationship } => self.delete_relationship(tenant, relationship),
+            Effect::Remember { tenant, caller, key, remembered } => {
+                let memory = MemoryKey { tenant: tenant.clone(), caller: caller.clone(), key: key.clone() };
+                self.remember(&memory, remembered)
+            }
+            Effect::Forget { tenant, caller, key, revision } => {
+                let memory = MemoryKey { tenant: tenant.clone(), caller: caller.clone(), key: key.clone() };
+                self.forget(&memory, *revision)
+            }
+        }
+    }
+
+    fn put_role(&mut self, tenant: &TenantId, role: &Role) -> Result<(), StoreError> {
+        let key = self.keys.role(tenant, &role.id);
+        if let Some(old) = self.get::<Role>(&key)? {
+            self.heirs(tenant, &old, false);
+        }
+        self.heirs(tenant, role, true);
+        self.put(Some(tenant), Family::Role, key, role)
+    }
+
+    fn heirs(&mut self, tenant: &TenantId, role: &Role, present: bool) {
+        for inherited in &role.inherits {
+            self.index(self.keys.role_heirs(tenant, inherited).text(role.id.as_str()), present);
+        }
+    }
+
+    fn put_grant(&mut self, tenant: &TenantId, grant: &Grant) -> Result<(), StoreError> {
+        let keys = self.keys;
+        let key = keys.grant(tenant, &grant.id);
+        let old_state = self.get::<Grant>(&key)?.map(|old| old.state);
+        let (was_live, is_live) = (old_state.as_ref().is_some_and(GrantState::is_live), grant.state.is_live());
+        if was_live != is_live {
+            let id = grant.id.as_str();
+            self.index(keys.grants_by_subject(tenant, &grant.subject).text(id), is_live);
+            self.index(keys.grants_by_scope(tenant, &grant.scope).text(id), is_live);
+            self.index(keys.grants_by_role(tenant, &grant.role).text(id), is_live);
+            if let Some(end) = grant.window.end {
+                self.index(keys.due(Family::EndDue, end, tenant, &grant.id), is_live);
+            }
+        }
+        if let Some(start) = grant.window.start {
+            let (waited, waits) = (old_state == Some(GrantState::Scheduled), grant.state == GrantState::Scheduled);
+            if waited != waits {
+                self.index(keys.due(Family::StartDue, start, tenant, &grant.id), waits);
+            }
+        }
+        self.put(Some(tenant), Family::Grant, key, grant)
+    }
+
+    fn delete_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) -> Result<(), StoreError> {
+        self.index(self.keys.tuple_by_subject(tenant, relationship), false);
+        self.delete(tenant, Family::Tuple, self.keys.tuple(tenant, relationship))
+    }
+
+    fn remember(&mut self, memory: &MemoryKey, remembered: &Remembered) -> Result<(), StoreError> {
+        let key = self.keys.remembered(memory);
+        match self.get::<Remembered>(&key)? {
+            Some(old) => self.index(self.keys.remembered_by_age(memory, old.revision), false),
+            None => self.totals(&memory.tenant)?.remembered += 1,
+        }
+        self.index(self.keys.remembered_by_age(memory, remembered.revision), true);
+        self.put(Some(&memory.tenant), Family::Remembered, key, remembered)
+    }
+
+    fn forget(&mut self, memory: &MemoryKey, revision: Revision) -> Result<(), StoreError> {
+        self.index(self.keys.remembered_by_age(memory, revision), false);
+        let totals = self.totals(&memory.tenant)?;
+        totals.remembered = totals.remembered.saturating_sub(1);
+        self.delete(&memory.tenant, Family::Remembered, self.keys.remembered(memory))
+    }
+
+    fn drop_tenant(&mut self, tenant: &TenantId) -> Result<(), StoreError> {
+        let dropped = *self.totals(tenant)?;
+        self.totals.remove(tenant);
+        self.sum = self.sum.minus(Sum::from_bytes(dropped.sum));
+        let range = Key::tenant(self.keys.group, tenant);
+        self.rows.delete_range(range.as_bytes(), &range.end_of_prefix());
+        // The dues of its grants stand outside its range.
+        for (family, at, grant) in self.reads.dues_of(tenant)? {
+            self.index(self.keys.due(family, at, tenant, &grant), false);
+        }
+        let key = self.keys.tenant(tenant);
+        if let Some(old) = self.raw(&key)? {
+            self.sum = self.sum.minus(Sum::of_row(key.as_bytes(), &old));
+        }
+        self.rows.delete(key.as_bytes());
+        self.written.insert(key, None);
+        Ok(())
+    }
+
+    /// Writes or removes a row that is derived from others.
+    fn index(&mut self, key: Key, present: bool) {
+        if present {
+            self.rows.put(key.as_bytes(), []);
+        } else {
+            self.rows.delete(key.as_bytes());
+        }
+    }
+
+    fn put<T: serde::Serialize>(
+        &mut self,
+        tenant: Option<&TenantId>,
+        family: Family,
+        key: Key,
+        value: &T,
+    ) -> Result<(), StoreError> {
+        self.replace(tenant, family, key, Some(row::encode(self.revision, value)))
+    }
+
+    fn delete(&mut self, tenant: &TenantId, family: Family, key: Key) -> Result<(), StoreError> {
+        self.replace(Some(tenant), family, key, None)
+    }
+
+    /// Writes a row in place of an old one, which joins the history and leaves the state hash.
+    fn replace(
+        &mut self,
+        tenant: Option<&TenantId>,
+        family: Family,
+        key: Key,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        let old = if family == Family::Change { None } else { self.raw(&key)? };
+        if let (Some(old), Some(tenant), true) = (&old, tenant, family.keeps_history()) {
+            let created = row::revision(old).map_err(|error| StoreError::damaged(&key, error))?;
+            let history = self.keys.history(tenant, &key, created, self.revision);
+            self.rows.put(history.as_bytes(), old);
+        }
+        if family.is_hashed() {
+            let gone = old.as_ref().map(|old| Sum::of_row(key.as_bytes(), old)).unwrap_or_default();
+            let new = value.as_ref().map(|new| Sum::of_row(key.as_bytes(), new)).unwrap_or_default();
+            self.sum = self.sum.minus(gone).plus(new);
+            if let Some(tenant) = tenant {
+                let totals = self.totals(tenant)?;
+                totals.sum = Sum::from_bytes(totals.sum).minus(gone).plus(new).to_bytes();
+            }
+        }
+        match &value {
+            Some(value) => self.rows.put(key.as_bytes(), value),
+            None => self.rows.delete(key.as_bytes()),
+        }
+        self.written.insert(key, value);
+        Ok(())
+    }
+
+    fn totals(&mut self, tenant: &TenantId) -> Result<&mut Totals, StoreError> {
+        if !self.totals.contains_key(tenant) {
+            let stored = self.reads.get::<Totals>(&self.keys.of(tenant, Family::Totals))?;
+            self.totals.insert(tenant.clone(), stored.unwrap_or_default());
+        }
+        Ok(self.totals.get_mut(tenant).expect("INVARIANT: the totals were just inserted"))
+    }
+
+    fn raw(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.written.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.reads.raw(key),
+        }
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let raw = self.raw(key)?;
+        raw.map(|raw| row::decode(&raw).map_err(|error| StoreError::damaged(key, error))).transpose()
+    }
+}

@@ -1,0 +1,253 @@
+//! The keys of the state, in an order that makes each question one range.
+//!
+//! A key is `[group][tenant] 0 [family][parts…]`. Texts end with a zero byte, which no name can contain; numbers are
+//! big-endian. What belongs to no tenant stands under the empty tenant, so a tenant's rows are one range that can be
+//! dropped at once.
+
+use portcullis_model::{
+    GrantId, GroupId, NodeId, Object, Relationship, Revision, RoleId, Subject, TenantId, Timestamp,
+};
+
+use portcullis_machine::MemoryKey;
+
+/// What a row is about. The numbers are on disk: they are never used again for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Family {
+    /// Where this copy stands. The only rows that are not the same on every node.
+    Meta = 0x01,
+    /// Tenants by id.
+    Tenant = 0x02,
+    /// Node ids that are used up.
+    RetiredNode = 0x03,
+    /// Change records by revision.
+    Change = 0x04,
+    /// Single values that every node has.
+    Cluster = 0x05,
+    /// Grants that wait for their start, by start.
+    StartDue = 0x06,
+    /// Live grants that have an end, by end.
+    EndDue = 0x07,
+    /// Node ids under which a node was let in.
+    AdmittedNode = 0x08,
+    /// Roles by id.
+    Role = 0x10,
+    /// The roles that inherit a role.
+    RoleHeir = 0x11,
+    /// Grants by id.
+    Grant = 0x20,
+    /// Live grants by subject.
+    GrantBySubject = 0x21,
+    /// Live grants by scope.
+    GrantByScope = 0x22,
+    /// Live grants by role.
+    GrantByRole = 0x23,
+    /// Relationships by resource.
+    Tuple = 0x30,
+    /// Relationships by subject.
+    TupleBySubject = 0x31,
+    /// Remembered outcomes by caller and key.
+    Remembered = 0x40,
+    /// Remembered outcomes by revision.
+    RememberedByAge = 0x41,
+    /// What is counted and summed for a tenant.
+    Totals = 0x42,
+    /// Earlier versions of rows, as [created, deleted).
+    History = 0x50,
+}
+
+impl Family {
+    /// Whether rows of this family are part of the state hash. The others can be derived from those, belong to one
+    /// copy alone, or are history, which nodes may keep for different times.
+    pub(super) fn is_hashed(self) -> bool {
+        match self {
+            Self::Tenant
+            | Self::RetiredNode
+            | Self::AdmittedNode
+            | Self::Change
+            | Self::Cluster
+            | Self::Role
+            | Self::Grant
+            | Self::Tuple
+            | Self::Remembered => true,
+            Self::Meta
+            | Self::StartDue
+            | Self::EndDue
+            | Self::RoleHeir
+            | Self::GrantBySubject
+            | Self::GrantByScope
+            | Self::GrantByRole
+            | Self::TupleBySubject
+            | Self::RememberedByAge
+            | Self::Totals
+            | Self::History => false,
+        }
+    }
+
+    /// Whether earlier versions of rows are kept.
+    pub(super) fn keeps_history(self) -> bool {
+        matches!(self, Self::Role | Self::Grant | Self::Tuple)
+    }
+}
+
+/// A key under construction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// A key of a family for a tenant; `None` is what belongs to no tenant.
+    pub fn new(group: GroupId, tenant: Option<&TenantId>, family: Family) -> Self {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&group.0.to_be_bytes());
+        bytes.extend_from_slice(tenant.map_or("", TenantId::as_str).as_bytes());
+        bytes.push(0);
+        bytes.push(family as u8);
+        Self(bytes)
+    }
+
+    /// The beginning of every key of a tenant.
+    pub fn tenant(group: GroupId, tenant: &TenantId) -> Self {
+        let mut key = Self::new(group, Some(tenant), Family::Meta);
+        key.0.pop();
+        key
+    }
+
+    /// Appends a text and its end.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(0);
+        self
+    }
+
+    /// Appends a number.
+    #[must_use]
+    pub fn number(mut self, number: u64) -> Self {
+        self.0.extend_from_slice(&number.to_be_bytes());
+        self
+    }
+
+    /// Appends a point in time, earlier ones first.
+    #[must_use]
+    pub fn time(self, time: Timestamp) -> Self {
+        self.number(time.0.cast_unsigned() ^ (1 << 63))
+    }
+
+    /// The key as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The least byte string above every key that begins with this one.
+    pub fn end_of_prefix(&self) -> Vec<u8> {
+        let mut end = self.0.clone();
+        while let Some(last) = end.last_mut() {
+            if *last < u8::MAX {
+                *last += 1;
+                return end;
+            }
+            end.pop();
+        }
+        end
+    }
+}
+
+/// The keys of one group.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// The group.
+    pub group: GroupId,
+}
+
+impl Keys {
+    /// A key of a family that belongs to no tenant.
+    pub fn global(self, family: Family) -> Key {
+        Key::new(self.group, None, family)
+    }
+
+    /// A key of a family of a tenant.
+    pub fn of(self, tenant: &TenantId, family: Family) -> Key {
+        Key::new(self.group, Some(tenant), family)
+    }
+
+    pub(super) fn tenant(self, tenant: &TenantId) -> Key {
+        self.global(Family::Tenant).text(tenant.as_str())
+    }
+
+    pub(super) fn retired(self, node: NodeId) -> Key {
+        self.global(Family::RetiredNode).number(node.0)
+    }
+
+    pub(super) fn admitted(self, node: NodeId) -> Key {
+        self.global(Family::AdmittedNode).number(node.0)
+    }
+
+    pub(super) fn change(self, revision: Revision) -> Key {
+        self.global(Family::Change).number(revision.0)
+    }
+
+    pub(super) fn role(self, tenant: &TenantId, role: &RoleId) -> Key {
+        self.of(tenant, Family::Role).text(role.as_str())
+    }
+
+    pub(super) fn role_heirs(self, tenant: &TenantId, role: &RoleId) -> Key {
+        self.of(tenant, Family::RoleHeir).text(role.as_str())
+    }
+
+    pub(super) fn grant(self, tenant: &TenantId, grant: &GrantId) -> Key {
+        self.of(tenant, Family::Grant).text(grant.as_str())
+    }
+
+    pub(super) fn grants_by_subject(self, tenant: &TenantId, subject: &Subject) -> Key {
+        self.of(tenant, Family::GrantBySubject).text(&subject.to_string())
+    }
+
+    pub(super) fn grants_by_scope(self, tenant: &TenantId, scope: &Object) -> Key {
+        self.of(tenant, Family::GrantByScope).text(&scope.to_string())
+    }
+
+    pub(super) fn grants_by_role(self, tenant: &TenantId, role: &RoleId) -> Key {
+        self.of(tenant, Family::GrantByRole).text(role.as_str())
+    }
+
+    pub(super) fn tuple(self, tenant: &TenantId, relationship: &Relationship) -> Key {
+        let Relationship { resource, relation, subject } = relationship;
+        let key = self.of(tenant, Family::Tuple).text(resource.object_type.as_str()).text(resource.key.as_str());
+        key.text(relation.as_str()).text(&subject.to_string())
+    }
+
+    pub(super) fn tuple_by_subject(self, tenant: &TenantId, relationship: &Relationship) -> Key {
+        let Relationship { resource, relation, subject } = relationship;
+        let key = self.of(tenant, Family::TupleBySubject).text(&subject.to_string());
+        key.text(relation.as_str()).text(&resource.to_string())
+    }
+
+    pub(super) fn remembered(self, memory: &MemoryKey) -> Key {
+        let key = self.of(&memory.tenant, Family::Remembered);
+        key.text(&memory.caller.to_string()).text(memory.key.as_str())
+    }
+
+    pub(super) fn remembered_by_age(self, memory: &MemoryKey, revision: Revision) -> Key {
+        let key = self.of(&memory.tenant, Family::RememberedByAge).number(revision.0);
+        key.text(&memory.caller.to_string()).text(memory.key.as_str())
+    }
+
+    /// The earlier version, from `created` up to `deleted`, of the row at `key` of a tenant.
+    pub(super) fn history(self, tenant: &TenantId, key: &Key, created: Revision, deleted: Revision) -> Key {
+        let mut history = self.of(tenant, Family::History);
+        let prefix_bytes = Key::tenant(self.group, tenant).as_bytes().len();
+        history.0.extend_from_slice(&key.as_bytes()[prefix_bytes..]);
+        history.number(created.0).number(deleted.0)
+    }
+
+    pub(super) fn due(self, family: Family, at: Timestamp, tenant: &TenantId, grant: &GrantId) -> Key {
+        self.global(family).time(at).text(tenant.as_str()).text(grant.as_str())
+    }
+}
+
+/// The texts that follow `skip` bytes of a key, in order.
+pub(super) fn texts(key: &[u8], skip: usize) -> Vec<&str> {
+    let tail = key.get(skip..).unwrap_or_default();
+    let parts = tail.split(|byte| *byte == 0).filter(|part| !part.is_empty());
+    parts.filter_map(|part| std::str::from_utf8(part).ok()).collect()
+}

@@ -1,0 +1,24 @@
+//! The state store: what was decided, in RocksDB, and what checks read, in memory.
+//!
+//! One write batch per command holds its effects, its change record, the state hash and the position in the log, so
+//! the copy on disk is always exactly the state after some command. The batches are not synced: after a crash the
+//! store reopens at an earlier command and the log brings it forward again. There is a single column family, so that
+//! there is a single order in which rows reach the disk.
+//!
+//! INVARIANT: the log is never purged beyond what this store has flushed (see [`Store::flush`]).
+
+mod batch;
+mod keys;
+mod open;
+mod reader;
+mod reads;
+mod row;
+mod store;
+mod sum;
+
+pub use keys::{Family, Key, Keys};
+pub use open::{OpenError, Options, Progress};
+pub use reader::{Due, Page, Reader, View};
+pub use reads::StoreError;
+pub use store::{ApplyError, Store};
+pub use sum::Sum;

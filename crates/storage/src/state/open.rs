@@ -1,0 +1,187 @@
+//! Opening the state store, and rebuilding what checks read.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use portcullis_model::{Grant, GroupId, Revision, Role, Tenant, TenantId};
+use rocksdb::{DB, DBCompressionType, Options as RocksOptions};
+
+use super::keys::{Family, Keys, texts};
+use super::reader::View;
+use super::reads::{RawRow, Reads, StoreError, tuple};
+use super::row;
+use super::store::{Shared, Store};
+use super::sum::Sum;
+use crate::codec::DecodeError;
+use crate::log::LogId;
+use crate::resident::Resident;
+
+/// How many rows are loaded between two calls of [`Progress`].
+const PROGRESS_ROWS: u64 = 50_000;
+
+/// How the store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The group whose state it is.
+    pub group: GroupId,
+    /// Memory for rows that are not yet on disk, in bytes.
+    pub write_buffer_bytes: usize,
+}
+
+impl Options {
+    /// The defaults for a group: 64 MiB of write buffer.
+    pub fn new(group: GroupId) -> Self {
+        Self { group, write_buffer_bytes: 64 * 1_024 * 1_024 }
+    }
+}
+
+/// Told now and then how many rows were loaded at start.
+pub type Progress<'a> = &'a mut dyn FnMut(u64);
+
+/// Why a store does not open. The node must not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// RocksDB does not open the folder.
+    #[error(
+        "the state in `{}` does not open: if it is damaged, wipe the node's data folder and let it join again under a \
+         new node id",
+        path.display()
+    )]
+    RocksDb {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rocksdb::Error,
+    },
+    /// A row cannot be read.
+    #[error("the state in `{}` cannot be read", path.display())]
+    Store {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+}
+
+impl Store {
+    /// Opens the store in a folder, which is made if it is missing, and loads what checks read into memory.
+    pub fn open(path: &Path, options: &Options, progress: Progress<'_>) -> Result<Self, OpenError> {
+        let db = DB::open(&rocks_options(options), path)
+            .map_err(|source| OpenError::RocksDb { path: path.to_owned(), source })?;
+        let reads = Reads { db: Arc::new(db), keys: Keys { group: options.group } };
+        Self::load(reads, progress).map_err(|source| OpenError::Store { path: path.to_owned(), source })
+    }
+
+    fn load(reads: Reads, progress: Progress<'_>) -> Result<Self, StoreError> {
+        let meta = |name: &str| reads.keys.global(Family::Meta).text(name);
+        let applied: Option<(u64, u64)> = reads.get(&meta("applied"))?;
+        let applied = applied.map(|(term, index)| LogId { term, index });
+        let membership: Option<Vec<u8>> = reads.get(&meta("membership"))?;
+        let sum: Option<[u8; 32]> = reads.get(&meta("sum"))?;
+        let sum = sum.map(Sum::from_bytes).unwrap_or_default();
+
+        let resident = Loader { reads: &reads, resident: Resident::default(), rows: 0, progress }.load()?;
+        let revision = Revision(applied.map_or(0, |id| id.index));
+        let view = Arc::new(View { resident: resident.clone(), revision });
+        let shared = Shared {
+            view: ArcSwap::new(Arc::clone(&view)),
+            hashes: Mutex::new(VecDeque::from([(revision, sum)])),
+            versions: Mutex::new(VecDeque::from([view])),
+        };
+        Ok(Self { reads, resident, applied, membership, sum, shared: Arc::new(shared) })
+    }
+}
+
+struct Loader<'a> {
+    reads: &'a Reads,
+    resident: Resident,
+    rows: u64,
+    progress: Progress<'a>,
+}
+
+impl Loader<'_> {
+    fn load(mut self) -> Result<Resident, StoreError> {
+        let tenants: Vec<RawRow> =
+            self.reads.rows(&self.reads.keys.global(Family::Tenant)).collect::<Result<_, _>>()?;
+        for (key, value) in tenants {
+            let tenant: Tenant = decode(&key, &value)?;
+            self.resident.put_tenant(&tenant.id);
+            self.tenant(&tenant.id)?;
+        }
+        Ok(self.resident)
+    }
+
+    fn tenant(&mut self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.roles(tenant)?;
+        let keys = self.reads.keys;
+        for row in self.reads.rows(&keys.of(tenant, Family::Grant)) {
+            let (key, value) = row?;
+            let grant: Grant = decode(&key, &value)?;
+            if grant.state.is_live() {
+                self.resident.put_grant(tenant, &grant);
+            }
+            self.count();
+        }
+        let prefix = keys.of(tenant, Family::Tuple);
+        for row in self.reads.rows(&prefix) {
+            let (key, _) = row?;
+            let tuple = tuple(&texts(&key, prefix.as_bytes().len()), false);
+            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+            self.resident.put_relationship(tenant, &tuple.ok_or_else(damaged)?);
+            self.count();
+        }
+        Ok(())
+    }
+
+    /// Roles are loaded so that each comes after those that it inherits.
+    fn roles(&mut self, tenant: &TenantId) -> Result<(), StoreError> {
+        let mut waiting = Vec::new();
+        for row in self.reads.rows(&self.reads.keys.of(tenant, Family::Role)) {
+            let (key, value) = row?;
+            let role: Role = decode(&key, &value)?;
+            waiting.push(role);
+        }
+        let mut loaded = std::collections::BTreeSet::new();
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            waiting.retain(|role| {
+                let ready = role.inherits.is_subset(&loaded);
+                if ready {
+                    self.resident.put_role(tenant, role);
+                    loaded.insert(role.id.clone());
+                }
+                !ready
+            });
+            assert!(waiting.len() < before, "INVARIANT: role inheritance is acyclic and complete");
+            self.count();
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) {
+        self.rows += 1;
+        if self.rows.is_multiple_of(PROGRESS_ROWS) {
+            (self.progress)(self.rows);
+        }
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
+    row::decode(value).map_err(|source| StoreError::Damaged { key: key.to_vec(), source })
+}
+
+fn rocks_options(options: &Options) -> RocksOptions {
+    let mut rocks = RocksOptions::default();
+    rocks.create_if_missing(true);
+    rocks.set_paranoid_checks(true);
+    rocks.set_write_buffer_size(options.write_buffer_bytes);
+    rocks.set_compression_type(DBCompressionType::Lz4);
+    rocks.set_bottommost_compression_type(DBCompressionType::Zstd);
+    rocks.set_max_background_jobs(2);
+    rocks.set_keep_log_file_num(4);
+    rocks
+}

@@ -1,0 +1,219 @@
+//! Reading the published state.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+use portcullis_machine::command::{DueEnd, DueStart};
+use portcullis_machine::{Change, Read, State};
+use portcullis_model::{
+    ClusterId, Grant, GrantFilter, GrantId, GrantState, NodeId, Relationship, RelationshipFilter, Revision, Role,
+    RoleId, Tenant, TenantId, Timestamp,
+};
+
+use super::keys::{Family, Key, texts};
+use super::reads::{Reads, StoreError};
+use super::row;
+use super::store::Shared;
+use super::sum::Sum;
+use crate::codec::DecodeError;
+use crate::resident::Resident;
+
+/// One published version of what checks read. Immutable.
+#[derive(Debug)]
+pub struct View {
+    /// What checks read.
+    pub resident: Resident,
+    /// The last entry that it includes.
+    pub revision: Revision,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, in their order.
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one. Opaque to callers of the interface.
+    pub next: Option<Vec<u8>>,
+}
+
+/// The starts and ends that have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Grants that may begin.
+    pub starts: Vec<DueStart>,
+    /// Grants that have to end.
+    pub ends: Vec<DueEnd>,
+}
+
+/// A handle for readers.
+#[derive(Clone)]
+pub struct Reader {
+    pub(super) reads: Reads,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Reader {
+    /// The newest published version. Held for the length of one evaluation; it takes no lock.
+    pub fn view(&self) -> Guard<Arc<View>> {
+        self.shared.view.load()
+    }
+
+    /// The version at exactly a revision, if it is published and one of the last 10,000 since this process started.
+    pub fn view_at(&self, revision: Revision) -> Option<Arc<View>> {
+        if revision > self.view().revision {
+            return None;
+        }
+        let versions = self.shared.versions.lock().expect("INVARIANT: nothing panics while holding the versions");
+        // Entries without effects leave no version of their own: the one before holds until the next.
+        let after = versions.partition_point(|version| version.revision <= revision);
+        let found = versions.get(after.checked_sub(1)?)?;
+        Some(Arc::clone(found))
+    }
+
+    /// The state hash at a revision, if it is one of the last 10,000 since this process started.
+    pub fn state_hash(&self, revision: Revision) -> Option<Sum> {
+        let hashes = self.shared.hashes.lock().expect("INVARIANT: nothing panics while holding the hashes");
+        let nth = hashes.binary_search_by_key(&revision, |(revision, _)| *revision).ok()?;
+        Some(hashes[nth].1)
+    }
+
+    /// The identity of the cluster, once it is initialised.
+    pub fn cluster(&self) -> Read<Option<ClusterId>> {
+        self.reads.cluster()
+    }
+
+    /// The version that gates commands.
+    pub fn active_version(&self) -> Read<u32> {
+        self.reads.active_version()
+    }
+
+    /// Whether a node id was used up.
+    pub fn is_retired(&self, node: NodeId) -> Read<bool> {
+        self.reads.is_retired(node)
+    }
+
+    /// A role.
+    pub fn role(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<Role>> {
+        self.reads.role(tenant, role)
+    }
+
+    /// A grant, live or not.
+    pub fn grant(&self, tenant: &TenantId, grant: &GrantId) -> Read<Option<Grant>> {
+        self.reads.grant(tenant, grant)
+    }
+
+    /// A change record, if there was a command at that revision.
+    pub fn change(&self, revision: Revision) -> Result<Option<Change>, StoreError> {
+        self.reads.get(&self.reads.keys.change(revision))
+    }
+
+    /// Tenants, in the order of their ids.
+    pub fn tenants(&self, after: Option<&[u8]>, most: usize) -> Result<Page<Tenant>, StoreError> {
+        self.page(&self.reads.keys.global(Family::Tenant), after, most, decoded)
+    }
+
+    /// Roles of a tenant, in the order of their ids.
+    pub fn roles(&self, tenant: &TenantId, after: Option<&[u8]>, most: usize) -> Result<Page<Role>, StoreError> {
+        self.page(&self.reads.keys.of(tenant, Family::Role), after, most, decoded)
+    }
+
+    /// Grants of a tenant that match, ended ones too unless `live_only`, in the order of their ids.
+    pub fn grants(
+        &self,
+        tenant: &TenantId,
+        filter: &GrantFilter,
+        live_only: bool,
+        after: Option<&[u8]>,
+        most: usize,
+    ) -> Result<Page<Grant>, StoreError> {
+        let wanted = |grant: &Grant| filter.matches(grant) && (!live_only || grant.state.is_live());
+        let decode = |key: &[u8], value: &[u8]| Ok(decoded::<Grant>(key, value)?.filter(wanted));
+        self.page(&self.reads.keys.of(tenant, Family::Grant), after, most, decode)
+    }
+
+    /// Relationships of a tenant that match, in their order.
+    pub fn relationships(
+        &self,
+        tenant: &TenantId,
+        filter: &RelationshipFilter,
+        after: Option<&[u8]>,
+        most: usize,
+    ) -> Result<Page<Relationship>, StoreError> {
+        let prefix = self.reads.keys.of(tenant, Family::Tuple);
+        let skip = prefix.as_bytes().len();
+        let decode = |key: &[u8], _: &[u8]| {
+            let tuple = super::reads::tuple(&texts(key, skip), false);
+            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+            Ok(Some(tuple.ok_or_else(damaged)?).filter(|tuple| filter.matches(tuple)))
+        };
+        self.page(&prefix, after, most, decode)
+    }
+
+    /// Up to `most` starts that lie at or before `start_by`, and as many ends at or before `end_by`.
+    pub fn due(&self, start_by: Timestamp, end_by: Timestamp, most: usize) -> Result<Due, StoreError> {
+        let starts = self.due_grants(Family::StartDue, start_by, most)?;
+        let starts = starts.into_iter().filter(|(_, grant)| grant.state == GrantState::Scheduled);
+        let start = |(tenant, grant): (TenantId, Grant)| DueStart {
+            tenant,
+            id: grant.id,
+            version: grant.modified,
+            subject: grant.subject,
+            role: grant.role,
+            scope: grant.scope,
+        };
+        let ends = self.due_grants(Family::EndDue, end_by, most)?;
+        let end = |(tenant, grant): (TenantId, Grant)| DueEnd { tenant, id: grant.id, version: grant.modified };
+        Ok(Due { starts: starts.map(start).collect(), ends: ends.into_iter().map(end).collect() })
+    }
+
+    fn due_grants(&self, family: Family, by: Timestamp, most: usize) -> Result<Vec<(TenantId, Grant)>, StoreError> {
+        let keys = self.reads.keys;
+        let prefix = keys.global(family);
+        let skip = prefix.as_bytes().len();
+        let last = prefix.clone().time(by);
+        let mut due = Vec::new();
+        for row in self.reads.rows(&prefix).take(most) {
+            let (key, _) = row?;
+            if key[..skip + size_of::<u64>()] > *last.as_bytes() {
+                break;
+            }
+            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+            let [tenant, id] = texts(&key, skip + size_of::<u64>())[..] else { return Err(damaged()) };
+            let (Ok(tenant), Ok(id)) = (tenant.parse::<TenantId>(), id.parse::<GrantId>()) else {
+                return Err(damaged());
+            };
+            // Another batch may have ended it since the iterator was made.
+            if let Some(grant) = self.reads.get::<Grant>(&keys.grant(&tenant, &id))?.filter(|g| g.state.is_live()) {
+                due.push((tenant, grant));
+            }
+        }
+        Ok(due)
+    }
+
+    fn page<T>(
+        &self,
+        prefix: &Key,
+        after: Option<&[u8]>,
+        most: usize,
+        decode: impl Fn(&[u8], &[u8]) -> Result<Option<T>, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let mut items = Vec::new();
+        let mut last = None;
+        for row in self.reads.rows_after(prefix, after) {
+            let (key, value) = row?;
+            let Some(item) = decode(&key, &value)? else { continue };
+            if items.len() == most {
+                return Ok(Page { items, next: last });
+            }
+            items.push(item);
+            last = Some(key[prefix.as_bytes().len()..].to_vec());
+        }
+        Ok(Page { items, next: None })
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the other decoders of pages leave rows out")]
+fn decoded<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<Option<T>, StoreError> {
+    let value = row::decode(value).map_err(|source| StoreError::Damaged { key: key.to_vec(), source })?;
+    Ok(Some(value))
+}

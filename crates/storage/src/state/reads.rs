@@ -1,0 +1,267 @@
+//! Reading the state as commands do: the latest rows, straight from RocksDB.
+
+use std::sync::Arc;
+
+use portcullis_machine::{MemoryKey, Read, Remembered, RoleUser, State, Unreadable};
+use portcullis_model::{
+    ClusterId, Grant, GrantFilter, GrantId, NodeId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant,
+    TenantId, Timestamp,
+};
+use rocksdb::{DB, Direction, IteratorMode, ReadOptions};
+use serde::de::DeserializeOwned;
+
+use super::batch::Totals;
+use super::keys::{Family, Key, Keys, texts};
+use super::row;
+use crate::codec::DecodeError;
+
+/// Why a row could not be read or written. The node has to stop: its copy is not to be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// RocksDB says so.
+    #[error("the state store failed")]
+    RocksDb(#[from] rocksdb::Error),
+    /// A row does not hold what it should.
+    #[error(
+        "the row `{}` of the state is damaged: stop the node, wipe its data folder and let it join again under a new \
+         node id",
+        key.escape_ascii()
+    )]
+    Damaged {
+        /// The row's key.
+        key: Vec<u8>,
+        /// What is wrong with its value.
+        #[source]
+        source: DecodeError,
+    },
+}
+
+impl StoreError {
+    pub(super) fn damaged(key: &Key, source: DecodeError) -> Self {
+        Self::Damaged { key: key.as_bytes().to_vec(), source }
+    }
+}
+
+impl From<StoreError> for Unreadable {
+    fn from(error: StoreError) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// The latest rows of a group.
+#[derive(Clone)]
+pub(super) struct Reads {
+    pub(super) db: Arc<DB>,
+    pub(super) keys: Keys,
+}
+
+/// A key and its value, as RocksDB has them.
+pub(super) type RawRow = (Box<[u8]>, Box<[u8]>);
+
+impl Reads {
+    pub(super) fn raw(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get(key.as_bytes())?)
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let raw = self.raw(key)?;
+        raw.map(|raw| row::decode(&raw).map_err(|error| StoreError::damaged(key, error))).transpose()
+    }
+
+    /// The rows whose keys begin with `prefix`, in order.
+    pub(super) fn rows(&self, prefix: &Key) -> impl Iterator<Item = Result<RawRow, StoreError>> {
+        self.rows_after(prefix, None)
+    }
+
+    /// The rows whose keys begin with `prefix`, from behind the one that ends with `after`.
+    pub(super) fn rows_after(
+        &self,
+        prefix: &Key,
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<RawRow, StoreError>> {
+        let mut first = prefix.as_bytes().to_vec();
+        if let Some(after) = after {
+            first.extend_from_slice(after);
+            first.push(0);
+        }
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(prefix.end_of_prefix());
+        let from = IteratorMode::From(&first, Direction::Forward);
+        self.db.iterator_opt(from, options).map(|row| Ok(row?))
+    }
+
+    /// The last text of each key that begins with `prefix`, parsed.
+    fn last_texts<T: std::str::FromStr>(&self, prefix: &Key) -> impl Iterator<Item = Result<T, StoreError>> {
+        let skip = prefix.as_bytes().len();
+        self.rows(prefix).map(move |row| {
+            let (key, _) = row?;
+            let id = texts(&key, skip).last().and_then(|text| text.parse().ok());
+            id.ok_or_else(|| StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty })
+        })
+    }
+
+    /// The starts and ends of a tenant's grants that are still to come.
+    pub(super) fn dues_of(&self, tenant: &TenantId) -> Result<Vec<(Family, Timestamp, GrantId)>, StoreError> {
+        let mut dues = Vec::new();
+        for row in self.rows(&self.keys.of(tenant, Family::GrantByRole)) {
+            let (key, _) = row?;
+            let id = texts(&key, 0).last().and_then(|text| text.parse::<GrantId>().ok());
+            let Some(id) = id else { continue };
+            let grant = self.get::<Grant>(&self.keys.grant(tenant, &id))?;
+            let Some(grant) = grant else { continue };
+            dues.extend(grant.window.start.map(|start| (Family::StartDue, start, id.clone())));
+            dues.extend(grant.window.end.map(|end| (Family::EndDue, end, id)));
+        }
+        Ok(dues)
+    }
+
+    fn grants_where(&self, tenant: &TenantId, filter: &GrantFilter, most: usize) -> Result<Vec<Grant>, StoreError> {
+        // The narrowest index that the filter allows; the rest of the filter is checked on each grant.
+        let prefix = match filter {
+            GrantFilter { subject: Some(subject), .. } => self.keys.grants_by_subject(tenant, subject),
+            GrantFilter { scope: Some(scope), .. } => self.keys.grants_by_scope(tenant, scope),
+            GrantFilter { role: Some(role), .. } => self.keys.grants_by_role(tenant, role),
+            GrantFilter { subject: None, scope: None, role: None } => self.keys.of(tenant, Family::GrantByRole),
+        };
+        let mut grants = Vec::new();
+        for id in self.last_texts::<GrantId>(&prefix) {
+            let key = self.keys.grant(tenant, &id?);
+            let grant: Option<Grant> = self.get(&key)?;
+            let grant = grant.ok_or_else(|| StoreError::damaged(&key, DecodeError::Empty))?;
+            if filter.matches(&grant) {
+                grants.push(grant);
+            }
+            if grants.len() >= most {
+                break;
+            }
+        }
+        grants.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(grants)
+    }
+
+    fn tuples_where(
+        &self,
+        tenant: &TenantId,
+        filter: &RelationshipFilter,
+        most: usize,
+    ) -> Result<Vec<Relationship>, StoreError> {
+        let all = self.keys.of(tenant, Family::Tuple);
+        let (prefix, by_subject) = match filter {
+            RelationshipFilter { resource_type: Some(resource_type), resource_key: Some(key), .. } => {
+                (all.text(resource_type.as_str()).text(key.as_str()), false)
+            }
+            RelationshipFilter { subject: Some(subject), .. } => {
+                (self.keys.of(tenant, Family::TupleBySubject).text(&subject.to_string()), true)
+            }
+            RelationshipFilter { resource_type: Some(resource_type), .. } => (all.text(resource_type.as_str()), false),
+            RelationshipFilter { .. } => (all, false),
+        };
+        let skip = self.keys.of(tenant, Family::Tuple).as_bytes().len();
+        let mut tuples = Vec::new();
+        for row in self.rows(&prefix) {
+            let (key, _) = row?;
+            let tuple = tuple(&texts(&key, skip), by_subject);
+            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+            let tuple = tuple.ok_or_else(damaged)?;
+            if filter.matches(&tuple) {
+                tuples.push(tuple);
+            }
+            if tuples.len() >= most {
+                break;
+            }
+        }
+        tuples.sort();
+        Ok(tuples)
+    }
+}
+
+/// A relationship from the texts of its key.
+pub(super) fn tuple(texts: &[&str], by_subject: bool) -> Option<Relationship> {
+    match (by_subject, texts) {
+        (false, [object_type, key, relation, subject]) => {
+            format!("{object_type}:{key}#{relation}@{subject}").parse().ok()
+        }
+        (true, [subject, relation, resource]) => format!("{resource}#{relation}@{subject}").parse().ok(),
+        _ => None,
+    }
+}
+
+impl State for Reads {
+    fn active_version(&self) -> Read<u32> {
+        Ok(self.get(&self.keys.global(Family::Cluster).text("version"))?.unwrap_or(1))
+    }
+
+    fn last_stamp(&self) -> Read<Timestamp> {
+        Ok(self.get(&self.keys.global(Family::Cluster).text("stamp"))?.map_or(Timestamp(0), Timestamp))
+    }
+
+    fn cluster(&self) -> Read<Option<ClusterId>> {
+        Ok(self.get(&self.keys.global(Family::Cluster).text("id"))?)
+    }
+
+    fn is_admitted(&self, node: NodeId) -> Read<bool> {
+        Ok(self.raw(&self.keys.admitted(node))?.is_some())
+    }
+
+    fn is_retired(&self, node: NodeId) -> Read<bool> {
+        Ok(self.raw(&self.keys.retired(node))?.is_some())
+    }
+
+    fn tenant(&self, tenant: &TenantId) -> Read<Option<Tenant>> {
+        Ok(self.get(&self.keys.tenant(tenant))?)
+    }
+
+    fn role(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<Role>> {
+        Ok(self.get(&self.keys.role(tenant, role))?)
+    }
+
+    fn role_user(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<RoleUser>> {
+        let grant = self.last_texts(&self.keys.grants_by_role(tenant, role)).next().transpose()?;
+        if let Some(grant) = grant {
+            return Ok(Some(RoleUser::Grant(grant)));
+        }
+        let heir = self.last_texts(&self.keys.role_heirs(tenant, role)).next().transpose()?;
+        Ok(heir.map(RoleUser::Role))
+    }
+
+    fn grant(&self, tenant: &TenantId, grant: &GrantId) -> Read<Option<Grant>> {
+        Ok(self.get(&self.keys.grant(tenant, grant))?)
+    }
+
+    fn live_grants(&self, tenant: &TenantId, filter: &GrantFilter, most: usize) -> Read<Vec<Grant>> {
+        Ok(self.grants_where(tenant, filter, most)?)
+    }
+
+    fn has_relationship(&self, tenant: &TenantId, relationship: &Relationship) -> Read<bool> {
+        Ok(self.raw(&self.keys.tuple(tenant, relationship))?.is_some())
+    }
+
+    fn relationships(&self, tenant: &TenantId, filter: &RelationshipFilter, most: usize) -> Read<Vec<Relationship>> {
+        Ok(self.tuples_where(tenant, filter, most)?)
+    }
+
+    fn remembered(&self, key: &MemoryKey) -> Read<Option<Remembered>> {
+        Ok(self.get(&self.keys.remembered(key))?)
+    }
+
+    fn remembered_count(&self, tenant: &TenantId) -> Read<u64> {
+        let totals = self.get::<Totals>(&self.keys.of(tenant, Family::Totals))?;
+        Ok(totals.map_or(0, |totals| totals.remembered))
+    }
+
+    fn oldest_remembered(&self, tenant: &TenantId, most: usize) -> Read<Vec<(MemoryKey, Remembered)>> {
+        let prefix = self.keys.of(tenant, Family::RememberedByAge);
+        let skip = prefix.as_bytes().len() + size_of::<Revision>();
+        let mut oldest = Vec::new();
+        for row in self.rows(&prefix).take(most) {
+            let (key, _) = row?;
+            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+            let [caller, name] = texts(&key, skip)[..] else { return Err(damaged().into()) };
+            let (Ok(caller), Ok(name)) = (caller.parse(), name.parse()) else { return Err(damaged().into()) };
+            let memory = MemoryKey { tenant: tenant.clone(), caller, key: name };
+            let remembered = self.remembered(&memory)?.ok_or_else(damaged)?;
+            oldest.push((memory, remembered));
+        }
+        Ok(oldest)
+    }
+}

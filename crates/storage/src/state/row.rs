@@ -1,0 +1,27 @@
+//! Rows: a value and the revision at which it became so.
+
+use portcullis_model::Revision;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{self, DecodeError};
+
+const REVISION_BYTES: usize = 8;
+
+/// Writes a row's value: the revision, then the value with its version byte.
+pub(super) fn encode<T: Serialize>(revision: Revision, value: &T) -> Vec<u8> {
+    let mut bytes = revision.0.to_be_bytes().to_vec();
+    bytes.extend_from_slice(&codec::encode(value));
+    bytes
+}
+
+/// Reads the value of a row.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    codec::decode(bytes.get(REVISION_BYTES..).unwrap_or_default())
+}
+
+/// The revision at which a row became what it is.
+pub(super) fn revision(bytes: &[u8]) -> Result<Revision, DecodeError> {
+    let revision = bytes.first_chunk::<REVISION_BYTES>().ok_or(DecodeError::Empty)?;
+    Ok(Revision(u64::from_be_bytes(*revision)))
+}
