@@ -1,0 +1,121 @@
+//! Confirm rounds: how a leader proves that nobody else led when the round began.
+//!
+//! The leader notes its commit index and sends the same question to every voter of the effective membership: is your
+//! vote still the one that made me leader? A voter answers from inside its Raft state. Once a majority of each set of
+//! voters has said yes, no other leader can have acknowledged anything before the round began, because it would have
+//! needed a vote from one of those who said yes. Answers count only for the round they name.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use openraft::ServerState;
+use portcullis_model::NodeId;
+use portcullis_storage::codec;
+
+use crate::clock::Clock;
+use crate::convert::wire_vote;
+use crate::peer::{Confirm, ConfirmAnswer, Request, Response, WireVote};
+use crate::read_index::ReadError;
+use crate::transport::Transport;
+use crate::types::{Membership, Raft};
+
+/// Runs rounds for this node.
+pub(crate) struct Confirmer {
+    pub(crate) me: u64,
+    pub(crate) raft: Raft,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rounds: AtomicU64,
+}
+
+/// What the leader knew when a round began.
+struct Start {
+    vote: WireVote,
+    index: u64,
+    membership: Membership,
+}
+
+impl Confirmer {
+    /// Returns an index that covers everything acknowledged before the call, after proving that this node led then.
+    pub(crate) async fn read_index(&self, timeout: Duration) -> Result<u64, ReadError> {
+        let start = self.start().await?;
+        let confirm = Confirm { vote: start.vote, round: self.rounds.fetch_add(1, Ordering::Relaxed) };
+        let message = codec::encode(&Request::Confirm(confirm));
+        let mut said_yes = BTreeSet::from([self.me]);
+        let others = start.membership.voter_ids().filter(|voter| *voter != self.me);
+        let mut answers: FuturesUnordered<_> = others
+            .filter_map(|voter| {
+                let peer = start.membership.get_node(&voter)?;
+                let call = self.transport.call(NodeId(voter), &peer.peer, message.clone(), timeout);
+                Some(async move { (voter, call.await) })
+            })
+            .collect();
+        loop {
+            if is_majority(start.membership.get_joint_config(), &said_yes) {
+                return Ok(start.index);
+            }
+            let Some((voter, answer)) = answers.next().await else {
+                return Err(ReadError::NoQuorum { reached: said_yes.len() });
+            };
+            let answer = answer.ok().and_then(|bytes| codec::decode::<Response>(&bytes).ok());
+            if let Some(Response::Confirm(ConfirmAnswer { round, confirmed: true, .. })) = answer
+                && round == confirm.round
+            {
+                said_yes.insert(voter);
+            }
+        }
+    }
+
+    /// Answers another node's question, from inside the Raft state of this one.
+    pub(crate) async fn answer(&self, confirm: Confirm) -> Result<ConfirmAnswer, ReadError> {
+        let vote = self.raft.with_raft_state(|state| wire_vote(state.vote_ref())).await;
+        let vote = vote.map_err(|_| ReadError::Stopped)?;
+        let confirmed = confirm.vote.committed && vote == confirm.vote;
+        Ok(ConfirmAnswer { round: confirm.round, confirmed, wall_ms: self.clock.wall().0 })
+    }
+
+    /// Reads the commit index and the vote at once, before any question is sent.
+    async fn start(&self) -> Result<Start, ReadError> {
+        let me = self.me;
+        let start = self.raft.with_raft_state(move |state| {
+            let vote = wire_vote(state.vote_ref());
+            let leads = state.server_state == ServerState::Leader && vote.committed && vote.node == me;
+            // A commit index of an older term may lie below what the leader of that term acknowledged.
+            let committed = state.cluster_committed().filter(|id| id.committed_leader_id().term == vote.term);
+            let index = committed.map(|id| id.index);
+            (leads, vote, index, state.membership_state.effective().membership().clone())
+        });
+        match start.await.map_err(|_| ReadError::Stopped)? {
+            (false, ..) => Err(ReadError::NotLeader),
+            (true, _, None, _) => Err(ReadError::LeaderTooNew),
+            (true, vote, Some(index), membership) => Ok(Start { vote, index, membership }),
+        }
+    }
+}
+
+/// Returns whether `yes` holds a majority of every set of voters.
+fn is_majority(configurations: &[BTreeSet<u64>], yes: &BTreeSet<u64>) -> bool {
+    !configurations.is_empty()
+        && configurations.iter().all(|voters| voters.intersection(yes).count() * 2 > voters.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_joint_membership_needs_both_majorities() {
+        let set = |ids: &[u64]| ids.iter().copied().collect::<BTreeSet<_>>();
+        assert!(is_majority(&[set(&[1])], &set(&[1])));
+        assert!(!is_majority(&[set(&[1, 2])], &set(&[1])));
+        assert!(is_majority(&[set(&[1, 2, 3])], &set(&[1, 3])));
+        assert!(!is_majority(&[set(&[1, 2, 3]), set(&[3, 4, 5])], &set(&[1, 2, 3])));
+        assert!(is_majority(&[set(&[1, 2, 3]), set(&[3, 4, 5])], &set(&[1, 3, 4])));
+        assert!(!is_majority(&[set(&[1, 2, 3])], &set(&[1, 9])));
+        assert!(!is_majority(&[], &set(&[1])));
+    }
+}

@@ -1,0 +1,397 @@
+//! One running group.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use openraft::errors::{ClientWriteError, RaftError};
+use openraft::{Config, SnapshotPolicy};
+use portcullis_machine::Envelope;
+use portcullis_model::NodeId;
+use portcullis_storage::codec;
+use portcullis_storage::log::Log;
+use portcullis_storage::state::Store;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::confirm::Confirmer;
+use crate::convert::{self, log_id, position, vote, wire_vote};
+use crate::gate::Gate;
+use crate::log_store::LogStore;
+use crate::membership::{self, MembershipError};
+use crate::network::Network;
+use crate::peer::{ReadIndexAnswer, Request, Response, Transfer, TransferAnswer};
+use crate::read_index::{self, ReadError, ReadIndex};
+use crate::state_machine::StateMachine;
+use crate::status::{self, Status};
+use crate::transport::Transport;
+use crate::types::{Peer, Proposal, Raft, Reply, Types};
+
+/// How long a reader waits before it asks again after a failed question.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Entries in one message to a follower.
+const PAYLOAD_ENTRIES_MAX: u64 = 4_096;
+
+/// The times that a group lives by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Between two heartbeats.
+    pub heartbeat: Duration,
+    /// The shortest time without a leader after which a node campaigns.
+    pub election_min: Duration,
+    /// The longest such time.
+    pub election_max: Duration,
+}
+
+impl Timing {
+    /// For nodes within one region.
+    pub const LAN: Self = Self {
+        heartbeat: Duration::from_millis(100),
+        election_min: Duration::from_millis(300),
+        election_max: Duration::from_millis(600),
+    };
+}
+
+/// How a group runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// This node.
+    pub me: NodeId,
+    /// The times it lives by.
+    pub timing: Timing,
+}
+
+/// What a group is made of.
+pub struct Parts {
+    /// The log.
+    pub log: Log,
+    /// The state.
+    pub store: Store,
+    /// The way to other nodes.
+    pub transport: Arc<dyn Transport>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a group does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The times contradict each other.
+    #[error("the timing is not possible: {0}")]
+    Timing(String),
+    /// What is stored cannot be read.
+    #[error("the stored membership cannot be read")]
+    Stored(#[from] convert::ConvertError),
+    /// openraft does not start.
+    #[error("consensus does not start: {0}")]
+    Raft(String),
+}
+
+/// Why a proposal has no outcome.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// It was not proposed: this node does not lead.
+    #[error("this node does not lead")]
+    NotLeader {
+        /// Who does, if it is known.
+        leader: Option<(NodeId, Peer)>,
+    },
+    /// Whether it was or will be carried out is unknown; a retry is safe under an idempotency key.
+    #[error("the outcome is unknown: the leader changed while the write was under way")]
+    Unknown,
+    /// This node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+/// Answers messages of the layer above.
+pub type Application = Arc<dyn Fn(NodeId, Vec<u8>) -> BoxFuture<'static, Vec<u8>> + Send + Sync>;
+
+/// A running group.
+pub struct Group {
+    me: u64,
+    raft: Raft,
+    confirmer: Arc<Confirmer>,
+    read_index: ReadIndex,
+    gate: Arc<Gate>,
+    published: watch::Receiver<u64>,
+    transport: Arc<dyn Transport>,
+}
+
+impl Group {
+    /// Starts the group on this node. It does nothing before it is initialised or a leader calls.
+    pub async fn start(options: &Options, parts: Parts) -> Result<Arc<Self>, StartError> {
+        let Parts { log, store, transport, clock } = parts;
+        let me = options.me.0;
+        let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
+        let config = config(options.timing).validate().map_err(|error| StartError::Timing(error.to_string()))?;
+        let (published, receiver) = watch::channel(store.applied().map_or(0, |id| id.index));
+        let machine = StateMachine::new(store, published)?;
+        let network = Network { me, transport: Arc::clone(&transport) };
+        let raft = Raft::build(me, Arc::new(config), network, LogStore::new(log), machine).await;
+        let raft = raft.map_err(|error| StartError::Raft(error.to_string()))?;
+        hold_elections(&raft, Arc::clone(&gate));
+        raft.run();
+        let confirmer = Arc::new(Confirmer {
+            me,
+            raft: raft.clone(),
+            transport: Arc::clone(&transport),
+            clock,
+            rounds: AtomicU64::new(1),
+        });
+        let read_index = ReadIndex::start(Arc::clone(&confirmer), options.timing.election_max);
+        Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: receiver, transport }))
+    }
+
+    /// Proposes a stamped command and waits until it is applied here. Only the leader can.
+    pub async fn propose(&self, envelope: &Envelope) -> Result<Reply, ProposeError> {
+        let proposal = Proposal(Bytes::from(codec::encode(envelope)));
+        match self.raft.client_write(proposal).await {
+            Ok(response) => Ok(response.data.expect("INVARIANT: a command has a reply")),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                let leader = forward.leader_id.map(NodeId).zip(forward.leader_node);
+                Err(ProposeError::NotLeader { leader })
+            }
+            Err(RaftError::APIError(
+                ClientWriteError::LogEntryDiscarded(_)
+                | ClientWriteError::ChangeMembershipError(_)
+                | ClientWriteError::PreconditionFailed(_),
+            )) => Err(ProposeError::Unknown),
+            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
+        }
+    }
+
+    /// Returns once this node shows everything that was acknowledged anywhere before the call. Tries until `deadline`.
+    pub async fn wait_fresh(&self, deadline: Instant) -> Result<(), ReadError> {
+        let index = self.fresh_index(deadline).await?;
+        self.wait_published(index, deadline).await
+    }
+
+    /// Returns once this node shows the entry at `index`.
+    pub async fn wait_published(&self, index: u64, deadline: Instant) -> Result<(), ReadError> {
+        let mut published = self.published.clone();
+        match tokio::time::timeout_at(deadline, published.wait_for(|published| *published >= index)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(ReadError::Stopped),
+            Err(_) => Err(ReadError::DeadlineExceeded(Box::new(ReadError::Unproven(format!(
+                "this node has not yet applied entry {index}"
+            ))))),
+        }
+    }
+
+    async fn fresh_index(&self, deadline: Instant) -> Result<u64, ReadError> {
+        let mut last = ReadError::NoLeader;
+        loop {
+            match tokio::time::timeout_at(deadline, self.read_index.get()).await {
+                Ok(Ok(index)) => return Ok(index),
+                Ok(Err(error @ (ReadError::Stopped | ReadError::Overloaded))) => return Err(error),
+                Ok(Err(error)) => last = error,
+                Err(_) => return Err(ReadError::DeadlineExceeded(Box::new(last))),
+            }
+            tokio::time::sleep_until((Instant::now() + RETRY_PAUSE).min(deadline)).await;
+            if Instant::now() >= deadline {
+                return Err(ReadError::DeadlineExceeded(Box::new(last)));
+            }
+        }
+    }
+
+    /// Sends a message of the layer above to a member.
+    pub async fn call(&self, to: NodeId, peer: &Peer, body: Vec<u8>, timeout: Duration) -> Result<Vec<u8>, CallError> {
+        let message = codec::encode(&Request::Application(body));
+        let answer = self.transport.call(to, &peer.peer, message, timeout).await?;
+        match codec::decode(&answer).map_err(|error| CallError::Confused(error.to_string()))? {
+            Response::Application(body) => Ok(body),
+            _ => Err(CallError::Confused("it answered another question".to_owned())),
+        }
+    }
+
+    /// Answers a message from another member; `application` answers those of the layer above.
+    pub async fn answer(
+        &self,
+        from: NodeId,
+        message: &[u8],
+        application: &Application,
+    ) -> Result<Vec<u8>, AnswerError> {
+        let request = codec::decode(message).map_err(convert::ConvertError::from)?;
+        let response = match request {
+            Request::Append(append) => {
+                let answer = self.raft.append_entries(convert::append(append)?).await.map_err(stopped)?;
+                Response::Append(convert::wire_append_answer(&answer))
+            }
+            Request::Vote(ballot) => {
+                self.check_gate()?;
+                let answer = self.raft.vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
+                Response::Vote(convert::ballot_answer(&answer))
+            }
+            Request::PreVote(ballot) => {
+                self.check_gate()?;
+                let answer = self.raft.pre_vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
+                Response::Vote(convert::ballot_answer(&answer))
+            }
+            Request::TransferLeader(transfer) => {
+                self.check_gate()?;
+                Response::TransferLeader(self.accept_transfer(transfer).await?)
+            }
+            Request::Confirm(confirm) => {
+                Response::Confirm(self.confirmer.answer(confirm).await.map_err(|_| AnswerError::Stopped)?)
+            }
+            Request::ReadIndex => Response::ReadIndex(match self.read_index_as_leader().await {
+                Ok(index) => ReadIndexAnswer::Index(index),
+                Err(error) => ReadIndexAnswer::Unproven(error.to_string()),
+            }),
+            Request::Application(body) => Response::Application(application(from, body).await),
+        };
+        Ok(codec::encode(&response))
+    }
+
+    /// Who is thought to lead, and where. Thinking so proves nothing.
+    pub fn leader(&self) -> Option<(NodeId, Peer)> {
+        read_index::leader(&self.confirmer).map(|(id, peer)| (NodeId(id), peer))
+    }
+
+    /// The group as this node sees it.
+    pub fn status(&self) -> Status {
+        status::status(&self.raft)
+    }
+
+    /// Makes a group of this node alone.
+    pub async fn initialise(&self, peer: Peer) -> Result<(), MembershipError> {
+        membership::initialise(&self.raft, self.me, peer).await
+    }
+
+    /// Adds a node as a learner. Only the leader can.
+    pub async fn add_learner(&self, node: NodeId, peer: Peer) -> Result<(), MembershipError> {
+        membership::add_learner(&self.raft, node, peer).await
+    }
+
+    /// Lets a learner vote. Only the leader can.
+    pub async fn promote(&self, node: NodeId) -> Result<(), MembershipError> {
+        membership::promote(&self.raft, node).await
+    }
+
+    /// Removes a member. Only the leader can.
+    pub async fn remove(&self, node: NodeId) -> Result<(), MembershipError> {
+        membership::remove(&self.raft, node).await
+    }
+
+    /// Asks a voter to lead in place of this node. Returns before it does.
+    pub async fn transfer_leader(&self, to: NodeId) -> Result<(), MembershipError> {
+        self.raft.trigger().transfer_leader(to.0).await.map_err(|_| MembershipError::Stopped)
+    }
+
+    /// Stops taking part.
+    pub async fn stop(&self) {
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::error!(%error, "consensus did not stop cleanly");
+        }
+    }
+
+    /// Waits until consensus has failed for good, and says why. The process should then end.
+    pub async fn failed(&self) -> String {
+        let mut metrics = self.raft.metrics();
+        loop {
+            use openraft::async_runtime::watch::WatchReceiver;
+            let state = metrics.borrow_watched().running_state.clone();
+            if let Err(fatal) = state {
+                return fatal.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                return "it stopped".to_owned();
+            }
+        }
+    }
+
+    async fn read_index_as_leader(&self) -> Result<u64, ReadError> {
+        match read_index::leader(&self.confirmer) {
+            Some((leader, _)) if leader == self.me => self.read_index.get().await,
+            Some(_) => Err(ReadError::NotLeader),
+            None => Err(ReadError::NoLeader),
+        }
+    }
+
+    fn check_gate(&self) -> Result<(), AnswerError> {
+        if self.gate.is_open() { Ok(()) } else { Err(AnswerError::GateClosed { remaining: self.gate.remaining() }) }
+    }
+
+    async fn accept_transfer(&self, transfer: Transfer) -> Result<TransferAnswer, AnswerError> {
+        use openraft::raft::{TransferLeaderError, TransferLeaderRequest};
+        let request: TransferLeaderRequest<Types> =
+            TransferLeaderRequest::new(vote(transfer.from), transfer.to, transfer.last.map(log_id));
+        let answer = self.raft.handle_transfer_leader(request).await.map_err(|_| AnswerError::Stopped)?;
+        Ok(match answer {
+            Ok(()) => TransferAnswer::Accepted,
+            Err(TransferLeaderError::VoteChanged { expected, actual }) => {
+                TransferAnswer::VoteChanged { expected: wire_vote(&expected), actual: wire_vote(&actual) }
+            }
+            Err(TransferLeaderError::LogNotFlushed { expected, actual }) => TransferAnswer::NotFlushed {
+                expected: expected.as_ref().map(position),
+                actual: actual.as_ref().map(position),
+            },
+        })
+    }
+}
+
+/// Why a message of the layer above has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It got none.
+    #[error(transparent)]
+    Transport(#[from] crate::transport::TransportError),
+    /// It got one that makes no sense.
+    #[error("the answer makes no sense: {0}")]
+    Confused(String),
+}
+
+/// Why a message from another member is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// It is not a message.
+    #[error("the message is malformed")]
+    Malformed(#[from] convert::ConvertError),
+    /// This node was restarted a moment ago.
+    #[error("this node was restarted and takes part in elections in {remaining:?}")]
+    GateClosed {
+        /// How much longer.
+        remaining: Duration,
+    },
+    /// This node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+fn stopped<E>(_: RaftError<Types, E>) -> AnswerError {
+    AnswerError::Stopped
+}
+
+/// Keeps a restarted node from campaigning until its gate opens.
+fn hold_elections(raft: &Raft, gate: Arc<Gate>) {
+    if gate.is_open() {
+        return;
+    }
+    raft.runtime_config().elect(false);
+    let raft = raft.clone();
+    tokio::spawn(async move {
+        while !gate.is_open() {
+            tokio::time::sleep(gate.remaining()).await;
+        }
+        raft.runtime_config().elect(true);
+    });
+}
+
+fn config(timing: Timing) -> Config {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    Config {
+        cluster_name: "portcullis".to_owned(),
+        heartbeat_interval: ms(timing.heartbeat),
+        election_timeout_min: ms(timing.election_min),
+        election_timeout_max: ms(timing.election_max),
+        max_payload_entries: PAYLOAD_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::Never,
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    }
+}

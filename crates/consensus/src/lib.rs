@@ -1,0 +1,27 @@
+//! The only crate that names openraft: one replicated group, its membership, and the proof that a read is fresh.
+//!
+//! What the group decides is in `machine`, where it is kept is in `storage`, and how bytes reach other nodes is behind
+//! [`Transport`]. This crate holds them together. Reads are never answered by openraft's own read index or leader
+//! lease, both of which serve stale reads over a pipelined stream or after a restart; see [`read_index`].
+
+pub mod clock;
+mod confirm;
+mod convert;
+mod gate;
+mod group;
+mod log_store;
+mod membership;
+mod network;
+pub mod peer;
+pub mod read_index;
+mod state_machine;
+mod status;
+mod transport;
+mod types;
+
+pub use group::{AnswerError, Application, CallError, Group, Options, Parts, ProposeError, StartError, Timing};
+pub use membership::MembershipError;
+pub use read_index::ReadError;
+pub use status::{NodeRole, NodeStatus, Status};
+pub use transport::{Transport, TransportError};
+pub use types::{Peer, Reply};

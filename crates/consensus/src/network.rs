@@ -1,0 +1,138 @@
+//! openraft's network over our [`Transport`].
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::network::RPCOption;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use portcullis_model::NodeId;
+use portcullis_storage::codec;
+
+use crate::convert::{self, log_id, position, vote, wire_vote};
+use crate::peer::{Request, Response, Transfer, TransferAnswer};
+use crate::state_machine::SnapshotFolder;
+use crate::transport::{Transport, TransportError};
+use crate::types::{Peer, Types, Vote};
+
+/// Makes connections to peers.
+pub(crate) struct Network {
+    pub(crate) me: u64,
+    pub(crate) transport: Arc<dyn Transport>,
+}
+
+/// The way to one peer.
+pub(crate) struct Connection {
+    me: u64,
+    to: u64,
+    peer: Peer,
+    transport: Arc<dyn Transport>,
+}
+
+impl RaftNetworkFactory<Types> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: u64, node: &Peer) -> Connection {
+        Connection { me: self.me, to: target, peer: node.clone(), transport: Arc::clone(&self.transport) }
+    }
+}
+
+impl Connection {
+    async fn call(&self, kind: RPCTypes, request: Request, option: &RPCOption) -> Result<Response, RPCError<Types>> {
+        let timeout = option.soft_ttl();
+        let message = codec::encode(&request);
+        let answer = self.transport.call(NodeId(self.to), &self.peer.peer, message, timeout).await;
+        let answer = answer.map_err(|error| self.failed(kind, timeout, &error))?;
+        codec::decode(&answer).map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))
+    }
+
+    fn failed(&self, action: RPCTypes, timeout: Duration, error: &TransportError) -> RPCError<Types> {
+        match error {
+            TransportError::TimedOut { .. } => Timeout { action, id: self.me, target: self.to, timeout }.into(),
+            TransportError::Unreachable { .. } | TransportError::Refused { .. } => {
+                RPCError::Unreachable(Unreachable::new(error))
+            }
+        }
+    }
+
+    /// A peer that answers another question than it was asked is as good as none.
+    fn confused(&self) -> RPCError<Types> {
+        RPCError::Unreachable(Unreachable::from_string(format!("node {} answered another question", self.to)))
+    }
+}
+
+impl RaftNetworkV2<Types> for Connection {
+    type SnapshotData = SnapshotFolder;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let request = Request::Append(convert::wire_append(&rpc));
+        match self.call(RPCTypes::AppendEntries, request, &option).await? {
+            Response::Append(answer) => Ok(convert::append_answer(answer)),
+            _ => Err(self.confused()),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        match self.call(RPCTypes::Vote, Request::Vote(convert::ballot(&rpc)), &option).await? {
+            Response::Vote(answer) => Ok(convert::vote_response(&answer)),
+            _ => Err(self.confused()),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        match self.call(RPCTypes::Vote, Request::PreVote(convert::ballot(&rpc)), &option).await? {
+            Response::Vote(answer) => Ok(convert::vote_response(&answer)),
+            _ => Err(self.confused()),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        _vote: Vote,
+        _snapshot: openraft::alias::SnapshotOf<Types, SnapshotFolder>,
+        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        Err(StreamingError::Unreachable(Unreachable::from_string("snapshots are not sent yet")))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        req: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let transfer = Transfer {
+            from: wire_vote(req.from_leader()),
+            to: *req.to_node_id(),
+            last: req.last_log_id().map(position),
+        };
+        match self.call(RPCTypes::TransferLeader, Request::TransferLeader(transfer), &option).await? {
+            Response::TransferLeader(TransferAnswer::Accepted) => Ok(Ok(())),
+            Response::TransferLeader(TransferAnswer::VoteChanged { expected, actual }) => {
+                Ok(Err(TransferLeaderError::VoteChanged { expected: vote(expected), actual: vote(actual) }))
+            }
+            Response::TransferLeader(TransferAnswer::NotFlushed { expected, actual }) => {
+                let (expected, actual) = (expected.map(log_id), actual.map(log_id));
+                Ok(Err(TransferLeaderError::LogNotFlushed { expected, actual }))
+            }
+            _ => Err(self.confused()),
+        }
+    }
+}
