@@ -1,0 +1,218 @@
+//! Changes of the cluster.
+
+use std::time::Duration;
+
+use portcullis_consensus::{MembershipError, NodeRole, Peer, Reply};
+use portcullis_model::{Actor, ClusterId, NodeId, Region, Subject, TenantId, Verified};
+use portcullis_storage::codec;
+use tokio::time::Instant;
+
+use crate::draft::{Action, Draft};
+use crate::internal::{Answer, Change, Message};
+use crate::node::Node;
+use crate::write::WriteError;
+
+/// How long a change waits before it looks for a leader again.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the cluster was not changed, or may not have been.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdministerError {
+    /// It was initialised before.
+    #[error("the cluster is initialised already")]
+    Initialised,
+    /// The change makes no sense now.
+    #[error("{0}")]
+    Refused(String),
+    /// No leader was found in time.
+    #[error("no leader was found in time: the cluster has lost its majority, or is electing")]
+    NoLeader,
+    /// It may or may not have been done.
+    #[error("the outcome is unknown: see `cluster status`; {0}")]
+    Unknown(String),
+}
+
+impl Node {
+    /// Makes a cluster of this node alone.
+    pub async fn initialise(&self, deadline: Instant) -> Result<ClusterId, AdministerError> {
+        // A node that died between these steps goes on where it stopped.
+        let cluster = match self.cluster() {
+            Some(cluster) => cluster,
+            None => self.adopt(ClusterId(self.entropy.bytes())).map_err(AdministerError::Refused)?,
+        };
+        let peer = Peer {
+            peer: self.config.peer.clone(),
+            client: self.config.client.clone(),
+            region: self.config.region.clone(),
+        };
+        match self.group.initialise(peer).await {
+            Ok(()) | Err(MembershipError::Initialised) => {}
+            Err(error) => return Err(AdministerError::Refused(error.to_string())),
+        }
+        match self.write(self.own_draft(Action::Initialise(cluster, self.id())), deadline).await {
+            Ok(_) => Ok(cluster),
+            Err(WriteError::Refused { .. }) => Err(AdministerError::Initialised),
+            Err(WriteError::NoLeader) => Err(AdministerError::NoLeader),
+            Err(error) => Err(AdministerError::Unknown(error.to_string())),
+        }
+    }
+
+    /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to.
+    pub async fn join(
+        &self,
+        id: NodeId,
+        (peer, client): (String, String),
+        region: Option<Region>,
+        deadline: Instant,
+    ) -> Result<ClusterId, AdministerError> {
+        let cluster = self.cluster().ok_or_else(|| {
+            AdministerError::Refused("this node belongs to no cluster: run `cluster init` on the first node".to_owned())
+        })?;
+        self.administer(Change::Join { id, peer, client, region }, deadline).await?;
+        Ok(cluster)
+    }
+
+    /// Adds a node as a learner before it asks.
+    pub async fn add_node(
+        &self,
+        id: NodeId,
+        (peer, client): (String, String),
+        region: Option<Region>,
+        deadline: Instant,
+    ) -> Result<(), AdministerError> {
+        self.administer(Change::AddNode { id, peer, client, region }, deadline).await.map(|_| ())
+    }
+
+    /// Lets a learner vote.
+    pub async fn promote(&self, id: NodeId, deadline: Instant) -> Result<(), AdministerError> {
+        self.administer(Change::Promote { id }, deadline).await.map(|_| ())
+    }
+
+    /// Removes a node for good.
+    pub async fn remove(&self, id: NodeId, deadline: Instant) -> Result<(), AdministerError> {
+        self.administer(Change::Remove { id }, deadline).await.map(|_| ())
+    }
+
+    /// Hands leadership to another voter, and returns who leads then.
+    pub async fn transfer_leader(&self, to: Option<NodeId>, deadline: Instant) -> Result<NodeId, AdministerError> {
+        let asked = self.administer(Change::TransferLeader { to }, deadline).await?;
+        loop {
+            match self.leader() {
+                Some(leader) if leader == asked => return Ok(leader),
+                _ if Instant::now() >= deadline => {
+                    return Err(AdministerError::Unknown(format!("node {asked} does not lead yet")));
+                }
+                _ => tokio::time::sleep(LEADER_PAUSE).await,
+            }
+        }
+    }
+
+    async fn administer(&self, change: Change, deadline: Instant) -> Result<NodeId, AdministerError> {
+        loop {
+            let answer = match self.group.leader() {
+                None => Answer::NotLeader,
+                Some((leader, _)) if leader == self.id() => self.administer_as_leader(change.clone()).await,
+                Some((leader, peer)) => {
+                    let message = codec::encode(&Message::Administer(change.clone()));
+                    let timeout = deadline.saturating_duration_since(Instant::now());
+                    let answer = self.group.call(leader, &peer, message, timeout).await;
+                    let answer = answer.map_err(|error| AdministerError::Unknown(error.to_string()))?;
+                    codec::decode(&answer).map_err(|error| AdministerError::Unknown(error.to_string()))?
+                }
+            };
+            match answer {
+                Answer::Administered(leader) => return Ok(leader),
+                Answer::Failed(why) => return Err(AdministerError::Refused(why)),
+                Answer::Unknown | Answer::Wrote(_) | Answer::About(_) => {
+                    return Err(AdministerError::Unknown("the leader changed meanwhile".to_owned()));
+                }
+                Answer::NotLeader if Instant::now() >= deadline => return Err(AdministerError::NoLeader),
+                Answer::NotLeader => tokio::time::sleep(LEADER_PAUSE).await,
+            }
+        }
+    }
+
+    pub(crate) async fn administer_as_leader(&self, change: Change) -> Answer {
+        let done = match change {
+            Change::Join { id, peer, client, region } => {
+                return self.join_as_leader(id, Peer { peer, client, region }).await;
+            }
+            Change::AddNode { id, peer, client, region } => match self.reader.is_retired(id) {
+                Ok(false) => self.group.add_learner(id, Peer { peer, client, region }).await,
+                Ok(true) => {
+                    return Answer::Failed(format!("node id {id} was used before and is retired: take a new one"));
+                }
+                Err(error) => return Answer::Failed(error.to_string()),
+            },
+            Change::Promote { id } => self.group.promote(id).await,
+            Change::Remove { id } => return self.remove_as_leader(id).await,
+            Change::TransferLeader { to } => return self.transfer_as_leader(to).await,
+        };
+        self.administered(done)
+    }
+
+    /// The id is taken before the node becomes a member, so that no second node can come under it.
+    async fn join_as_leader(&self, id: NodeId, peer: Peer) -> Answer {
+        match self.write_as_leader(self.own_draft(Action::AdmitNode(id))).await {
+            Answer::Wrote(Reply { result: Ok(_), .. }) => {}
+            Answer::Wrote(Reply { result: Err(refusal), .. }) => return Answer::Failed(refusal.to_string()),
+            other => return other,
+        }
+        match self.group.add_learner(id, peer).await {
+            // Somebody has added it before it asked.
+            Err(MembershipError::Member(_)) => self.administered(Ok(())),
+            done => self.administered(done),
+        }
+    }
+
+    /// The id is used up before the node goes, so that it can never come back under it.
+    async fn remove_as_leader(&self, id: NodeId) -> Answer {
+        if !self.group.status().nodes.iter().any(|node| node.id == id) {
+            return Answer::Failed(MembershipError::NotMember(id).to_string());
+        }
+        match self.write_as_leader(self.own_draft(Action::RetireNode(id))).await {
+            // A removal that died half-way has used the id up already.
+            Answer::Wrote(_) => self.administered(self.group.remove(id).await),
+            other => other,
+        }
+    }
+
+    async fn transfer_as_leader(&self, to: Option<NodeId>) -> Answer {
+        let status = self.group.status();
+        let followers = status.nodes.iter().filter(|node| node.role == NodeRole::Follower);
+        let chosen = match to {
+            Some(to) if to == self.id() => return Answer::Administered(to),
+            Some(to) => followers.filter(|node| node.id == to).map(|node| node.id).next(),
+            None => followers.max_by_key(|node| node.matched).map(|node| node.id),
+        };
+        let Some(to) = chosen else {
+            return Answer::Failed("there is no such voter to lead: see `cluster status`".to_owned());
+        };
+        match self.group.transfer_leader(to).await {
+            Ok(()) => Answer::Administered(to),
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    fn administered(&self, done: Result<(), MembershipError>) -> Answer {
+        match done {
+            Ok(()) => Answer::Administered(self.id()),
+            Err(MembershipError::NotLeader { .. }) => Answer::NotLeader,
+            Err(MembershipError::Unknown | MembershipError::Stopped) => Answer::Unknown,
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    /// A write that the node itself makes, in the tenant `system`.
+    fn own_draft(&self, action: Action) -> Draft {
+        let caller: Subject = format!("node:{}", self.id()).parse().expect("INVARIANT: a node id is a subject");
+        Draft {
+            tenant: TenantId::system(),
+            actor: Actor { caller, on_behalf_of: None, verified: Verified::Internal },
+            reason: None,
+            idempotency_key: None,
+            preconditions: Vec::new(),
+            action,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! How a node is run.
+
+use std::path::PathBuf;
+
+use portcullis_consensus::Timing;
+use portcullis_model::{NodeId, Region};
+
+/// How a node is run. Values are checked where they are read; here they are valid.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its id, never used before by another node.
+    pub id: NodeId,
+    /// The folder that holds everything it knows.
+    pub data_dir: PathBuf,
+    /// Its region.
+    pub region: Option<Region>,
+    /// Where other nodes reach it, `host:port`.
+    pub peer: String,
+    /// Where clients reach it, `host:port`.
+    pub client: String,
+    /// The most that its wall clock may be wrong, in milliseconds.
+    pub max_clock_error_ms: u64,
+    /// The times that its group lives by.
+    pub timing: Timing,
+}

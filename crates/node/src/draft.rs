@@ -1,0 +1,185 @@
+//! Writes before the leader has stamped them.
+
+use std::collections::BTreeSet;
+
+use portcullis_machine::command::{
+    AdmitNode, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, End, Initialise,
+    RetireNode, RevokeByFilter, RevokeGrants, Update, UpdateRole, WriteRelationships,
+};
+use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp};
+use portcullis_model::{
+    Actor, Clock, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, PermissionPattern, Reason,
+    RelationshipFilter, RoleId, Subject, TenantId, Timestamp,
+};
+use portcullis_storage::codec;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A write as its caller asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The world.
+    pub tenant: TenantId,
+    /// Who asks.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The caller's name for the write.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// What has to hold.
+    pub preconditions: Vec<Precondition>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What to do. It becomes a [`Command`] once the leader has added what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Gives the cluster its identity, and lets in the node that does so.
+    Initialise(ClusterId, NodeId),
+    /// Lets a node in.
+    AdmitNode(NodeId),
+    /// Uses up a node id.
+    RetireNode(NodeId),
+    /// Makes a tenant.
+    CreateTenant(TenantId),
+    /// Deletes a tenant.
+    DeleteTenant(TenantId),
+    /// Makes a role.
+    CreateRole {
+        /// Its id.
+        id: RoleId,
+        /// The permissions that it names.
+        permissions: BTreeSet<PermissionPattern>,
+        /// The roles that it inherits.
+        inherits: BTreeSet<RoleId>,
+    },
+    /// Changes a role.
+    UpdateRole {
+        /// Its id.
+        id: RoleId,
+        /// The permissions that it names from now on.
+        permissions: BTreeSet<PermissionPattern>,
+        /// The roles that it inherits from now on.
+        inherits: BTreeSet<RoleId>,
+    },
+    /// Deletes a role.
+    DeleteRole(RoleId),
+    /// Grants a role.
+    CreateGrant {
+        /// Its id; `None` has the leader make one.
+        id: Option<GrantId>,
+        /// Who.
+        subject: Subject,
+        /// The role.
+        role: RoleId,
+        /// On what.
+        scope: Object,
+        /// From when.
+        start: Option<Timestamp>,
+        /// Until when.
+        end: End,
+    },
+    /// Revokes grants.
+    RevokeGrants(BTreeSet<GrantId>),
+    /// Revokes the grants that match.
+    RevokeByFilter(GrantFilter),
+    /// Updates relationships.
+    WriteRelationships(Vec<Update>),
+    /// Deletes the relationships that match.
+    DeleteRelationships(RelationshipFilter),
+}
+
+impl Draft {
+    /// The command, with everything that the leader decides.
+    pub(crate) fn stamp(self, version: u32, clock: Clock, salt: [u8; 16], new_id: [u8; 16]) -> Envelope {
+        let digest = self.digest();
+        let idempotency = self.idempotency_key.map(|key| Idempotency { key, digest });
+        Envelope {
+            version,
+            tenant: self.tenant,
+            actor: self.actor,
+            reason: self.reason,
+            idempotency,
+            preconditions: self.preconditions,
+            stamp: Stamp::from(clock),
+            salt,
+            command: self.action.command(new_id),
+        }
+    }
+
+    /// What makes two requests the same: everything but the name of the call and who calls, which are the key.
+    fn digest(&self) -> [u8; 32] {
+        let request = codec::encode(&(&self.reason, &self.preconditions, &self.action));
+        Sha256::digest(request).into()
+    }
+}
+
+impl Action {
+    fn command(self, new_id: [u8; 16]) -> Command {
+        match self {
+            Self::Initialise(cluster, node) => Command::Initialise(Initialise { cluster, node }),
+            Self::AdmitNode(node) => Command::AdmitNode(AdmitNode { node }),
+            Self::RetireNode(node) => Command::RetireNode(RetireNode { node }),
+            Self::CreateTenant(id) => Command::CreateTenant(CreateTenant { id }),
+            Self::DeleteTenant(id) => Command::DeleteTenant(DeleteTenant { id }),
+            Self::CreateRole { id, permissions, inherits } => {
+                Command::CreateRole(CreateRole { id, permissions, inherits })
+            }
+            Self::UpdateRole { id, permissions, inherits } => {
+                Command::UpdateRole(UpdateRole { id, permissions, inherits })
+            }
+            Self::DeleteRole(id) => Command::DeleteRole(DeleteRole { id }),
+            Self::CreateGrant { id, subject, role, scope, start, end } => {
+                let id = id.unwrap_or_else(|| grant_id(new_id));
+                Command::CreateGrant(Box::new(CreateGrant { id, subject, role, scope, start, end }))
+            }
+            Self::RevokeGrants(ids) => Command::RevokeGrants(RevokeGrants { ids }),
+            Self::RevokeByFilter(filter) => Command::RevokeByFilter(RevokeByFilter { filter }),
+            Self::WriteRelationships(updates) => Command::WriteRelationships(WriteRelationships { updates }),
+            Self::DeleteRelationships(filter) => Command::DeleteRelationships(DeleteRelationships { filter }),
+        }
+    }
+}
+
+/// A grant id from random bytes: `g-` and 32 hexadecimal digits.
+fn grant_id(random: [u8; 16]) -> GrantId {
+    let id = format!("g-{:032x}", u128::from_be_bytes(random));
+    GrantId::new(&id).expect("INVARIANT: the id matches the grammar")
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_model::Verified;
+
+    use super::*;
+
+    fn draft(key: &str, reason: &str) -> Draft {
+        Draft {
+            tenant: TenantId::default_tenant(),
+            actor: Actor { caller: "user:admin".parse().unwrap(), on_behalf_of: None, verified: Verified::Assumed },
+            reason: reason.parse().ok(),
+            idempotency_key: key.parse().ok(),
+            preconditions: Vec::new(),
+            action: Action::CreateGrant {
+                id: None,
+                subject: "user:alice".parse().unwrap(),
+                role: "viewer".parse().unwrap(),
+                scope: "folder:q3".parse().unwrap(),
+                start: None,
+                end: End::Never,
+            },
+        }
+    }
+
+    #[test]
+    fn a_retry_is_the_same_request_whatever_the_leader_adds() {
+        let clock = Clock { reading: Timestamp(5), error_ms: 1 };
+        let first = draft("k", "audit").stamp(1, clock, [1; 16], [1; 16]);
+        let retry = draft("k", "audit").stamp(1, clock, [2; 16], [2; 16]);
+        assert_ne!(first.command, retry.command);
+        assert_eq!(first.idempotency, retry.idempotency);
+        let other = draft("k", "another reason").stamp(1, clock, [1; 16], [1; 16]);
+        assert_ne!(first.idempotency, other.idempotency);
+    }
+}

@@ -1,0 +1,55 @@
+//! What nodes ask of each other above consensus.
+
+use portcullis_consensus::Reply;
+use portcullis_model::{ClusterId, NodeId, Region};
+use serde::{Deserialize, Serialize};
+
+use crate::draft::Draft;
+
+/// A message from one node to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// Propose a write, if you lead.
+    Write(Box<Draft>),
+    /// Change the cluster, if you lead.
+    Administer(Change),
+    /// How are you?
+    About,
+}
+
+/// A change of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Change {
+    Join { id: NodeId, peer: String, client: String, region: Option<Region> },
+    AddNode { id: NodeId, peer: String, client: String, region: Option<Region> },
+    Promote { id: NodeId },
+    Remove { id: NodeId },
+    TransferLeader { to: Option<NodeId> },
+}
+
+/// An answer to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// The write was carried out or refused.
+    Wrote(Reply),
+    /// The cluster was changed; the node named leads.
+    Administered(NodeId),
+    /// This node.
+    About(About),
+    /// Nothing was done: this node does not lead.
+    NotLeader,
+    /// Whether it was done is unknown.
+    Unknown,
+    /// Nothing was done.
+    Failed(String),
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) cluster: Option<ClusterId>,
+    pub(crate) last_log: Option<u64>,
+    pub(crate) applied: Option<u64>,
+    pub(crate) visible: u64,
+    pub(crate) version: String,
+}

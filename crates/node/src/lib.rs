@@ -1,0 +1,29 @@
+//! One running node, without any transport: what a listener does for its callers, as plain async functions.
+//!
+//! A node owns its folder, its member of the group, and its clocks. Checks and lists are answered from its own copy,
+//! after [`Node::view`] has decided at which version they may be. Writes go to the leader, wherever that is.
+
+mod administer;
+mod check;
+mod config;
+mod draft;
+mod entropy;
+mod identity;
+mod internal;
+mod list;
+mod node;
+mod start;
+mod timekeeper;
+mod view;
+mod write;
+
+pub use administer::AdministerError;
+pub use check::{Answer, CheckError, Permissions, Question, Why};
+pub use config::Config;
+pub use draft::{Action, Draft};
+pub use entropy::{Entropy, SystemEntropy};
+pub use list::Listed;
+pub use node::{MemberStatus, Node};
+pub use start::{Seams, StartError};
+pub use view::{Freshness, Served, ViewError};
+pub use write::{WriteError, Written};

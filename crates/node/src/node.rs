@@ -1,0 +1,161 @@
+//! The node itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use portcullis_consensus::clock::{Clock, Reading};
+use portcullis_consensus::{AnswerError, Group, NodeStatus, Status};
+use portcullis_model::{Clock as WallClock, ClusterId, GroupId, NodeId};
+use portcullis_storage::codec;
+use portcullis_storage::state::{Reader, Sum};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::identity::Identity;
+use crate::internal::{About, Answer, Message};
+
+/// How long another node may take to say how it is.
+const ABOUT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A running node.
+pub struct Node {
+    pub(crate) config: Config,
+    pub(crate) identity: Identity,
+    pub(crate) group: Arc<Group>,
+    pub(crate) reader: Reader,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// When the copy was last known to hold everything acknowledged, and was published.
+    pub(crate) last_fresh: watch::Sender<Reading>,
+}
+
+/// A member, and what it says of itself.
+#[derive(Clone, Debug)]
+pub struct MemberStatus {
+    /// What this node knows of it.
+    pub node: NodeStatus,
+    /// The last entry of its log, as far as is known.
+    pub last_log: Option<u64>,
+    /// The last entry that it applied.
+    pub applied: Option<u64>,
+    /// The last entry that its readers see.
+    pub visible: Option<u64>,
+    /// The version of its binary; `None` if it did not answer.
+    pub version: Option<String>,
+}
+
+impl Node {
+    /// Its id.
+    pub fn id(&self) -> NodeId {
+        self.config.id
+    }
+
+    /// The group that it belongs to.
+    pub fn group_id(&self) -> GroupId {
+        GroupId::FIRST
+    }
+
+    /// The identity of its cluster, once it has one.
+    pub fn cluster(&self) -> Option<ClusterId> {
+        self.identity.cluster()
+    }
+
+    /// Makes the node one of a cluster, for ever. Only a node that belongs to none can.
+    pub fn adopt(&self, cluster: ClusterId) -> Result<ClusterId, String> {
+        self.identity.adopt(cluster)
+    }
+
+    /// Its wall clock, and the most that it may be wrong.
+    pub fn wall(&self) -> WallClock {
+        WallClock { reading: self.clock.wall(), error_ms: self.config.max_clock_error_ms }
+    }
+
+    /// Whether a node id is used up.
+    pub fn is_retired(&self, node: NodeId) -> portcullis_machine::Read<bool> {
+        self.reader.is_retired(node)
+    }
+
+    /// The group as this node sees it. Not linearizable.
+    pub fn group_status(&self) -> Status {
+        self.group.status()
+    }
+
+    /// The hash of its state at a revision; `None` when that is not kept, or not reached.
+    pub fn state_hash(&self, revision: portcullis_model::Revision) -> Option<Sum> {
+        self.reader.state_hash(revision)
+    }
+
+    /// The last revision that its readers see.
+    pub fn visible(&self) -> portcullis_model::Revision {
+        self.reader.view().revision
+    }
+
+    /// The group as this node sees it, with what every member says of itself. Not linearizable.
+    pub async fn status(&self) -> (Status, Vec<MemberStatus>) {
+        let status = self.group.status();
+        let members = status.nodes.iter().map(|node| self.member_status(node.clone()));
+        let members = join_all(members).await;
+        (status, members)
+    }
+
+    async fn member_status(&self, node: NodeStatus) -> MemberStatus {
+        let about = if node.id == self.id() { Some(self.about()) } else { self.ask_about(&node).await };
+        match about {
+            Some(about) => MemberStatus {
+                node,
+                last_log: about.last_log,
+                applied: about.applied,
+                visible: Some(about.visible),
+                version: Some(about.version),
+            },
+            None => MemberStatus { last_log: node.matched, node, applied: None, visible: None, version: None },
+        }
+    }
+
+    async fn ask_about(&self, node: &NodeStatus) -> Option<About> {
+        let message = codec::encode(&Message::About);
+        let answer = self.group.call(node.id, &node.peer, message, ABOUT_TIMEOUT).await.ok()?;
+        match codec::decode(&answer).ok()? {
+            Answer::About(about) => Some(about),
+            _ => None,
+        }
+    }
+
+    fn about(&self) -> About {
+        let status = self.group.status();
+        About {
+            cluster: self.cluster(),
+            last_log: status.last_log,
+            applied: status.applied,
+            visible: self.visible().0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Answers a message from another node of the cluster.
+    pub async fn answer(self: &Arc<Self>, from: NodeId, message: &[u8]) -> Result<Vec<u8>, AnswerError> {
+        let node = Arc::clone(self);
+        let application: portcullis_consensus::Application = Arc::new(move |_from, body| {
+            let node = Arc::clone(&node);
+            async move { codec::encode(&node.answer_message(&body).await) }.boxed()
+        });
+        self.group.answer(from, message, &application).await
+    }
+
+    async fn answer_message(&self, body: &[u8]) -> Answer {
+        match codec::decode(body) {
+            Ok(Message::Write(draft)) => self.write_as_leader(*draft).await,
+            Ok(Message::Administer(change)) => self.administer_as_leader(change).await,
+            Ok(Message::About) => Answer::About(self.about()),
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    /// Waits until the node has failed for good, and says why. The process should then end.
+    pub async fn failed(&self) -> String {
+        self.group.failed().await
+    }
+}

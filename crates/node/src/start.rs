@@ -1,0 +1,123 @@
+//! Starting a node, and stopping it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_consensus::clock::{Clock, SystemClock};
+use portcullis_consensus::{Group, Options, Parts, Transport};
+use portcullis_model::{ClusterId, GroupId};
+use portcullis_storage::{log, state};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::identity::Identity;
+use crate::node::Node;
+use crate::timekeeper::keep_time;
+use crate::view::Freshness;
+
+/// How often a node makes sure that it is fresh, so that reads of any age know theirs.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a node takes from its surroundings.
+pub struct Seams {
+    /// The way to other nodes.
+    pub transport: Arc<dyn Transport>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Seams {
+    /// The clocks and the randomness of the system.
+    pub fn system(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+    }
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be made.
+    #[error("the data folder `{}` cannot be used", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log does not open.
+    #[error(transparent)]
+    Log(#[from] log::OpenError),
+    /// The state does not open.
+    #[error(transparent)]
+    State(#[from] state::OpenError),
+    /// Consensus does not start.
+    #[error(transparent)]
+    Consensus(#[from] portcullis_consensus::StartError),
+}
+
+impl Node {
+    /// Opens the data folder and starts the node. It answers once it belongs to a cluster that has a leader.
+    pub async fn start(config: Config, seams: Seams) -> Result<Arc<Self>, StartError> {
+        let folder = |path: PathBuf| {
+            let made = std::fs::create_dir_all(&path);
+            made.map(|()| path.clone()).map_err(|source| StartError::Folder { path, source })
+        };
+        let log_folder = folder(config.data_dir.join("log"))?;
+        let state_folder = folder(config.data_dir.join("state"))?;
+        let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
+        let log = log::Log::open(&log_folder, log::Options::default(), owner)?;
+        let cluster = log.cluster().map(ClusterId);
+        let adopter = log.adopter();
+        let identity = Identity::new(
+            cluster,
+            Arc::new(move |cluster: ClusterId| adopter.adopt(cluster.0).map_err(|error| error.to_string())),
+        );
+        let mut progress = |rows: u64| tracing::info!(rows, "loading the state");
+        let store = state::Store::open(&state_folder, &state::Options::new(GroupId::FIRST), &mut progress)?;
+        let reader = store.reader();
+        let options = Options { me: config.id, timing: config.timing };
+        let Seams { transport, clock, entropy } = seams;
+        let parts = Parts { log, store, transport, clock: Arc::clone(&clock) };
+        let group = Group::start(&options, parts).await?;
+        let (last_fresh, _) = watch::channel(clock.read());
+        let node = Arc::new(Self { config, identity, group, reader, clock, entropy, last_fresh });
+        tokio::spawn(keep_time(Arc::downgrade(&node)));
+        tokio::spawn(keep_fresh(Arc::downgrade(&node)));
+        Ok(node)
+    }
+
+    /// Hands leadership to another voter, if this node leads and there is one.
+    pub async fn drain(&self, timeout: Duration) {
+        if self.leader() != Some(self.id()) {
+            return;
+        }
+        if let Err(error) = self.transfer_leader(None, Instant::now() + timeout).await {
+            tracing::warn!(%error, "leadership was not handed over before stopping");
+        }
+    }
+
+    /// Stops taking part.
+    pub async fn stop(&self) {
+        self.group.stop().await;
+    }
+}
+
+/// Proves now and then that the copy is fresh.
+async fn keep_fresh(node: std::sync::Weak<Node>) {
+    let mut probes = tokio::time::interval(PROBE_EVERY);
+    probes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        probes.tick().await;
+        let Some(node) = node.upgrade() else { return };
+        if node.cluster().is_some() {
+            // A node that is not fresh now says so to whoever asks.
+            let _ = node.view(Freshness::Linearizable, Instant::now() + PROBE_EVERY).await;
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Writes: to the leader, wherever it is.
+
+use std::time::Duration;
+
+use portcullis_consensus::{CallError, ProposeError, Reply, TransportError};
+use portcullis_machine::{Outcome, Refusal};
+use portcullis_model::{NodeId, Revision};
+use portcullis_storage::codec;
+use tokio::time::Instant;
+
+use crate::draft::Draft;
+use crate::internal::{Answer, Message};
+use crate::node::Node;
+
+/// How long a write waits before it looks for a leader again.
+const LEADER_PAUSE: Duration = Duration::from_millis(20);
+
+/// A write that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where.
+    pub revision: Revision,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Why a write was not carried out, or may not have been.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// It was refused where it was judged. Nothing was changed.
+    #[error("{refusal}")]
+    Refused {
+        /// Where it was judged.
+        revision: Revision,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// No leader was found in time. Nothing was changed; a retry is safe.
+    #[error("no leader was found in time: the cluster has lost its majority, or is electing")]
+    NoLeader,
+    /// It may or may not have been carried out, now or later. A retry is safe under the same idempotency key.
+    #[error("the outcome is unknown: {0}; try again with the same idempotency key")]
+    Unknown(String),
+    /// This node cannot take it. Nothing was changed; a retry at another node is safe.
+    #[error("this node cannot take the write: {0}")]
+    Failed(String),
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Done(Reply),
+    /// It was not proposed, and may be tried again.
+    NotProposed,
+    Unknown(String),
+    Failed(String),
+}
+
+impl Node {
+    /// Carries out a write, at the leader. A write with an idempotency key is tried again while its outcome is unknown.
+    pub async fn write(&self, draft: Draft, deadline: Instant) -> Result<Written, WriteError> {
+        let mut unknown = None;
+        loop {
+            match self.attempt(&draft, deadline).await {
+                Attempt::Done(Reply { revision, result: Ok(outcome) }) => return Ok(Written { revision, outcome }),
+                Attempt::Done(Reply { revision, result: Err(refusal) }) => {
+                    return Err(WriteError::Refused { revision, refusal });
+                }
+                Attempt::Failed(why) => return Err(WriteError::Failed(why)),
+                Attempt::NotProposed => {}
+                Attempt::Unknown(why) if draft.idempotency_key.is_none() => return Err(WriteError::Unknown(why)),
+                Attempt::Unknown(why) => unknown = Some(why),
+            }
+            if Instant::now() + LEADER_PAUSE >= deadline {
+                return Err(unknown.map_or(WriteError::NoLeader, WriteError::Unknown));
+            }
+            tokio::time::sleep(LEADER_PAUSE).await;
+        }
+    }
+
+    async fn attempt(&self, draft: &Draft, deadline: Instant) -> Attempt {
+        let Some((leader, peer)) = self.group.leader() else { return Attempt::NotProposed };
+        if leader == self.id() {
+            return match tokio::time::timeout_at(deadline, self.write_as_leader(draft.clone())).await {
+                Ok(answer) => attempt(answer),
+                Err(_) => Attempt::Unknown("the deadline came first".to_owned()),
+            };
+        }
+        let message = codec::encode(&Message::Write(Box::new(draft.clone())));
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        match self.group.call(leader, &peer, message, timeout).await {
+            Ok(answer) => match codec::decode(&answer) {
+                Ok(answer) => attempt(answer),
+                Err(error) => Attempt::Unknown(error.to_string()),
+            },
+            Err(CallError::Transport(TransportError::Refused { .. })) => Attempt::NotProposed,
+            Err(error) => Attempt::Unknown(error.to_string()),
+        }
+    }
+
+    /// Stamps and proposes a write, if this node leads.
+    pub(crate) async fn write_as_leader(&self, draft: Draft) -> Answer {
+        let version = match self.reader.active_version() {
+            Ok(version) => version,
+            Err(error) => return Answer::Failed(error.to_string()),
+        };
+        let envelope = draft.stamp(version, self.wall(), self.entropy.bytes(), self.entropy.bytes());
+        match self.group.propose(&envelope).await {
+            Ok(reply) => Answer::Wrote(reply),
+            Err(ProposeError::NotLeader { .. }) => Answer::NotLeader,
+            Err(ProposeError::Unknown) => Answer::Unknown,
+            // Whether the entry is in the log is not known any more.
+            Err(ProposeError::Stopped) => Answer::Unknown,
+        }
+    }
+
+    /// Who leads, as far as this node knows.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.group.leader().map(|(leader, _)| leader)
+    }
+}
+
+fn attempt(answer: Answer) -> Attempt {
+    match answer {
+        Answer::Wrote(reply) => Attempt::Done(reply),
+        Answer::NotLeader => Attempt::NotProposed,
+        Answer::Unknown => Attempt::Unknown("the leader changed while the write was under way".to_owned()),
+        Answer::Failed(why) => Attempt::Failed(why),
+        Answer::Administered(_) | Answer::About(_) => {
+            Attempt::Unknown("the leader answered another question".to_owned())
+        }
+    }
+}
