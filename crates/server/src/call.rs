@@ -1,0 +1,132 @@
+//! What every call has in common: its deadline and its caller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_machine::Precondition;
+use portcullis_model::{Actor, TenantId, limit};
+use portcullis_node::{Action, Draft, Freshness, Node, Served, Written};
+use portcullis_wire::{self as wire, FieldError, v1};
+use tokio::time::Instant;
+use tonic::{Request, Status};
+
+use crate::error;
+use crate::identity;
+
+/// The longest deadline that is honoured.
+const DEADLINE_MAX: Duration = Duration::from_secs(300);
+
+/// A call, taken apart.
+pub(crate) struct Call<T> {
+    pub(crate) node: Arc<Node>,
+    pub(crate) actor: Actor,
+    pub(crate) deadline: Instant,
+    pub(crate) message: T,
+}
+
+impl<T> Call<T> {
+    /// Takes a request apart. Without a `grpc-timeout` the default deadline of checks holds.
+    pub(crate) fn new(node: &Arc<Node>, request: Request<T>) -> Result<Self, Status> {
+        let actor = identity::actor(request.metadata())?;
+        let timeout = timeout(request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok()));
+        Ok(Self { node: Arc::clone(node), actor, deadline: Instant::now() + timeout, message: request.into_inner() })
+    }
+
+    /// Waits for a version that is as fresh as the caller asked for.
+    pub(crate) async fn served(&self, consistency: Option<&v1::Consistency>) -> Result<Served, Status> {
+        let freshness = match wire::freshness(consistency).map_err(error::field)? {
+            wire::Freshness::Linearizable => Freshness::Linearizable,
+            wire::Freshness::AtLeast(token) => Freshness::AtLeast(token),
+            wire::Freshness::Exactly(token) => Freshness::Exactly(token),
+            wire::Freshness::MinimizeLatency => Freshness::MinimizeLatency,
+        };
+        self.node.view(freshness, self.deadline).await.map_err(|error| error::view(&error))
+    }
+
+    /// Carries out a write for the caller.
+    pub(crate) async fn write(
+        self,
+        tenant: TenantId,
+        options: Option<&v1::WriteOptions>,
+        action: Action,
+    ) -> Result<Written, Status> {
+        let draft = Draft {
+            tenant,
+            actor: self.actor,
+            reason: wire::reason(options).map_err(error::field)?,
+            idempotency_key: wire::idempotency_key(options).map_err(error::field)?,
+            preconditions: preconditions(options).map_err(error::field)?,
+            action,
+        };
+        self.node.write(draft, self.deadline).await.map_err(|error| error::write(&error))
+    }
+}
+
+fn preconditions(options: Option<&v1::WriteOptions>) -> Result<Vec<Precondition>, FieldError> {
+    let given = options.map(|options| options.preconditions.as_slice()).unwrap_or_default();
+    if given.len() > limit::UPDATES_MAX {
+        let problem = format!("{} given, the most is {}", given.len(), limit::UPDATES_MAX);
+        return Err(FieldError::new("options.preconditions", problem));
+    }
+    let parse = |(nth, precondition)| {
+        precondition_of(precondition).map_err(|error| error.within(&format!("options.preconditions[{nth}]")))
+    };
+    given.iter().enumerate().map(parse).collect()
+}
+
+fn precondition_of(precondition: &v1::Precondition) -> Result<Precondition, FieldError> {
+    use portcullis_machine::Target;
+    use portcullis_model::Revision;
+    use v1::precondition::{Expectation, Target as Wire};
+    let target = match &precondition.target {
+        Some(Wire::Role(role)) => Target::Role(wire::field("role", role)?),
+        Some(Wire::Grant(grant)) => Target::Grant(wire::field("grant", grant)?),
+        Some(Wire::Relationship(filter)) => Target::Relationship(wire::relationship_filter(Some(filter))?),
+        None => return Err(FieldError::new("target", "there is none: give a role, a grant or a relationship")),
+    };
+    match Expectation::try_from(precondition.expectation) {
+        Ok(Expectation::Exists) => Ok(Precondition::Exists(target)),
+        Ok(Expectation::Missing) => Ok(Precondition::Missing(target)),
+        Ok(Expectation::AtRevision) => Ok(Precondition::At(target, Revision(precondition.revision))),
+        Ok(Expectation::Unspecified) | Err(_) => {
+            let problem = format!("`{}` is not an expectation: see `Precondition`", precondition.expectation);
+            Err(FieldError::new("expectation", problem))
+        }
+    }
+}
+
+/// The value of a `grpc-timeout` header: up to eight digits and a unit.
+fn timeout(header: Option<&str>) -> Duration {
+    let default = Duration::from_millis(limit::CHECK_DEADLINE_MS);
+    let Some(header) = header.filter(|header| header.is_ascii() && header.len() >= 2) else { return default };
+    let (digits, unit) = header.split_at(header.len() - 1);
+    let Ok(count) = digits.parse::<u64>() else { return default };
+    let timeout = match unit {
+        "H" => Duration::from_secs(count.saturating_mul(3_600)),
+        "M" => Duration::from_secs(count.saturating_mul(60)),
+        "S" => Duration::from_secs(count),
+        "m" => Duration::from_millis(count),
+        "u" => Duration::from_micros(count),
+        "n" => Duration::from_nanos(count),
+        _ => default,
+    };
+    timeout.min(DEADLINE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_from_the_header() {
+        for (header, expected) in [
+            (None, Duration::from_secs(5)),
+            (Some("250m"), Duration::from_millis(250)),
+            (Some("2S"), Duration::from_secs(2)),
+            (Some("99H"), DEADLINE_MAX),
+            (Some("nonsense"), Duration::from_secs(5)),
+        ] {
+            assert_eq!(timeout(header), expected, "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Errors as callers see them: a gRPC code, a reason that programs can read, and words that people can.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use portcullis_machine::{Refusal, RefusalKind};
+use portcullis_node::{AdministerError, CheckError, ViewError, WriteError};
+use portcullis_wire::{Domain, FieldError};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// When a caller may try again after `UNAVAILABLE`.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+fn status(code: Code, reason: &str, message: String) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, Domain::NAME, HashMap::new());
+    if code == Code::Unavailable {
+        details.set_retry_info(Some(RETRY_AFTER));
+    }
+    Status::with_error_details(code, message, details)
+}
+
+/// A field is not what it should be.
+pub(crate) fn field(error: FieldError) -> Status {
+    let message = error.to_string();
+    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", Domain::NAME, HashMap::new());
+    details.add_bad_request_violation(error.field, error.problem);
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// A field is not what it should be.
+pub(crate) fn invalid(name: &str, problem: &str) -> Status {
+    field(FieldError::new(name, problem))
+}
+
+/// Too much was given.
+pub(crate) fn too_many(what: &str, given: usize, most: usize) -> Status {
+    let message = format!("{given} {what} given, the most is {most}: split the call");
+    status(Code::ResourceExhausted, "TOO_MANY", message)
+}
+
+/// Something named is not there.
+pub(crate) fn not_found(reason: &str, message: String) -> Status {
+    status(Code::NotFound, reason, message)
+}
+
+/// A write was not carried out, or may not have been.
+pub(crate) fn write(error: &WriteError) -> Status {
+    let message = error.to_string();
+    match error {
+        WriteError::Refused { refusal, .. } => refused(refusal),
+        WriteError::NoLeader => status(Code::Unavailable, "NO_LEADER", message),
+        WriteError::Unknown(_) => status(Code::Unavailable, "OUTCOME_UNKNOWN", message),
+        WriteError::Failed(_) => status(Code::Unavailable, "NODE_FAILED", message),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Status {
+    let code = match refusal.kind() {
+        RefusalKind::NotFound => Code::NotFound,
+        RefusalKind::AlreadyExists => Code::AlreadyExists,
+        RefusalKind::FailedPrecondition => Code::FailedPrecondition,
+        RefusalKind::InvalidArgument => Code::InvalidArgument,
+        RefusalKind::ResourceExhausted => Code::ResourceExhausted,
+    };
+    status(code, refusal.reason(), refusal.to_string())
+}
+
+/// A read cannot be served here and now.
+pub(crate) fn view(error: &ViewError) -> Status {
+    let message = error.to_string();
+    match error {
+        ViewError::NotFresh(_) => status(Code::Unavailable, "NOT_FRESH", message),
+        ViewError::OtherGroup { .. } => status(Code::InvalidArgument, "TOKEN_OF_OTHER_GROUP", message),
+        ViewError::NotRetained { .. } => status(Code::OutOfRange, "REVISION_NOT_RETAINED", message),
+    }
+}
+
+/// A question has no decision.
+pub(crate) fn check(error: &CheckError) -> Status {
+    let code = match error {
+        CheckError::TenantMissing(_) => Code::NotFound,
+        CheckError::DepthExceeded { .. } | CheckError::VisitedExceeded { .. } => Code::ResourceExhausted,
+        CheckError::DeadlineExceeded => Code::DeadlineExceeded,
+        CheckError::Undecided => Code::Unavailable,
+    };
+    status(code, error.reason(), error.to_string())
+}
+
+/// The cluster was not changed, or may not have been.
+pub(crate) fn administer(error: &AdministerError) -> Status {
+    let message = error.to_string();
+    match error {
+        AdministerError::Initialised => status(Code::AlreadyExists, "ALREADY_INITIALISED", message),
+        AdministerError::Refused(_) => status(Code::FailedPrecondition, "CLUSTER_CHANGE_REFUSED", message),
+        AdministerError::NoLeader => status(Code::Unavailable, "NO_LEADER", message),
+        AdministerError::Unknown(_) => status(Code::Unavailable, "OUTCOME_UNKNOWN", message),
+    }
+}
+
+/// The leader answered a write with an outcome of another kind.
+pub(crate) fn unexpected(outcome: &portcullis_machine::Outcome) -> Status {
+    tracing::error!(?outcome, "a write has the outcome of another");
+    status(
+        Code::Internal,
+        "UNEXPECTED_OUTCOME",
+        "the write was carried out, but its outcome is of another kind".to_owned(),
+    )
+}
+
+/// The node's own copy cannot be read.
+pub(crate) fn store(error: &(dyn std::error::Error + 'static)) -> Status {
+    tracing::error!(error, "the state cannot be read");
+    status(Code::Unavailable, "NODE_FAILED", "this node cannot read its state: ask another node".to_owned())
+}

@@ -1,0 +1,52 @@
+//! The HTTP listener: whether the node lives, whether it is ready, and its metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use portcullis_node::{Freshness, Node};
+use tokio::time::Instant;
+
+/// How long the node may take to prove that it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
+
+#[derive(Clone)]
+struct Watched {
+    node: Arc<Node>,
+    metrics: PrometheusHandle,
+}
+
+pub(crate) fn router(node: Arc<Node>, metrics: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(show_metrics))
+        .with_state(Watched { node, metrics })
+}
+
+/// Ready is a node that could answer a linearizable check now.
+async fn ready(State(watched): State<Watched>) -> (StatusCode, String) {
+    match watched.node.view(Freshness::Linearizable, Instant::now() + READY_TIMEOUT).await {
+        Ok(_) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
+}
+
+async fn show_metrics(State(watched): State<Watched>) -> String {
+    let status = watched.node.group_status();
+    let group = watched.node.group_id().to_string();
+    let gauge = |name: &'static str, value: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact up to 2^53")]
+        metrics::gauge!(name, "group" => group.clone()).set(value as f64);
+    };
+    gauge("portcullis_raft_term", status.term);
+    gauge("portcullis_raft_is_leader", u64::from(status.leads));
+    gauge("portcullis_raft_last_log_index", status.last_log.unwrap_or(0));
+    gauge("portcullis_applied_revision", status.applied.unwrap_or(0));
+    gauge("portcullis_visible_revision", watched.node.visible().0);
+    watched.metrics.render()
+}

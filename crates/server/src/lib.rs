@@ -1,0 +1,20 @@
+//! The listeners of a node: gRPC for clients, gRPC for other nodes, HTTP for whoever watches it.
+//!
+//! A file per service. What a service does is parse, ask the node, and say what came of it; it decides nothing.
+
+mod authorization;
+mod call;
+mod cluster;
+mod error;
+mod grants;
+mod http;
+mod identity;
+mod listen;
+mod peer;
+mod relationships;
+mod roles;
+mod tenants;
+mod transport;
+
+pub use listen::{ListenError, Listeners, Running, check_insecure};
+pub use transport::GrpcTransport;

@@ -1,0 +1,175 @@
+//! Opening the listeners, and closing them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use portcullis_model::limit;
+use portcullis_node::Node;
+use portcullis_wire::peer::peer_server::PeerServer;
+use portcullis_wire::v1::authorization_server::AuthorizationServer;
+use portcullis_wire::v1::cluster_server::ClusterServer;
+use portcullis_wire::v1::grants_server::GrantsServer;
+use portcullis_wire::v1::relationships_server::RelationshipsServer;
+use portcullis_wire::v1::roles_server::RolesServer;
+use portcullis_wire::v1::tenants_server::TenantsServer;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use crate::transport::PEER_MESSAGE_BYTES_MAX;
+use crate::{authorization, cluster, grants, http, peer, relationships, roles, tenants};
+
+/// Streams that one client connection may have open.
+const CONCURRENT_STREAMS_MAX: u32 = 1_000;
+
+/// Why a listener does not open. The node must not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address cannot be listened on.
+    #[error("the {name} listener cannot open `{address}`: is the port in use? choose another address")]
+    Bind {
+        /// Which listener.
+        name: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address can be reached from other machines, and nothing protects it.
+    #[error(
+        "the {name} listener `{address}` is not on loopback, and has neither TLS nor authentication: listen on \
+         127.0.0.1, or give `--insecure` if the network itself is trusted"
+    )]
+    Insecure {
+        /// Which listener.
+        name: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+/// The listeners of a node, open but not yet served.
+pub struct Listeners {
+    client: TcpListener,
+    peer: TcpListener,
+    http: TcpListener,
+}
+
+/// Listeners that are served.
+pub struct Running {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Refuses an address that other machines can reach, unless that was asked for.
+pub fn check_insecure(name: &'static str, address: SocketAddr, insecure: bool) -> Result<(), ListenError> {
+    if insecure || address.ip().is_loopback() { Ok(()) } else { Err(ListenError::Insecure { name, address }) }
+}
+
+impl Listeners {
+    /// Opens all listeners, or none.
+    pub async fn open(client: SocketAddr, peer: SocketAddr, http: SocketAddr) -> Result<Self, ListenError> {
+        let open = async |name, address| {
+            TcpListener::bind(address).await.map_err(|source| ListenError::Bind { name, address, source })
+        };
+        Ok(Self {
+            client: open("client", client).await?,
+            peer: open("peer", peer).await?,
+            http: open("http", http).await?,
+        })
+    }
+
+    /// Where clients and other nodes are listened for; a port of 0 has become a real one.
+    pub fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.client.local_addr()?, self.peer.local_addr()?))
+    }
+
+    /// Serves the node until [`Running::stop`].
+    pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle) -> Running {
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            serve_grpc("client", self.client, client_services(node), stopped.clone()),
+            serve_grpc("peer", self.peer, peer_services(node), stopped.clone()),
+            tokio::spawn(serve_http(self.http, http::router(Arc::clone(node), metrics), stopped)),
+        ];
+        Running { stop, tasks }
+    }
+}
+
+impl Running {
+    /// Takes no more calls, and waits for those under way.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a listener did not stop cleanly");
+            }
+        }
+    }
+}
+
+fn client_services(node: &Arc<Node>) -> Routes {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    tokio::spawn(async move {
+        health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    });
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(portcullis_wire::DESCRIPTORS)
+        .build_v1()
+        .expect("INVARIANT: the build wrote these descriptors");
+    let most = limit::MESSAGE_BYTES_MAX;
+    let node = || Arc::clone(node);
+    Routes::new(health_service)
+        .add_service(reflection)
+        .add_service(AuthorizationServer::new(authorization::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(RelationshipsServer::new(relationships::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(RolesServer::new(roles::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(GrantsServer::new(grants::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(TenantsServer::new(tenants::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(ClusterServer::new(cluster::Service { node: node() }).max_decoding_message_size(most))
+}
+
+fn peer_services(node: &Arc<Node>) -> Routes {
+    let service = PeerServer::new(peer::Service { node: Arc::clone(node) })
+        .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX);
+    Routes::new(service)
+}
+
+fn serve_grpc(
+    name: &'static str,
+    listener: TcpListener,
+    services: Routes,
+    mut stopped: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let until_stopped = async move {
+            // An error means that the sender is gone, which stops the listener as well.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        let served = Server::builder()
+            .tcp_nodelay(true)
+            .max_concurrent_streams(CONCURRENT_STREAMS_MAX)
+            .add_routes(services)
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), until_stopped)
+            .await;
+        if let Err(error) = served {
+            tracing::error!(%error, listener = name, "the listener failed");
+        }
+    })
+}
+
+async fn serve_http(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
+    let until_stopped = async move {
+        // An error means that the sender is gone, which stops the listener as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_stopped).await {
+        tracing::error!(%error, listener = "http", "the listener failed");
+    }
+}

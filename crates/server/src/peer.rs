@@ -1,0 +1,59 @@
+//! `portcullis.peer.v1.Peer`: calls from other nodes.
+
+use std::sync::Arc;
+
+use portcullis_consensus::AnswerError;
+use portcullis_model::{ClusterId, GroupId, NodeId};
+use portcullis_node::Node;
+use portcullis_wire::peer::peer_server::Peer;
+use portcullis_wire::peer::{CallRequest, CallResponse};
+use tonic::{Request, Response, Status};
+
+pub(crate) struct Service {
+    pub(crate) node: Arc<Node>,
+}
+
+#[tonic::async_trait]
+impl Peer for Service {
+    async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
+        let request = request.into_inner();
+        self.check_addressee(&request).map_err(Status::failed_precondition)?;
+        let body = self.node.answer(NodeId(request.from), &request.body).await.map_err(|error| match error {
+            AnswerError::GateClosed { .. } => Status::failed_precondition(error.to_string()),
+            AnswerError::Malformed(_) => Status::invalid_argument(error.to_string()),
+            AnswerError::Stopped => Status::unavailable(error.to_string()),
+        })?;
+        Ok(Response::new(CallResponse { body }))
+    }
+}
+
+impl Service {
+    /// Refuses calls that are meant for another cluster, group or node, and those of nodes whose id is used up.
+    fn check_addressee(&self, request: &CallRequest) -> Result<(), String> {
+        let own = self.node.cluster();
+        let theirs = <[u8; 16]>::try_from(request.cluster.as_slice()).ok().map(ClusterId);
+        match (own, theirs) {
+            (Some(own), Some(theirs)) if own == theirs => {}
+            (Some(own), Some(theirs)) => {
+                return Err(format!("this is a node of cluster {own}, and the call is from cluster {theirs}"));
+            }
+            // It must not vote or follow before the cluster has let it in under its id.
+            (None, _) => return Err("this node belongs to no cluster yet".to_owned()),
+            (_, None) => return Err("the call names no cluster".to_owned()),
+        }
+        if request.group != GroupId::FIRST.0 {
+            return Err(format!("this node has no group {}", request.group));
+        }
+        if request.to != self.node.id().0 {
+            return Err(format!("this is node {}, and the call is for node {}", self.node.id(), request.to));
+        }
+        match self.node.is_retired(NodeId(request.from)) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(format!(
+                "node id {} is retired: wipe the node's data folder and let it join under a new id",
+                request.from
+            )),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `portcullis.v1.Relationships`.
+
+use std::sync::Arc;
+
+use portcullis_machine::Outcome;
+use portcullis_machine::command::Update;
+use portcullis_model::{RelationshipFilter, limit};
+use portcullis_node::{Action, Node, Written};
+use portcullis_wire::v1::relationship_update::Operation;
+use portcullis_wire::v1::relationships_server::Relationships;
+use portcullis_wire::{self as wire, FieldError, v1};
+use tonic::{Request, Response, Status};
+
+use crate::call::Call;
+use crate::error;
+
+pub(crate) struct Service {
+    pub(crate) node: Arc<Node>,
+}
+
+#[tonic::async_trait]
+impl Relationships for Service {
+    async fn write_relationships(
+        &self,
+        request: Request<v1::WriteRelationshipsRequest>,
+    ) -> Result<Response<v1::WriteRelationshipsResponse>, Status> {
+        let call = Call::new(&self.node, request)?;
+        let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
+        let given = &call.message.updates;
+        if given.is_empty() {
+            return Err(error::invalid("updates", "there is none: give at least one"));
+        }
+        if given.len() > limit::UPDATES_MAX {
+            return Err(error::too_many("updates", given.len(), limit::UPDATES_MAX));
+        }
+        let parse = |(nth, given)| update(given).map_err(|error| error.within(&format!("updates[{nth}]")));
+        let updates = given.iter().enumerate().map(parse).collect::<Result<_, _>>().map_err(error::field)?;
+        let options = call.message.options.clone();
+        let written = call.write(tenant, options.as_ref(), Action::WriteRelationships(updates)).await?;
+        let position = self.position(&written);
+        let (created, deleted) = counts(&written.outcome)?;
+        Ok(Response::new(v1::WriteRelationshipsResponse { position, created, deleted }))
+    }
+
+    async fn delete_relationships(
+        &self,
+        request: Request<v1::DeleteRelationshipsRequest>,
+    ) -> Result<Response<v1::DeleteRelationshipsResponse>, Status> {
+        let call = Call::new(&self.node, request)?;
+        let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
+        let filter = wire::relationship_filter(call.message.filter.as_ref()).map_err(error::field)?;
+        if filter == RelationshipFilter::default() {
+            return Err(error::invalid("filter", "it selects every relationship: give at least one part"));
+        }
+        let options = call.message.options.clone();
+        let written = call.write(tenant, options.as_ref(), Action::DeleteRelationships(filter)).await?;
+        let position = self.position(&written);
+        let (_, deleted) = counts(&written.outcome)?;
+        Ok(Response::new(v1::DeleteRelationshipsResponse { position, deleted }))
+    }
+
+    async fn read_relationships(
+        &self,
+        request: Request<v1::ReadRelationshipsRequest>,
+    ) -> Result<Response<v1::ReadRelationshipsResponse>, Status> {
+        let call = Call::new(&self.node, request)?;
+        let message = &call.message;
+        let tenant = wire::tenant(&message.tenant).map_err(error::field)?;
+        let filter = wire::relationship_filter(message.filter.as_ref()).map_err(error::field)?;
+        let (most, after) = wire::page(message.page_size, &message.page_token).map_err(error::field)?;
+        let served = call.served(message.consistency.as_ref()).await?;
+        let read = call.node.relationships(&served, &tenant, &filter, after.as_deref(), most);
+        let read = read.map_err(|error| error::store(&error))?;
+        Ok(Response::new(v1::ReadRelationshipsResponse {
+            relationships: read.found.items.iter().map(ToString::to_string).collect(),
+            next_page_token: wire::page_token(read.found.next.as_deref()),
+            position: Some(wire::position(call.node.group_id(), read.revision)),
+        }))
+    }
+}
+
+impl Service {
+    fn position(&self, written: &Written) -> Option<v1::Position> {
+        Some(wire::position(self.node.group_id(), written.revision))
+    }
+}
+
+fn update(update: &v1::RelationshipUpdate) -> Result<Update, FieldError> {
+    let relationship = wire::field("relationship", &update.relationship)?;
+    match Operation::try_from(update.operation) {
+        Ok(Operation::Create) => Ok(Update::Create(relationship)),
+        Ok(Operation::Touch) => Ok(Update::Touch(relationship)),
+        Ok(Operation::Delete) => Ok(Update::Delete(relationship)),
+        Ok(Operation::Unspecified) | Err(_) => {
+            let problem = format!("`{}` is not an operation: see `RelationshipUpdate`", update.operation);
+            Err(FieldError::new("operation", problem))
+        }
+    }
+}
+
+fn counts(outcome: &Outcome) -> Result<(u64, u64), Status> {
+    match outcome {
+        Outcome::Relationships { created, deleted } => Ok((*created, *deleted)),
+        other => Err(error::unexpected(other)),
+    }
+}

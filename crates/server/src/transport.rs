@@ -1,0 +1,99 @@
+//! Calls to other nodes, over gRPC.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use portcullis_consensus::{Transport, TransportError};
+use portcullis_model::{GroupId, NodeId, limit};
+use portcullis_node::Node;
+use portcullis_wire::peer::CallRequest;
+use portcullis_wire::peer::peer_client::PeerClient;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request};
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often an idle connection is probed, so that one that died in a partition does not stay.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
+/// How long a probe may go unanswered.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Messages between nodes may be larger than those of clients: a batch of entries is one message.
+pub(crate) const PEER_MESSAGE_BYTES_MAX: usize = 64 * limit::MESSAGE_BYTES_MAX;
+
+/// The connections of a node to its peers, one each, made when first needed.
+pub struct GrpcTransport {
+    me: NodeId,
+    node: OnceLock<Weak<Node>>,
+    channels: Mutex<HashMap<String, Channel>>,
+}
+
+impl GrpcTransport {
+    /// A transport without connections.
+    pub fn new(me: NodeId) -> Arc<Self> {
+        Arc::new(Self { me, node: OnceLock::new(), channels: Mutex::new(HashMap::new()) })
+    }
+
+    /// Lets calls carry the cluster that the node belongs to. Before this they carry none.
+    pub fn identify(&self, node: &Arc<Node>) {
+        // A second node behind one transport would be a mistake of the caller; the first stays.
+        let _ = self.node.set(Arc::downgrade(node));
+    }
+
+    fn cluster(&self) -> Vec<u8> {
+        let node = self.node.get().and_then(Weak::upgrade);
+        node.and_then(|node| node.cluster()).map(|cluster| cluster.0.to_vec()).unwrap_or_default()
+    }
+
+    fn channel(&self, address: &str) -> Result<Channel, String> {
+        let mut channels = self.channels.lock().expect("INVARIANT: nothing panics while holding the channels");
+        if let Some(channel) = channels.get(address) {
+            return Ok(channel.clone());
+        }
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
+        let channel = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .connect_lazy();
+        channels.insert(address.to_owned(), channel.clone());
+        Ok(channel)
+    }
+}
+
+impl Transport for GrpcTransport {
+    fn call(
+        &self,
+        to: NodeId,
+        address: &str,
+        message: Vec<u8>,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, TransportError>> {
+        let address = address.to_owned();
+        let request =
+            CallRequest { cluster: self.cluster(), group: GroupId::FIRST.0, from: self.me.0, to: to.0, body: message };
+        let channel = self.channel(&address);
+        async move {
+            let channel = channel.map_err(|why| TransportError::Unreachable { to, address: address.clone(), why })?;
+            let mut client = PeerClient::new(channel)
+                .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX);
+            let mut request = Request::new(request);
+            request.set_timeout(timeout);
+            match tokio::time::timeout(timeout, client.call(request)).await {
+                Err(_) => Err(TransportError::TimedOut { to, waited: timeout }),
+                Ok(Ok(answer)) => Ok(answer.into_inner().body),
+                Ok(Err(status)) => Err(match status.code() {
+                    Code::FailedPrecondition => TransportError::Refused { to, why: status.message().to_owned() },
+                    Code::DeadlineExceeded | Code::Cancelled => TransportError::TimedOut { to, waited: timeout },
+                    _ => TransportError::Unreachable { to, address, why: status.message().to_owned() },
+                }),
+            }
+        }
+        .boxed()
+    }
+}
