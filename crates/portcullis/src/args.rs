@@ -1,0 +1,235 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use portcullis_model::{Object, PermissionPattern, RelationshipFilter, RoleId, Subject, Timestamp};
+
+use crate::command::{cluster, grants, relationship, role, tenant};
+use crate::dev;
+use crate::settings;
+
+/// A strongly consistent, distributed authorization store.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every client command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Nodes to call, nearest first.
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_ENDPOINT",
+        value_name = "HOST:PORT,…",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:8620"
+    )]
+    pub endpoint: Vec<String>,
+    /// The tenant.
+    #[arg(long, global = true, env = "PORTCULLIS_TENANT", value_name = "TENANT", default_value = "default")]
+    pub tenant: String,
+    /// Table for people, JSON for programs.
+    #[arg(long, short, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// How long a command may take.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Whom the command runs as, on a listener without authentication.
+    #[arg(long = "as", global = true, value_name = "SUBJECT", env = "PORTCULLIS_AS")]
+    pub run_as: Option<Subject>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// One JSON document, or one a line for lists.
+    Json,
+}
+
+/// Options of every command that changes something.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Write {
+    /// Why; kept in the change record.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Name the write, so that sending it again does not do it again.
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a local cluster for development; Ctrl-C stops it.
+    Dev(dev::Flags),
+    /// Run a node.
+    Serve(settings::Flags),
+    /// Manage the cluster.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// Manage tenants.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Manage roles.
+    #[command(subcommand)]
+    Role(role::Command),
+    /// Grant a role to a subject on an object and everything below it; prints the grant's id.
+    Grant(Grant),
+    /// List and show grants.
+    #[command(subcommand)]
+    Grants(grants::Command),
+    /// Revoke grants, by their ids or by what they match; returns once no node can still say yes.
+    Revoke(Revoke),
+    /// Manage relationships: members of groups, parents of objects.
+    #[command(subcommand)]
+    Relationship(relationship::Command),
+    /// May a subject do something with an object? Exit status 0 allow, 1 deny, 2 error.
+    Check(Check),
+    /// Look up what is allowed.
+    #[command(subcommand)]
+    Lookup(Lookup),
+    /// Print the effective settings of `serve`, and where each comes from.
+    Config(settings::Flags),
+    /// Print the version.
+    Version,
+    /// Print whom commands run as.
+    Whoami,
+}
+
+/// `portcullis grant`.
+#[derive(Args, Debug)]
+pub(crate) struct Grant {
+    /// Who: `user:alice`, `group:eng#member`, `user:*`.
+    pub subject: Subject,
+    /// The role.
+    pub role: RoleId,
+    /// On what: `folder:q3`.
+    pub scope: Object,
+    /// End after this long.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
+    pub duration: Option<Duration>,
+    /// End at this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// Begin at this time.
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<Timestamp>,
+    /// The grant's id, instead of one that is made.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    #[command(flatten)]
+    pub write: Write,
+}
+
+/// `portcullis revoke`.
+#[derive(Args, Debug)]
+pub(crate) struct Revoke {
+    /// The grants.
+    #[arg(value_name = "GRANT_ID", required_unless_present_any = ["subject", "role", "scope"])]
+    pub ids: Vec<String>,
+    /// Every grant of this subject.
+    #[arg(long, conflicts_with = "ids")]
+    pub subject: Option<Subject>,
+    /// Every grant of this role.
+    #[arg(long, conflicts_with = "ids")]
+    pub role: Option<RoleId>,
+    /// Every grant on this object.
+    #[arg(long, conflicts_with = "ids")]
+    pub scope: Option<Object>,
+    #[command(flatten)]
+    pub write: Write,
+}
+
+/// `portcullis check`.
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Who: `user:alice`.
+    pub subject: Subject,
+    /// What: `view`.
+    pub permission: String,
+    /// With what: `document:plan`.
+    pub resource: Object,
+    #[command(flatten)]
+    pub consistency: Consistency,
+    /// Say why.
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// How fresh an answer has to be.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Consistency {
+    /// How fresh the answer has to be.
+    #[arg(long, value_name = "MODE", default_value = "linearizable")]
+    pub consistency: Mode,
+    /// The token of `at-least-as-fresh`.
+    #[arg(long, value_name = "TOKEN", required_if_eq("consistency", "at-least-as-fresh"))]
+    pub token: Option<String>,
+    /// Answer as of this revision, while it is retained: a number or a token.
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["consistency", "token"])]
+    pub at: Option<String>,
+}
+
+/// A consistency mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// As everything that was acknowledged anywhere.
+    #[default]
+    #[value(alias = "linearizable")]
+    Linearizable,
+    /// At least as fresh as a token.
+    #[value(alias = "at_least_as_fresh")]
+    AtLeastAsFresh,
+    /// Whatever the node has, with its age.
+    #[value(alias = "minimize_latency")]
+    MinimizeLatency,
+}
+
+/// `portcullis lookup`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lookup {
+    /// What may a subject do with an object?
+    Permissions {
+        /// Who.
+        subject: Subject,
+        /// With what.
+        resource: Object,
+        #[command(flatten)]
+        consistency: Consistency,
+    },
+}
+
+/// What a role holds.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RoleContents {
+    /// A permission, `document#view` or `document#*`; may be given many times.
+    #[arg(long = "permission", value_name = "TYPE#PERMISSION", num_args = 1..)]
+    pub permissions: Vec<PermissionPattern>,
+    /// A role whose permissions it has too; may be given many times.
+    #[arg(long, value_name = "ROLE", num_args = 1..)]
+    pub inherits: Vec<RoleId>,
+}
+
+/// Parses a duration such as `90s`, `2h`, `7d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is not a duration: give one such as `90s`, `2h` or `7d`"))?;
+    if duration < Duration::from_millis(1) {
+        return Err(format!("`{text}` is not above zero: give at least `1ms`"));
+    }
+    Ok(duration)
+}
+
+/// Parses a filter over relationships, `type[:id][#relation][@subject]`.
+pub(crate) fn filter(text: &str) -> Result<RelationshipFilter, String> {
+    text.parse().map_err(|error: portcullis_model::NameError| error.to_string())
+}

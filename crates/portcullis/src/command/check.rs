@@ -1,0 +1,67 @@
+//! `portcullis check` and `portcullis lookup`.
+
+use std::process::ExitCode;
+
+use portcullis_client::{Client, v1};
+
+use super::{consistency, revision};
+use crate::args::{Check, Lookup, Output};
+use crate::output;
+
+/// Decides one question; the exit status says what was decided.
+pub(crate) async fn run(client: &Client, output: Output, check: Check) -> anyhow::Result<ExitCode> {
+    let item = Some(v1::CheckItem {
+        subject: check.subject.to_string(),
+        permission: check.permission,
+        resource: check.resource.to_string(),
+    });
+    let consistency = consistency(check.consistency)?;
+    let decision = if check.explain {
+        let answer = client.explain(v1::ExplainRequest { tenant: String::new(), item, consistency }).await?;
+        output::one(output, &answer, |answer| {
+            let mut lines = vec![headline(answer.decision(), answer.evaluation.as_ref())];
+            lines.extend(answer.steps.iter().map(|step| format!("  {step}")));
+            lines.extend(answer.truncated.then(|| "  … more was left out".to_owned()));
+            lines.join("\n")
+        });
+        answer.decision()
+    } else {
+        let answer = client.check(v1::CheckRequest { tenant: String::new(), item, consistency }).await?;
+        output::one(output, &answer, |answer| headline(answer.decision(), answer.evaluation.as_ref()));
+        answer.decision()
+    };
+    Ok(match decision {
+        v1::Decision::Allow => ExitCode::SUCCESS,
+        v1::Decision::Deny => ExitCode::from(output::DENIED),
+        v1::Decision::Unspecified => ExitCode::from(output::FAILED),
+    })
+}
+
+/// Looks up what is allowed.
+pub(crate) async fn lookup(client: &Client, output: Output, lookup: Lookup) -> anyhow::Result<()> {
+    let Lookup::Permissions { subject, resource, consistency: given } = lookup;
+    let request = v1::LookupPermissionsRequest {
+        tenant: String::new(),
+        subject: subject.to_string(),
+        resource: resource.to_string(),
+        consistency: consistency(given)?,
+    };
+    let answer = client.lookup_permissions(request).await?;
+    output::one(output, &answer, |answer| {
+        let mut names = answer.permissions.clone();
+        names.extend(answer.all.then(|| "*".to_owned()));
+        names.join("\n")
+    });
+    Ok(())
+}
+
+fn headline(decision: v1::Decision, evaluation: Option<&v1::Evaluation>) -> String {
+    let word = match decision {
+        v1::Decision::Allow => "ALLOW",
+        v1::Decision::Deny => "DENY",
+        v1::Decision::Unspecified => "UNKNOWN",
+    };
+    let Some(evaluation) = evaluation else { return word.to_owned() };
+    let age = if evaluation.age_ms > 0 { format!(", {} ms old", evaluation.age_ms) } else { String::new() };
+    format!("{word}  (revision {}, node {}{age})", revision(evaluation.position.as_ref()), evaluation.node)
+}

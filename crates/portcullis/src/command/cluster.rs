@@ -1,0 +1,105 @@
+//! `portcullis cluster`.
+
+use clap::Subcommand;
+use portcullis_client::{Client, v1};
+
+use crate::args::Output;
+use crate::output;
+
+/// `portcullis cluster`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a cluster of the node that is called; it becomes the first voter.
+    Init,
+    /// Show the cluster as the called node sees it.
+    Status,
+    /// Add a node as a learner before it joins.
+    AddNode {
+        /// Its id, never used before.
+        id: u64,
+        /// Its peer listener.
+        #[arg(long, value_name = "HOST:PORT")]
+        peer: String,
+        /// Its client listener.
+        #[arg(long, value_name = "HOST:PORT")]
+        client: String,
+        /// Its region.
+        #[arg(long, default_value = "")]
+        region: String,
+    },
+    /// Let a learner vote.
+    Promote {
+        /// Its id.
+        id: u64,
+    },
+    /// Remove a node for good; its id is never used again.
+    RemoveNode {
+        /// Its id.
+        id: u64,
+    },
+    /// Hand leadership to another voter.
+    TransferLeader {
+        /// To whom; by default the voter that is furthest.
+        #[arg(long, value_name = "ID", default_value_t = 0)]
+        to: u64,
+    },
+}
+
+/// Runs the command.
+pub(crate) async fn run(client: &Client, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Init => {
+            let answer = client.init(v1::InitRequest {}).await?;
+            output::one(output, &answer, |answer| format!("cluster {} initialised", answer.cluster_id));
+        }
+        Command::Status => {
+            let status = client.status(v1::StatusRequest {}).await?;
+            output::one(output, &status, describe);
+        }
+        Command::AddNode { id, peer, client: address, region } => {
+            let answer = client.add_node(v1::AddNodeRequest { id, peer, client: address, region }).await?;
+            output::one(output, &answer, |_| format!("node {id} is a learner"));
+        }
+        Command::Promote { id } => {
+            let answer = client.promote_node(v1::PromoteNodeRequest { id }).await?;
+            output::one(output, &answer, |_| format!("node {id} votes"));
+        }
+        Command::RemoveNode { id } => {
+            let answer = client.remove_node(v1::RemoveNodeRequest { id }).await?;
+            output::one(output, &answer, |_| format!("node {id} is removed"));
+        }
+        Command::TransferLeader { to } => {
+            let answer = client.transfer_leader(v1::TransferLeaderRequest { to }).await?;
+            output::one(output, &answer, |answer| format!("node {} leads", answer.leader));
+        }
+    }
+    Ok(())
+}
+
+fn describe(status: &v1::StatusResponse) -> String {
+    let leader = if status.leader == 0 { "none".to_owned() } else { format!("node {}", status.leader) };
+    let cluster = if status.cluster_id.is_empty() { "not initialised" } else { &status.cluster_id };
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header(["ID", "REGION", "ROLE", "CLIENT", "LAST LOG", "APPLIED", "BEHIND", "VERSION"]);
+    let newest = status.nodes.iter().map(|node| node.applied).max().unwrap_or(0);
+    for node in &status.nodes {
+        let known = |value: u64| if node.reachable { value.to_string() } else { "-".to_owned() };
+        table.add_row([
+            node.id.to_string(),
+            node.region.clone(),
+            node.role().as_str_name().to_owned(),
+            node.client.clone(),
+            node.last_log.to_string(),
+            known(node.applied),
+            known(newest.saturating_sub(node.applied)),
+            if node.reachable { node.version.clone() } else { "unreachable".to_owned() },
+        ]);
+    }
+    format!(
+        "cluster {cluster}, leader {leader}, term {}, as node {} sees it\n{}",
+        status.term,
+        status.answered_by,
+        table.trim_fmt()
+    )
+}

@@ -1,0 +1,77 @@
+//! The client commands, a file for each noun.
+
+pub(crate) mod check;
+pub(crate) mod cluster;
+pub(crate) mod grants;
+pub(crate) mod relationship;
+pub(crate) mod role;
+pub(crate) mod tenant;
+
+use std::process::ExitCode;
+
+use portcullis_client::{Client, Options, v1};
+
+use crate::args::{Command, Consistency, Global, Mode, Write};
+
+/// Runs a client command.
+pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Whoami = command {
+        println!("{}", global.run_as.as_ref().map_or("user:admin".to_owned(), ToString::to_string));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let client = client(global)?;
+    let output = global.output;
+    match command {
+        Command::Cluster(command) => cluster::run(&client, output, command).await?,
+        Command::Tenant(command) => tenant::run(&client, output, command).await?,
+        Command::Role(command) => role::run(&client, output, command).await?,
+        Command::Grant(grant) => grants::create(&client, output, grant).await?,
+        Command::Grants(command) => grants::run(&client, output, command).await?,
+        Command::Revoke(revoke) => grants::revoke(&client, output, revoke).await?,
+        Command::Relationship(command) => relationship::run(&client, output, command).await?,
+        Command::Check(check) => return check::run(&client, output, check).await,
+        Command::Lookup(lookup) => check::lookup(&client, output, lookup).await?,
+        Command::Dev(_) | Command::Serve(_) | Command::Config(_) | Command::Version | Command::Whoami => {
+            unreachable!("INVARIANT: these need no client")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn client(global: &Global) -> anyhow::Result<Client> {
+    let mut options = Options::new(global.endpoint.iter().cloned());
+    options.tenant.clone_from(&global.tenant);
+    options.run_as.clone_from(&global.run_as);
+    options.timeout = global.timeout;
+    Ok(Client::new(options)?)
+}
+
+/// What a write carries beside its content.
+fn write_options(write: Write) -> Option<v1::WriteOptions> {
+    Some(v1::WriteOptions {
+        reason: write.reason.unwrap_or_default(),
+        idempotency_key: write.idempotency_key.unwrap_or_default(),
+        preconditions: Vec::new(),
+    })
+}
+
+/// How fresh an answer has to be.
+fn consistency(given: Consistency) -> anyhow::Result<Option<v1::Consistency>> {
+    use portcullis_model::{GroupId, Revision, Token};
+    use v1::consistency::Mode as Wire;
+    let mode = match (given.at, given.consistency) {
+        (Some(at), _) => Wire::AtExact(match at.parse::<u64>() {
+            Ok(revision) => Token { group: GroupId::FIRST, revision: Revision(revision) }.to_string(),
+            Err(_) => at.parse::<Token>()?.to_string(),
+        }),
+        (None, Mode::Linearizable) => Wire::Linearizable(true),
+        (None, Mode::AtLeastAsFresh) => Wire::AtLeastAsFresh(given.token.unwrap_or_default()),
+        (None, Mode::MinimizeLatency) => Wire::MinimizeLatency(true),
+    };
+    Ok(Some(v1::Consistency { mode: Some(mode) }))
+}
+
+/// Where something took place, for people.
+fn revision(position: Option<&v1::Position>) -> String {
+    position.map_or("-".to_owned(), |position| position.revision.to_string())
+}

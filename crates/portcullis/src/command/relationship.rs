@@ -1,0 +1,132 @@
+//! `portcullis relationship`.
+
+use clap::Subcommand;
+use portcullis_client::{Client, v1};
+use portcullis_model::{Relationship, RelationshipFilter};
+use v1::relationship_update::Operation;
+
+use super::{revision, write_options};
+use crate::args::{self, Output, Write};
+use crate::output;
+
+/// `portcullis relationship`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create relationships; refused if one exists.
+    Create {
+        /// `group:eng#member@user:alice`.
+        #[arg(required = true)]
+        relationships: Vec<Relationship>,
+        #[command(flatten)]
+        write: Write,
+    },
+    /// Create relationships, or leave them as they are.
+    Touch {
+        /// `group:eng#member@user:alice`.
+        #[arg(required = true)]
+        relationships: Vec<Relationship>,
+        #[command(flatten)]
+        write: Write,
+    },
+    /// Delete relationships.
+    Delete {
+        /// `group:eng#member@user:alice`.
+        #[arg(required = true)]
+        relationships: Vec<Relationship>,
+        #[command(flatten)]
+        write: Write,
+    },
+    /// Delete every relationship that matches.
+    DeleteBy {
+        /// `type[:id][#relation][@subject]`; `*` is any type.
+        #[arg(value_parser = args::filter)]
+        filter: RelationshipFilter,
+        #[command(flatten)]
+        write: Write,
+    },
+    /// List relationships that match.
+    Read {
+        /// `type[:id][#relation][@subject]`; `*` is any type.
+        #[arg(value_parser = args::filter)]
+        filter: RelationshipFilter,
+    },
+}
+
+/// Runs the command.
+pub(crate) async fn run(client: &Client, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Create { relationships, write } => {
+            update(client, output, Operation::Create, &relationships, write).await
+        }
+        Command::Touch { relationships, write } => {
+            update(client, output, Operation::Touch, &relationships, write).await
+        }
+        Command::Delete { relationships, write } => {
+            update(client, output, Operation::Delete, &relationships, write).await
+        }
+        Command::DeleteBy { filter, write } => {
+            let request = v1::DeleteRelationshipsRequest {
+                tenant: String::new(),
+                filter: Some(wire_filter(&filter)),
+                options: write_options(write),
+            };
+            let answer = client.delete_relationships(request).await?;
+            output::one(output, &answer, |answer| {
+                format!("{} deleted at revision {}", answer.deleted, revision(answer.position.as_ref()))
+            });
+            Ok(())
+        }
+        Command::Read { filter } => read(client, output, &filter).await,
+    }
+}
+
+async fn update(
+    client: &Client,
+    output: Output,
+    operation: Operation,
+    relationships: &[Relationship],
+    write: Write,
+) -> anyhow::Result<()> {
+    let update = |relationship: &Relationship| v1::RelationshipUpdate {
+        operation: operation.into(),
+        relationship: relationship.to_string(),
+    };
+    let request = v1::WriteRelationshipsRequest {
+        tenant: String::new(),
+        updates: relationships.iter().map(update).collect(),
+        options: write_options(write),
+    };
+    let answer = client.write_relationships(request).await?;
+    output::one(output, &answer, |answer| {
+        let at = revision(answer.position.as_ref());
+        format!("{} created, {} deleted at revision {at}", answer.created, answer.deleted)
+    });
+    Ok(())
+}
+
+async fn read(client: &Client, output: Output, filter: &RelationshipFilter) -> anyhow::Result<()> {
+    let filter = Some(wire_filter(filter));
+    let mut request = v1::ReadRelationshipsRequest { filter, ..v1::ReadRelationshipsRequest::default() };
+    loop {
+        let page = client.read_relationships(request.clone()).await?;
+        for relationship in &page.relationships {
+            match output {
+                Output::Json => println!("{}", serde_json::json!({ "relationship": relationship })),
+                Output::Table => println!("{relationship}"),
+            }
+        }
+        if page.next_page_token.is_empty() {
+            return Ok(());
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+fn wire_filter(filter: &RelationshipFilter) -> v1::RelationshipFilter {
+    v1::RelationshipFilter {
+        resource_type: filter.resource_type.as_ref().map(ToString::to_string).unwrap_or_default(),
+        resource_id: filter.resource_key.as_ref().map(ToString::to_string).unwrap_or_default(),
+        relation: filter.relation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        subject: filter.subject.as_ref().map(ToString::to_string).unwrap_or_default(),
+    }
+}

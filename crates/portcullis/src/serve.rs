@@ -1,0 +1,115 @@
+//! `portcullis serve`: one node.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use portcullis_client::{Client, Options, v1};
+use portcullis_consensus::Timing;
+use portcullis_model::{ClusterId, NodeId};
+use portcullis_node::{Config, Node, Seams};
+use portcullis_server::{GrpcTransport, Listeners, check_insecure};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::logging;
+use crate::settings::{Flags, Settings};
+
+/// How long one attempt to join may take.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a leader waits for another to take over before it stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Runs a node until it is told to stop, or fails.
+pub(crate) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(flags)?;
+    logging::start(&settings.log_level.value);
+    let listeners = open_listeners(&settings).await?;
+    let config = config(&settings, &listeners)?;
+    let transport = GrpcTransport::new(config.id);
+    let seams = Seams::system(Arc::clone(&transport) as Arc<_>);
+    let node = Node::start(config.clone(), seams).await.context("the node does not start")?;
+    transport.identify(&node);
+    let metrics = PrometheusBuilder::new().install_recorder().context("metrics do not start")?;
+    let running = listeners.serve(&node, metrics);
+    tracing::info!(node = config.id.0, client = %config.client, peer = %config.peer, "serving");
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let code = tokio::select! {
+        _ = terminate.recv() => ExitCode::SUCCESS,
+        _ = interrupt.recv() => ExitCode::SUCCESS,
+        why = node.failed() => {
+            tracing::error!(%why, "consensus failed");
+            ExitCode::FAILURE
+        }
+        joined = join(&node, &config, &settings.join.value) => return Err(joined.expect_err("INVARIANT: a node that has joined waits")),
+    };
+    tracing::info!("stopping");
+    node.drain(DRAIN_TIMEOUT).await;
+    running.stop().await;
+    node.stop().await;
+    Ok(code)
+}
+
+async fn open_listeners(settings: &Settings) -> anyhow::Result<Listeners> {
+    let insecure = settings.insecure.value;
+    let (client, peer, http) = (settings.listen.value, settings.peer_listen.value, settings.http_listen.value);
+    check_insecure("client", client, insecure)?;
+    check_insecure("peer", peer, insecure)?;
+    check_insecure("http", http, insecure)?;
+    Ok(Listeners::open(client, peer, http).await?)
+}
+
+fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> {
+    let id = settings.node_id.value.ok_or_else(|| anyhow!("there is no node id: give one with `--node-id N`"))?;
+    if id == 0 {
+        bail!("`0` is not a node id: give one above 0");
+    }
+    let data_dir = settings.data_dir.value.clone();
+    let data_dir = data_dir.ok_or_else(|| anyhow!("there is no data folder: give one with `--data-dir DIR`"))?;
+    let (client, peer) = listeners.addresses()?;
+    let advertise = |address: SocketAddr| match &settings.advertise.value {
+        Some(host) => format!("{host}:{}", address.port()),
+        None => address.to_string(),
+    };
+    Ok(Config {
+        id: NodeId(id),
+        data_dir,
+        region: settings.region.value.clone(),
+        peer: advertise(peer),
+        client: advertise(client),
+        max_clock_error_ms: settings.max_clock_error_ms.value,
+        timing: Timing::LAN,
+    })
+}
+
+/// Asks the cluster to let this node in, until it does. Returns only an error.
+async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow::Result<()> {
+    if endpoints.is_empty() || node.cluster().is_some() {
+        return std::future::pending().await;
+    }
+    let client = Client::new(Options { timeout: JOIN_TIMEOUT, ..Options::new(endpoints.iter().cloned()) })?;
+    let request = v1::JoinRequest {
+        id: config.id.0,
+        peer: config.peer.clone(),
+        client: config.client.clone(),
+        region: config.region.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    loop {
+        match client.join(request.clone()).await {
+            Ok(answer) => {
+                let cluster: ClusterId = answer.cluster_id.parse().context("the cluster's answer")?;
+                node.adopt(cluster).map_err(|why| anyhow!(why))?;
+                tracing::info!(%cluster, "joined");
+                return std::future::pending().await;
+            }
+            Err(error) if error.kind() == portcullis_client::Kind::Unavailable => {
+                tracing::warn!(%error, "the cluster cannot be joined yet");
+            }
+            Err(error) => return Err(error).context("the cluster does not let this node in"),
+        }
+    }
+}

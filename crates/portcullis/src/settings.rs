@@ -1,0 +1,207 @@
+//! The settings of a node: flag, then environment, then file, then default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use portcullis_model::{Region, limit};
+use serde::{Deserialize, Serialize};
+
+use crate::args::Output;
+
+/// The settings of `serve`, each of which may stand on the command line, in the environment or in a file.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// This node's id, never used before by another node of the cluster.
+    #[arg(long, value_name = "N")]
+    node_id: Option<u64>,
+    /// The folder for everything that this node knows.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// This node's region.
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Where clients are listened for.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where other nodes are listened for.
+    #[arg(long, value_name = "ADDRESS")]
+    peer_listen: Option<String>,
+    /// Where HTTP is served: health and metrics.
+    #[arg(long, value_name = "ADDRESS")]
+    http_listen: Option<String>,
+    /// The host that other machines reach this node at, if not that of its listeners.
+    #[arg(long, value_name = "HOST")]
+    advertise: Option<String>,
+    /// Client addresses of the cluster to join.
+    #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',')]
+    join: Option<Vec<String>>,
+    /// Listen beyond loopback without TLS and authentication.
+    #[arg(long)]
+    insecure: bool,
+    /// The most that this machine's wall clock may be wrong, in milliseconds.
+    #[arg(long, value_name = "MS")]
+    max_clock_error_ms: Option<u64>,
+    /// How much is logged: error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// A file with settings, in TOML.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Settings as they may stand in a file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    node_id: Option<u64>,
+    data_dir: Option<PathBuf>,
+    region: Option<String>,
+    listen: Option<String>,
+    peer_listen: Option<String>,
+    http_listen: Option<String>,
+    advertise: Option<String>,
+    join: Option<Vec<String>>,
+    insecure: Option<bool>,
+    max_clock_error_ms: Option<u64>,
+    log_level: Option<String>,
+}
+
+/// A setting and where it comes from.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Setting<T> {
+    pub value: T,
+    source: &'static str,
+}
+
+/// The effective settings.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Settings {
+    pub node_id: Setting<Option<u64>>,
+    pub data_dir: Setting<Option<PathBuf>>,
+    pub region: Setting<Option<Region>>,
+    pub listen: Setting<SocketAddr>,
+    pub peer_listen: Setting<SocketAddr>,
+    pub http_listen: Setting<SocketAddr>,
+    pub advertise: Setting<Option<String>>,
+    pub join: Setting<Vec<String>>,
+    pub insecure: Setting<bool>,
+    pub max_clock_error_ms: Setting<u64>,
+    pub log_level: Setting<String>,
+}
+
+impl Settings {
+    /// Reads the effective settings.
+    pub(crate) fn read(flags: Flags) -> anyhow::Result<Self> {
+        let config = flags.config.clone().or_else(|| std::env::var_os("PORTCULLIS_CONFIG").map(PathBuf::from));
+        let file = config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let listen = |name, flag, file, default: &str| {
+            let setting = pick(name, flag, file, default.to_owned())?;
+            let address: SocketAddr = setting.value.parse().with_context(|| {
+                format!("{name}: `{}` is not an address: give one such as `127.0.0.1:8620`", setting.value)
+            })?;
+            anyhow::Ok(Setting { value: address, source: setting.source })
+        };
+        let region = maybe("region", flags.region, file.region)?;
+        let region_value = region.value.as_deref().map(Region::new).transpose().context("region")?;
+        let join = pick("join", flags.join.map(|join| join.join(",")), file.join.map(|j| j.join(",")), String::new())?;
+        Ok(Self {
+            node_id: maybe("node-id", flags.node_id, file.node_id)?,
+            data_dir: maybe("data-dir", flags.data_dir, file.data_dir)?,
+            region: Setting { value: region_value, source: region.source },
+            listen: listen("listen", flags.listen, file.listen, "127.0.0.1:8620")?,
+            peer_listen: listen("peer-listen", flags.peer_listen, file.peer_listen, "127.0.0.1:8621")?,
+            http_listen: listen("http-listen", flags.http_listen, file.http_listen, "127.0.0.1:8622")?,
+            advertise: maybe("advertise", flags.advertise, file.advertise)?,
+            join: Setting {
+                value: join.value.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+                source: join.source,
+            },
+            insecure: pick("insecure", flags.insecure.then_some(true), file.insecure, false)?,
+            max_clock_error_ms: pick(
+                "max-clock-error-ms",
+                flags.max_clock_error_ms,
+                file.max_clock_error_ms,
+                limit::CLOCK_ERROR_MS,
+            )?,
+            log_level: pick("log-level", flags.log_level, file.log_level, "info".to_owned())?,
+        })
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String, &'static str)> {
+        let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        vec![
+            ("node-id", or_none(self.node_id.value.map(|id| id.to_string())), self.node_id.source),
+            (
+                "data-dir",
+                or_none(self.data_dir.value.as_ref().map(|dir| dir.display().to_string())),
+                self.data_dir.source,
+            ),
+            ("region", or_none(self.region.value.as_ref().map(ToString::to_string)), self.region.source),
+            ("listen", self.listen.value.to_string(), self.listen.source),
+            ("peer-listen", self.peer_listen.value.to_string(), self.peer_listen.source),
+            ("http-listen", self.http_listen.value.to_string(), self.http_listen.source),
+            ("advertise", or_none(self.advertise.value.clone()), self.advertise.source),
+            ("join", self.join.value.join(","), self.join.source),
+            ("insecure", self.insecure.value.to_string(), self.insecure.source),
+            ("max-clock-error-ms", self.max_clock_error_ms.value.to_string(), self.max_clock_error_ms.source),
+            ("log-level", self.log_level.value.clone(), self.log_level.source),
+        ]
+    }
+}
+
+/// Prints the effective settings.
+pub(crate) fn print(flags: Flags, output: Output) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(flags)?;
+    match output {
+        Output::Json => println!("{}", serde_json::to_string(&settings)?),
+        Output::Table => {
+            for (name, value, source) in settings.rows() {
+                println!("{name:<20} {value:<24} {source}");
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_file(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("`{}` is not a valid configuration", path.display()))
+}
+
+/// The environment variable of a setting.
+fn variable(name: &str) -> String {
+    format!("PORTCULLIS_{}", name.to_uppercase().replace('-', "_"))
+}
+
+fn from_environment<T: std::str::FromStr>(name: &str) -> anyhow::Result<Option<T>> {
+    let variable = variable(name);
+    match std::env::var(&variable) {
+        Ok(text) => match text.parse() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => bail!("{variable}: `{text}` is not a valid {name}"),
+        },
+        Err(_) => Ok(None),
+    }
+}
+
+fn maybe<T: std::str::FromStr>(name: &str, flag: Option<T>, file: Option<T>) -> anyhow::Result<Setting<Option<T>>> {
+    if let Some(value) = flag {
+        return Ok(Setting { value: Some(value), source: "flag" });
+    }
+    if let Some(value) = from_environment(name)? {
+        return Ok(Setting { value: Some(value), source: "environment" });
+    }
+    match file {
+        Some(value) => Ok(Setting { value: Some(value), source: "file" }),
+        None => Ok(Setting { value: None, source: "default" }),
+    }
+}
+
+fn pick<T: std::str::FromStr>(name: &str, flag: Option<T>, file: Option<T>, default: T) -> anyhow::Result<Setting<T>> {
+    let found = maybe(name, flag, file)?;
+    Ok(Setting { value: found.value.unwrap_or(default), source: found.source })
+}
