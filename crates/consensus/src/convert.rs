@@ -75,7 +75,7 @@ pub(crate) fn wire_append(request: &AppendEntriesRequest<Types>) -> Append {
     }
 }
 
-pub(crate) fn append(wire: Append) -> Result<AppendEntriesRequest<Types>, ConvertError> {
+pub(crate) fn append(wire: &Append) -> Result<AppendEntriesRequest<Types>, ConvertError> {
     let entries = wire.entries.iter().map(|wire| entry(wire.position, &wire.payload));
     Ok(AppendEntriesRequest {
         vote: vote(wire.vote),
@@ -94,12 +94,12 @@ pub(crate) fn wire_append_answer(answer: &AppendEntriesResponse<Types>) -> Appen
     }
 }
 
-pub(crate) fn append_answer(wire: AppendAnswer) -> AppendEntriesResponse<Types> {
+pub(crate) fn append_answer(wire: &AppendAnswer) -> AppendEntriesResponse<Types> {
     match wire {
         AppendAnswer::Success => AppendEntriesResponse::Success,
-        AppendAnswer::Partial(last) => AppendEntriesResponse::PartialSuccess(last.map(log_id)),
+        AppendAnswer::Partial(last) => AppendEntriesResponse::PartialSuccess((*last).map(log_id)),
         AppendAnswer::Conflict => AppendEntriesResponse::Conflict,
-        AppendAnswer::HigherVote(higher) => AppendEntriesResponse::HigherVote(vote(higher)),
+        AppendAnswer::HigherVote(higher) => AppendEntriesResponse::HigherVote(vote(*higher)),
     }
 }
 

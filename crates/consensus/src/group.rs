@@ -218,7 +218,7 @@ impl Group {
         let request = codec::decode(message).map_err(convert::ConvertError::from)?;
         let response = match request {
             Request::Append(append) => {
-                let answer = self.raft.append_entries(convert::append(append)?).await.map_err(stopped)?;
+                let answer = self.raft.append_entries(convert::append(&append)?).await.map_err(stopped)?;
                 Response::Append(convert::wire_append_answer(&answer))
             }
             Request::Vote(ballot) => {

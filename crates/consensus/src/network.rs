@@ -76,7 +76,7 @@ impl RaftNetworkV2<Types> for Connection {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         let request = Request::Append(convert::wire_append(&rpc));
         match self.call(RPCTypes::AppendEntries, request, &option).await? {
-            Response::Append(answer) => Ok(convert::append_answer(answer)),
+            Response::Append(answer) => Ok(convert::append_answer(&answer)),
             _ => Err(self.confused()),
         }
     }

@@ -71,7 +71,7 @@ impl Node {
         let log_folder = folder(config.data_dir.join("log"))?;
         let state_folder = folder(config.data_dir.join("state"))?;
         let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
-        let log = log::Log::open(&log_folder, log::Options::default(), owner)?;
+        let log = log::Log::open(&log_folder, &log::Options::default(), owner)?;
         let cluster = log.cluster().map(ClusterId);
         let adopter = log.adopter();
         let identity = Identity::new(

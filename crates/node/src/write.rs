@@ -107,9 +107,8 @@ impl Node {
         match self.group.propose(&envelope).await {
             Ok(reply) => Answer::Wrote(reply),
             Err(ProposeError::NotLeader { .. }) => Answer::NotLeader,
-            Err(ProposeError::Unknown) => Answer::Unknown,
-            // Whether the entry is in the log is not known any more.
-            Err(ProposeError::Stopped) => Answer::Unknown,
+            // Of a node that is stopping it is not known either whether the entry is in the log.
+            Err(ProposeError::Unknown | ProposeError::Stopped) => Answer::Unknown,
         }
     }
 

@@ -169,8 +169,8 @@ pub(crate) struct Check {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Consistency {
     /// How fresh the answer has to be.
-    #[arg(long, value_name = "MODE", default_value = "linearizable")]
-    pub consistency: Mode,
+    #[arg(id = "consistency", long, value_name = "MODE", default_value = "linearizable")]
+    pub mode: Mode,
     /// The token of `at-least-as-fresh`.
     #[arg(long, value_name = "TOKEN", required_if_eq("consistency", "at-least-as-fresh"))]
     pub token: Option<String>,

@@ -14,7 +14,7 @@ use crate::error;
 use crate::identity;
 
 /// The longest deadline that is honoured.
-const DEADLINE_MAX: Duration = Duration::from_secs(300);
+const DEADLINE_MAX: Duration = Duration::from_mins(5);
 
 /// A call, taken apart.
 pub(crate) struct Call<T> {
@@ -60,6 +60,11 @@ impl<T> Call<T> {
         };
         self.node.write(draft, self.deadline).await.map_err(|error| error::write(&error))
     }
+}
+
+/// Where a write took place.
+pub(crate) fn position(node: &Node, written: &Written) -> v1::Position {
+    wire::position(node.group_id(), written.revision)
 }
 
 fn preconditions(options: Option<&v1::WriteOptions>) -> Result<Vec<Precondition>, FieldError> {

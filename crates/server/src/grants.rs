@@ -6,13 +6,13 @@ use std::sync::Arc;
 use portcullis_machine::Outcome;
 use portcullis_machine::command::End;
 use portcullis_model::{GrantId, limit};
-use portcullis_node::{Action, Node, Written};
+use portcullis_node::{Action, Node};
 use portcullis_wire::v1::create_grant_request::Until;
 use portcullis_wire::v1::grants_server::Grants;
 use portcullis_wire::{self as wire, FieldError, v1};
 use tonic::{Request, Response, Status};
 
-use crate::call::Call;
+use crate::call::{Call, position};
 use crate::error;
 
 pub(crate) struct Service {
@@ -30,7 +30,7 @@ impl Grants for Service {
         let action = create(&call.message).map_err(error::field)?;
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), action).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         let Outcome::Grant(grant) = written.outcome else { return Err(error::unexpected(&written.outcome)) };
         Ok(Response::new(v1::CreateGrantResponse { grant: Some(wire::wire_grant(&grant)), position }))
     }
@@ -83,7 +83,7 @@ impl Grants for Service {
         let ids: BTreeSet<GrantId> = wire::fields("ids", given).map_err(error::field)?;
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), Action::RevokeGrants(ids)).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         Ok(Response::new(v1::RevokeGrantsResponse { ids: revoked(written.outcome)?, position }))
     }
 
@@ -99,14 +99,8 @@ impl Grants for Service {
         }
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), Action::RevokeByFilter(filter)).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         Ok(Response::new(v1::RevokeGrantsByFilterResponse { ids: revoked(written.outcome)?, position }))
-    }
-}
-
-impl Service {
-    fn position(&self, written: &Written) -> Option<v1::Position> {
-        Some(wire::position(self.node.group_id(), written.revision))
     }
 }
 

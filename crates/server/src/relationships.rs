@@ -5,13 +5,13 @@ use std::sync::Arc;
 use portcullis_machine::Outcome;
 use portcullis_machine::command::Update;
 use portcullis_model::{RelationshipFilter, limit};
-use portcullis_node::{Action, Node, Written};
+use portcullis_node::{Action, Node};
 use portcullis_wire::v1::relationship_update::Operation;
 use portcullis_wire::v1::relationships_server::Relationships;
 use portcullis_wire::{self as wire, FieldError, v1};
 use tonic::{Request, Response, Status};
 
-use crate::call::Call;
+use crate::call::{Call, position};
 use crate::error;
 
 pub(crate) struct Service {
@@ -37,7 +37,7 @@ impl Relationships for Service {
         let updates = given.iter().enumerate().map(parse).collect::<Result<_, _>>().map_err(error::field)?;
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), Action::WriteRelationships(updates)).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         let (created, deleted) = counts(&written.outcome)?;
         Ok(Response::new(v1::WriteRelationshipsResponse { position, created, deleted }))
     }
@@ -54,7 +54,7 @@ impl Relationships for Service {
         }
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), Action::DeleteRelationships(filter)).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         let (_, deleted) = counts(&written.outcome)?;
         Ok(Response::new(v1::DeleteRelationshipsResponse { position, deleted }))
     }
@@ -76,12 +76,6 @@ impl Relationships for Service {
             next_page_token: wire::page_token(read.found.next.as_deref()),
             position: Some(wire::position(call.node.group_id(), read.revision)),
         }))
-    }
-}
-
-impl Service {
-    fn position(&self, written: &Written) -> Option<v1::Position> {
-        Some(wire::position(self.node.group_id(), written.revision))
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use portcullis_machine::Outcome;
 use portcullis_model::RoleId;
-use portcullis_node::{Action, Node, Written};
+use portcullis_node::{Action, Node};
 use portcullis_wire::v1::roles_server::Roles;
 use portcullis_wire::{self as wire, v1};
 use tonic::{Request, Response, Status};
 
-use crate::call::Call;
+use crate::call::{Call, position};
 use crate::error;
 
 pub(crate) struct Service {
@@ -31,7 +31,7 @@ impl Roles for Service {
         };
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), action).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         Ok(Response::new(v1::CreateRoleResponse { role: Some(role(written.outcome)?), position }))
     }
 
@@ -78,7 +78,7 @@ impl Roles for Service {
         };
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), action).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         Ok(Response::new(v1::UpdateRoleResponse { role: Some(role(written.outcome)?), position }))
     }
 
@@ -91,13 +91,7 @@ impl Roles for Service {
         let action = Action::DeleteRole(wire::field("id", &call.message.id).map_err(error::field)?);
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), action).await?;
-        Ok(Response::new(v1::DeleteRoleResponse { position: self.position(&written) }))
-    }
-}
-
-impl Service {
-    fn position(&self, written: &Written) -> Option<v1::Position> {
-        Some(wire::position(self.node.group_id(), written.revision))
+        Ok(Response::new(v1::DeleteRoleResponse { position: Some(position(&self.node, &written)) }))
     }
 }
 

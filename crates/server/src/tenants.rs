@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use portcullis_machine::Outcome;
 use portcullis_model::TenantId;
-use portcullis_node::{Action, Node, Written};
+use portcullis_node::{Action, Node};
 use portcullis_wire::v1::tenants_server::Tenants;
 use portcullis_wire::{self as wire, v1};
 use tonic::{Request, Response, Status};
 
-use crate::call::Call;
+use crate::call::{Call, position};
 use crate::error;
 
 pub(crate) struct Service {
@@ -26,7 +26,7 @@ impl Tenants for Service {
         let id: TenantId = wire::field("id", &call.message.id).map_err(error::field)?;
         let options = call.message.options.clone();
         let written = call.write(TenantId::system(), options.as_ref(), Action::CreateTenant(id)).await?;
-        let position = self.position(&written);
+        let position = Some(position(&self.node, &written));
         let Outcome::Tenant(tenant) = written.outcome else { return Err(error::unexpected(&written.outcome)) };
         Ok(Response::new(v1::CreateTenantResponse { tenant: Some(wire::wire_tenant(&tenant)), position }))
     }
@@ -55,12 +55,6 @@ impl Tenants for Service {
         let id: TenantId = wire::field("id", &call.message.id).map_err(error::field)?;
         let options = call.message.options.clone();
         let written = call.write(TenantId::system(), options.as_ref(), Action::DeleteTenant(id)).await?;
-        Ok(Response::new(v1::DeleteTenantResponse { position: self.position(&written) }))
-    }
-}
-
-impl Service {
-    fn position(&self, written: &Written) -> Option<v1::Position> {
-        Some(wire::position(self.node.group_id(), written.revision))
+        Ok(Response::new(v1::DeleteTenantResponse { position: Some(position(&self.node, &written)) }))
     }
 }

@@ -94,7 +94,7 @@ pub(crate) async fn create(client: &Client, output: Output, grant: Grant) -> any
         scope: grant.scope.to_string(),
         start: grant.from.map(wire_timestamp),
         until,
-        options: write_options(grant.write),
+        options: Some(write_options(grant.write)),
     };
     let answer = client.create_grant(request).await?;
     output::one(output, &answer.grant.unwrap_or_default(), |grant| grant.id.clone());
@@ -103,7 +103,7 @@ pub(crate) async fn create(client: &Client, output: Output, grant: Grant) -> any
 
 /// Revokes grants, and prints how many ended, and where.
 pub(crate) async fn revoke(client: &Client, output: Output, revoke: Revoke) -> anyhow::Result<()> {
-    let options = write_options(revoke.write);
+    let options = Some(write_options(revoke.write));
     let tenant = String::new();
     let answer = if revoke.ids.is_empty() {
         let filter = Some(filter(revoke.subject.as_ref(), revoke.role.as_ref(), revoke.scope.as_ref()));

@@ -47,19 +47,19 @@ fn client(global: &Global) -> anyhow::Result<Client> {
 }
 
 /// What a write carries beside its content.
-fn write_options(write: Write) -> Option<v1::WriteOptions> {
-    Some(v1::WriteOptions {
+fn write_options(write: Write) -> v1::WriteOptions {
+    v1::WriteOptions {
         reason: write.reason.unwrap_or_default(),
         idempotency_key: write.idempotency_key.unwrap_or_default(),
         preconditions: Vec::new(),
-    })
+    }
 }
 
 /// How fresh an answer has to be.
 fn consistency(given: Consistency) -> anyhow::Result<Option<v1::Consistency>> {
     use portcullis_model::{GroupId, Revision, Token};
     use v1::consistency::Mode as Wire;
-    let mode = match (given.at, given.consistency) {
+    let mode = match (given.at, given.mode) {
         (Some(at), _) => Wire::AtExact(match at.parse::<u64>() {
             Ok(revision) => Token { group: GroupId::FIRST, revision: Revision(revision) }.to_string(),
             Err(_) => at.parse::<Token>()?.to_string(),

@@ -68,7 +68,7 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             let request = v1::DeleteRelationshipsRequest {
                 tenant: String::new(),
                 filter: Some(wire_filter(&filter)),
-                options: write_options(write),
+                options: Some(write_options(write)),
             };
             let answer = client.delete_relationships(request).await?;
             output::one(output, &answer, |answer| {
@@ -94,7 +94,7 @@ async fn update(
     let request = v1::WriteRelationshipsRequest {
         tenant: String::new(),
         updates: relationships.iter().map(update).collect(),
-        options: write_options(write),
+        options: Some(write_options(write)),
     };
     let answer = client.write_relationships(request).await?;
     output::one(output, &answer, |answer| {

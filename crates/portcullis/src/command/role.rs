@@ -50,7 +50,7 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
     let tenant = String::new();
     match command {
         Command::Create { id, contents, write } => {
-            let options = write_options(write);
+            let options = Some(write_options(write));
             let (permissions, inherits) = texts(&contents);
             let request = v1::CreateRoleRequest { tenant, id: id.to_string(), permissions, inherits, options };
             print(output, &client.create_role(request).await?.role.unwrap_or_default());
@@ -75,13 +75,13 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             });
         }
         Command::Update { id, contents, write } => {
-            let options = write_options(write);
+            let options = Some(write_options(write));
             let (permissions, inherits) = texts(&contents);
             let request = v1::UpdateRoleRequest { tenant, id: id.to_string(), permissions, inherits, options };
             print(output, &client.update_role(request).await?.role.unwrap_or_default());
         }
         Command::Delete { id, write } => {
-            let request = v1::DeleteRoleRequest { tenant, id: id.to_string(), options: write_options(write) };
+            let request = v1::DeleteRoleRequest { tenant, id: id.to_string(), options: Some(write_options(write)) };
             let answer = client.delete_role(request).await?;
             output::one(output, &answer, |_| format!("role {id} deleted"));
         }

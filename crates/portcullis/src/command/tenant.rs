@@ -33,7 +33,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(client: &Client, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create { id, write } => {
-            let request = v1::CreateTenantRequest { id: id.to_string(), options: write_options(write) };
+            let request = v1::CreateTenantRequest { id: id.to_string(), options: Some(write_options(write)) };
             let tenant = client.create_tenant(request).await?.tenant.unwrap_or_default();
             output::one(output, &tenant, |tenant| format!("tenant {} created", tenant.id));
         }
@@ -53,7 +53,7 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             });
         }
         Command::Delete { id, write } => {
-            let request = v1::DeleteTenantRequest { id: id.to_string(), options: write_options(write) };
+            let request = v1::DeleteTenantRequest { id: id.to_string(), options: Some(write_options(write)) };
             let answer = client.delete_tenant(request).await?;
             output::one(output, &answer, |_| format!("tenant {id} deleted"));
         }

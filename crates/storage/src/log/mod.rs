@@ -124,7 +124,9 @@ impl Log {
     pub fn append(&self, entries: Vec<Entry>, done: Done) {
         {
             let mut view = self.view_mut();
-            entries.iter().for_each(|entry| view.tail.push(entry.clone()));
+            for entry in &entries {
+                view.tail.push(entry.clone());
+            }
         }
         self.writer.submit(Operation::Append(entries), done);
     }

@@ -70,7 +70,7 @@ pub enum OpenError {
 
 impl Log {
     /// Opens the log in a folder, which must exist; a new log is made where there is none.
-    pub fn open(folder: &Path, options: Options, owner: Owner) -> Result<Self, OpenError> {
+    pub fn open(folder: &Path, options: &Options, owner: Owner) -> Result<Self, OpenError> {
         let identity = open_identity(&folder.join("IDENTITY"), owner)?;
         let acked_path = folder.join("ACKED");
         let in_acked = |source| OpenError::Io { path: acked_path.clone(), source };
@@ -100,7 +100,7 @@ impl Log {
             pristine: contents.bounds.last.is_none() && contents.vote.is_none(),
             adopter: Adopter::new(folder.join("IDENTITY"), identity),
         });
-        let writer = Writer::start(Arc::clone(&shared), acked_file, &options)
+        let writer = Writer::start(Arc::clone(&shared), acked_file, options)
             .map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
         Ok(Self { shared, writer: Arc::new(writer) })
     }
@@ -108,13 +108,10 @@ impl Log {
 
 fn open_identity(path: &Path, owner: Owner) -> Result<Identity, OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
-    let found = match identity::read(path).map_err(io)? {
-        Some(found) => found,
-        None => {
-            let new = Identity { owner, cluster: None };
-            identity::write(path, &new).map_err(io)?;
-            return Ok(new);
-        }
+    let Some(found) = identity::read(path).map_err(io)? else {
+        let new = Identity { owner, cluster: None };
+        identity::write(path, &new).map_err(io)?;
+        return Ok(new);
     };
     match found {
         Ok(found) if found.owner == owner => Ok(found),

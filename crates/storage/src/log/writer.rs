@@ -149,7 +149,9 @@ impl Work {
         let rows = &self.shared.rows;
         match operation {
             Operation::Append(entries) => {
-                entries.iter().for_each(|entry| rows.put_entry(batch, entry));
+                for entry in entries {
+                    rows.put_entry(batch, entry);
+                }
                 acked.last = entries.last().map(|entry| entry.id).or(acked.last);
             }
             Operation::Vote(vote) => {

@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
             }
             Effect::PutGrant { tenant, grant } => self.put_grant(tenant, grant),
             Effect::PutRelationship { tenant, relationship } => {
-                self.index(keys.tuple_by_subject(tenant, relationship), true);
+                self.index(&keys.tuple_by_subject(tenant, relationship), true);
                 self.put(Some(tenant), Family::Tuple, keys.tuple(tenant, relationship), &())
             }
             Effect::DeleteRelationship { tenant, relationship } => self.delete_relationship(tenant, relationship),
@@ -122,7 +122,7 @@ impl<'a> Batch<'a> {
 
     fn heirs(&mut self, tenant: &TenantId, role: &Role, present: bool) {
         for inherited in &role.inherits {
-            self.index(self.keys.role_heirs(tenant, inherited).text(role.id.as_str()), present);
+            self.index(&self.keys.role_heirs(tenant, inherited).text(role.id.as_str()), present);
         }
     }
 
@@ -133,39 +133,39 @@ impl<'a> Batch<'a> {
         let (was_live, is_live) = (old_state.as_ref().is_some_and(GrantState::is_live), grant.state.is_live());
         if was_live != is_live {
             let id = grant.id.as_str();
-            self.index(keys.grants_by_subject(tenant, &grant.subject).text(id), is_live);
-            self.index(keys.grants_by_scope(tenant, &grant.scope).text(id), is_live);
-            self.index(keys.grants_by_role(tenant, &grant.role).text(id), is_live);
+            self.index(&keys.grants_by_subject(tenant, &grant.subject).text(id), is_live);
+            self.index(&keys.grants_by_scope(tenant, &grant.scope).text(id), is_live);
+            self.index(&keys.grants_by_role(tenant, &grant.role).text(id), is_live);
             if let Some(end) = grant.window.end {
-                self.index(keys.due(Family::EndDue, end, tenant, &grant.id), is_live);
+                self.index(&keys.due(Family::EndDue, end, tenant, &grant.id), is_live);
             }
         }
         if let Some(start) = grant.window.start {
             let (waited, waits) = (old_state == Some(GrantState::Scheduled), grant.state == GrantState::Scheduled);
             if waited != waits {
-                self.index(keys.due(Family::StartDue, start, tenant, &grant.id), waits);
+                self.index(&keys.due(Family::StartDue, start, tenant, &grant.id), waits);
             }
         }
         self.put(Some(tenant), Family::Grant, key, grant)
     }
 
     fn delete_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) -> Result<(), StoreError> {
-        self.index(self.keys.tuple_by_subject(tenant, relationship), false);
+        self.index(&self.keys.tuple_by_subject(tenant, relationship), false);
         self.delete(tenant, Family::Tuple, self.keys.tuple(tenant, relationship))
     }
 
     fn remember(&mut self, memory: &MemoryKey, remembered: &Remembered) -> Result<(), StoreError> {
         let key = self.keys.remembered(memory);
         match self.get::<Remembered>(&key)? {
-            Some(old) => self.index(self.keys.remembered_by_age(memory, old.revision), false),
+            Some(old) => self.index(&self.keys.remembered_by_age(memory, old.revision), false),
             None => self.totals(&memory.tenant)?.remembered += 1,
         }
-        self.index(self.keys.remembered_by_age(memory, remembered.revision), true);
+        self.index(&self.keys.remembered_by_age(memory, remembered.revision), true);
         self.put(Some(&memory.tenant), Family::Remembered, key, remembered)
     }
 
     fn forget(&mut self, memory: &MemoryKey, revision: Revision) -> Result<(), StoreError> {
-        self.index(self.keys.remembered_by_age(memory, revision), false);
+        self.index(&self.keys.remembered_by_age(memory, revision), false);
         let totals = self.totals(&memory.tenant)?;
         totals.remembered = totals.remembered.saturating_sub(1);
         self.delete(&memory.tenant, Family::Remembered, self.keys.remembered(memory))
@@ -179,7 +179,7 @@ impl<'a> Batch<'a> {
         self.rows.delete_range(range.as_bytes(), &range.end_of_prefix());
         // The dues of its grants stand outside its range.
         for (family, at, grant) in self.reads.dues_of(tenant)? {
-            self.index(self.keys.due(family, at, tenant, &grant), false);
+            self.index(&self.keys.due(family, at, tenant, &grant), false);
         }
         let key = self.keys.tenant(tenant);
         if let Some(old) = self.raw(&key)? {
@@ -191,7 +191,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes or removes a row that is derived from others.
-    fn index(&mut self, key: Key, present: bool) {
+    fn index(&mut self, key: &Key, present: bool) {
         if present {
             self.rows.put(key.as_bytes(), []);
         } else {

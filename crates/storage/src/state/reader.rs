@@ -212,7 +212,6 @@ impl Reader {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the other decoders of pages leave rows out")]
 fn decoded<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<Option<T>, StoreError> {
     let value = row::decode(value).map_err(|source| StoreError::Damaged { key: key.to_vec(), source })?;
     Ok(Some(value))
