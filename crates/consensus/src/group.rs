@@ -25,6 +25,7 @@ use crate::membership::{self, MembershipError};
 use crate::network::Network;
 use crate::peer::{ReadIndexAnswer, Request, Response, Transfer, TransferAnswer};
 use crate::read_index::{self, ReadError, ReadIndex};
+use crate::snapshot::Receiver;
 use crate::state_machine::StateMachine;
 use crate::status::{self, Status};
 use crate::transport::Transport;
@@ -32,6 +33,8 @@ use crate::types::{Peer, Proposal, Raft, Reply, Types};
 
 /// How long a reader waits before it asks again after a failed question.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Entries that are purged at a time.
+const PURGE_ENTRIES: u64 = 1_024;
 /// Entries in one message to a follower.
 const PAYLOAD_ENTRIES_MAX: u64 = 4_096;
 
@@ -62,6 +65,8 @@ pub struct Options {
     pub me: NodeId,
     /// The times it lives by.
     pub timing: Timing,
+    /// How many entries lie between two snapshots, and how many are kept behind the last one.
+    pub snapshot_every: u64,
 }
 
 /// What a group is made of.
@@ -118,6 +123,7 @@ pub struct Group {
     read_index: ReadIndex,
     gate: Arc<Gate>,
     published: watch::Receiver<u64>,
+    receiver: Arc<Receiver>,
     transport: Arc<dyn Transport>,
 }
 
@@ -127,8 +133,9 @@ impl Group {
         let Parts { log, store, transport, clock } = parts;
         let me = options.me.0;
         let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
-        let config = config(options.timing).validate().map_err(|error| StartError::Timing(error.to_string()))?;
-        let (published, receiver) = watch::channel(store.applied().map_or(0, |id| id.index));
+        let config = config(options).validate().map_err(|error| StartError::Timing(error.to_string()))?;
+        let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
+        let receiver = Receiver::new(store.inbox());
         let machine = StateMachine::new(store, published)?;
         let network = Network { me, transport: Arc::clone(&transport) };
         let raft = Raft::build(me, Arc::new(config), network, LogStore::new(log), machine).await;
@@ -143,7 +150,7 @@ impl Group {
             rounds: AtomicU64::new(1),
         });
         let read_index = ReadIndex::start(Arc::clone(&confirmer), options.timing.election_max);
-        Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: receiver, transport }))
+        Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: shown, receiver, transport }))
     }
 
     /// Proposes a stamped command and waits until it is applied here. Only the leader can.
@@ -242,6 +249,7 @@ impl Group {
                 Ok(index) => ReadIndexAnswer::Index(index),
                 Err(error) => ReadIndexAnswer::Unproven(error.to_string()),
             }),
+            Request::Snapshot(part) => Response::Snapshot(self.receiver.take(&self.raft, *part).await?),
             Request::Application(body) => Response::Application(application(from, body).await),
         };
         Ok(codec::encode(&response))
@@ -357,6 +365,9 @@ pub enum AnswerError {
         /// How much longer.
         remaining: Duration,
     },
+    /// A part of a snapshot cannot be taken; sending it anew may help.
+    #[error("a part of the snapshot cannot be taken: {0}")]
+    Snapshot(String),
     /// This node is stopping.
     #[error("the node is stopping")]
     Stopped,
@@ -381,7 +392,8 @@ fn hold_elections(raft: &Raft, gate: Arc<Gate>) {
     });
 }
 
-fn config(timing: Timing) -> Config {
+fn config(options: &Options) -> Config {
+    let timing = options.timing;
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     Config {
         cluster_name: "portcullis".to_owned(),
@@ -389,7 +401,10 @@ fn config(timing: Timing) -> Config {
         election_timeout_min: ms(timing.election_min),
         election_timeout_max: ms(timing.election_max),
         max_payload_entries: PAYLOAD_ENTRIES_MAX,
-        snapshot_policy: SnapshotPolicy::Never,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(options.snapshot_every),
+        max_in_snapshot_log_to_keep: options.snapshot_every,
+        replication_lag_threshold: options.snapshot_every,
+        purge_batch_size: PURGE_ENTRIES,
         enable_pre_vote: Some(true),
         enable_leader_restore: Some(false),
         ..Config::default()

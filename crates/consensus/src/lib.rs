@@ -14,6 +14,7 @@ mod membership;
 mod network;
 pub mod peer;
 pub mod read_index;
+mod snapshot;
 mod state_machine;
 mod status;
 mod transport;

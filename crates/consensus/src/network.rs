@@ -16,7 +16,7 @@ use portcullis_storage::codec;
 
 use crate::convert::{self, log_id, position, vote, wire_vote};
 use crate::peer::{Request, Response, Transfer, TransferAnswer};
-use crate::state_machine::SnapshotFolder;
+use crate::snapshot::{self, SnapshotData};
 use crate::transport::{Transport, TransportError};
 use crate::types::{Peer, Types, Vote};
 
@@ -43,12 +43,16 @@ impl RaftNetworkFactory<Types> for Network {
 }
 
 impl Connection {
+    /// Sends a request to the peer and waits for its answer.
+    pub(crate) async fn exchange(&self, request: Request, timeout: Duration) -> Result<Response, TransportError> {
+        let message = codec::encode(&request);
+        let answer = self.transport.call(NodeId(self.to), &self.peer.peer, message, timeout).await?;
+        codec::decode(&answer).map_err(|error| TransportError::Refused { to: NodeId(self.to), why: error.to_string() })
+    }
+
     async fn call(&self, kind: RPCTypes, request: Request, option: &RPCOption) -> Result<Response, RPCError<Types>> {
         let timeout = option.soft_ttl();
-        let message = codec::encode(&request);
-        let answer = self.transport.call(NodeId(self.to), &self.peer.peer, message, timeout).await;
-        let answer = answer.map_err(|error| self.failed(kind, timeout, &error))?;
-        codec::decode(&answer).map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))
+        self.exchange(request, timeout).await.map_err(|error| self.failed(kind, timeout, &error))
     }
 
     fn failed(&self, action: RPCTypes, timeout: Duration, error: &TransportError) -> RPCError<Types> {
@@ -67,7 +71,7 @@ impl Connection {
 }
 
 impl RaftNetworkV2<Types> for Connection {
-    type SnapshotData = SnapshotFolder;
+    type SnapshotData = SnapshotData;
 
     async fn append_entries(
         &mut self,
@@ -105,12 +109,12 @@ impl RaftNetworkV2<Types> for Connection {
 
     async fn full_snapshot(
         &mut self,
-        _vote: Vote,
-        _snapshot: openraft::alias::SnapshotOf<Types, SnapshotFolder>,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: Vote,
+        snapshot: openraft::alias::SnapshotOf<Types, SnapshotData>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        Err(StreamingError::Unreachable(Unreachable::from_string("snapshots are not sent yet")))
+        snapshot::send(self, vote, snapshot, cancel).await
     }
 
     async fn transfer_leader(

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use portcullis_storage::state::{Header, Piece};
+
 use crate::types::Peer;
 
 /// A message to another node.
@@ -23,6 +25,8 @@ pub(crate) enum Request {
     Confirm(Confirm),
     /// A node asks the leader for an index that is fresh enough to read at.
     ReadIndex,
+    /// The leader sends a part of a snapshot.
+    Snapshot(Box<SnapshotPart>),
     /// A message between the layers above.
     Application(Vec<u8>),
 }
@@ -35,6 +39,7 @@ pub(crate) enum Response {
     TransferLeader(TransferAnswer),
     Confirm(ConfirmAnswer),
     ReadIndex(ReadIndexAnswer),
+    Snapshot(SnapshotAnswer),
     Application(Vec<u8>),
 }
 
@@ -142,4 +147,21 @@ pub(crate) enum ReadIndexAnswer {
     Index(u64),
     /// The receiver is not the leader, or cannot prove that it is.
     Unproven(String),
+}
+
+/// A part of the snapshot that `header` describes, from the leader whose committed vote is `vote`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SnapshotPart {
+    pub(crate) vote: WireVote,
+    pub(crate) header: Header,
+    /// Some of its rows; `None` asks where the receiver is.
+    pub(crate) piece: Option<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SnapshotAnswer {
+    /// The rows behind this key are wanted next.
+    Continue { after: Option<Vec<u8>> },
+    /// The receiver has this vote, and wants no more: the snapshot is installed, or the sender no longer leads.
+    Done { vote: WireVote },
 }

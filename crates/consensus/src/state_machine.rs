@@ -1,26 +1,27 @@
 //! openraft's state machine over the state store.
 
 use std::io;
-use std::path::PathBuf;
 
 use futures::{Stream, StreamExt};
+use openraft::alias::SnapshotOf;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use portcullis_machine::Envelope;
 use portcullis_storage::codec;
-use portcullis_storage::state::Store;
+use portcullis_storage::state::{Snapshot, Store};
 use tokio::sync::watch;
 
 use crate::convert;
+use crate::log_store::{loaded_id, stored_id};
+use crate::snapshot::{self, SnapshotData};
 use crate::types::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, Types};
-
-/// A folder that holds a snapshot.
-pub(crate) struct SnapshotFolder(#[expect(dead_code, reason = "snapshots are not sent yet")] pub(crate) PathBuf);
 
 /// The owner of the state store while the group runs.
 pub(crate) struct StateMachine {
     store: Store,
     membership: StoredMembership,
+    /// The last snapshot that was made, until the next one. None survives a restart: the state does.
+    current: Option<Snapshot>,
     /// The index up to which readers see the state.
     published: watch::Sender<u64>,
 }
@@ -28,14 +29,14 @@ pub(crate) struct StateMachine {
 impl StateMachine {
     pub(crate) fn new(store: Store, published: watch::Sender<u64>) -> Result<Self, convert::ConvertError> {
         let membership = match store.membership() {
-            Some(bytes) => stored_membership(bytes)?,
+            Some(bytes) => snapshot::stored_membership(bytes)?,
             None => StoredMembership::default(),
         };
-        Ok(Self { store, membership, published })
+        Ok(Self { store, membership, current: None, published })
     }
 
     fn apply_one(&mut self, entry: Entry) -> io::Result<Option<Reply>> {
-        let id = store_id(&entry.log_id);
+        let id = stored_id(&entry.log_id);
         match entry.payload {
             EntryPayload::Blank => self.store.apply_blank(id).map(|()| None).map_err(io::Error::other),
             EntryPayload::Normal(proposal) => {
@@ -54,21 +55,12 @@ impl StateMachine {
     }
 }
 
-fn store_id(id: &LogId) -> portcullis_storage::log::LogId {
-    portcullis_storage::log::LogId { term: id.committed_leader_id().term, index: id.index }
-}
-
-fn stored_membership(bytes: &[u8]) -> Result<StoredMembership, convert::ConvertError> {
-    let (position, wire) = codec::decode(bytes)?;
-    Ok(StoredMembership::new(Some(convert::log_id(position)), convert::membership(wire)?))
-}
-
 impl RaftStateMachine<Types> for StateMachine {
-    type SnapshotData = SnapshotFolder;
-    type SnapshotBuilder = NoSnapshots;
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = Frozen;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
-        let applied = self.store.applied().map(|id| LogId::new_term_index(id.term, id.index));
+        let applied = self.store.applied().map(loaded_id);
         Ok((applied, self.membership.clone()))
     }
 
@@ -91,30 +83,56 @@ impl RaftStateMachine<Types> for StateMachine {
         Ok(())
     }
 
-    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<NoSnapshots> {
-        None
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Frozen> {
+        // Before the first entry there is nothing to freeze.
+        (force || self.store.applied().is_some()).then(|| Frozen(self.freeze()))
     }
 
-    async fn get_snapshot_builder(&mut self) -> NoSnapshots {
-        NoSnapshots
+    async fn get_snapshot_builder(&mut self) -> Frozen {
+        Frozen(self.freeze())
     }
 
-    async fn install_snapshot(&mut self, _meta: &SnapshotMeta, _snapshot: SnapshotFolder) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "snapshots are not installed yet"))
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
+        let SnapshotData::Received(received) = snapshot else {
+            unreachable!("INVARIANT: only snapshots that were received are installed")
+        };
+        self.store.install(&received).map_err(io::Error::other)?;
+        self.membership = meta.last_membership.clone();
+        self.freeze()?;
+        self.published.send_replace(self.store.applied().map_or(0, |id| id.index));
+        Ok(())
     }
 
-    async fn get_current_snapshot(&mut self) -> io::Result<Option<openraft::alias::SnapshotOf<Types, SnapshotFolder>>> {
-        Ok(None)
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<Types, SnapshotData>>> {
+        self.current.as_ref().map(handed_out).transpose()
     }
 }
 
-/// The log is never purged yet, so no snapshot is ever needed.
-pub(crate) struct NoSnapshots;
-
-impl RaftSnapshotBuilder<Types> for NoSnapshots {
-    type SnapshotData = SnapshotFolder;
-
-    async fn build_snapshot(&mut self) -> io::Result<openraft::alias::SnapshotOf<Types, SnapshotFolder>> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "snapshots are not built yet"))
+impl StateMachine {
+    /// Freezes the state, at once and not in the task that openraft would do it in: a snapshot must not include more than
+    /// openraft knows to be applied.
+    fn freeze(&mut self) -> io::Result<Snapshot> {
+        let snapshot = self.store.snapshot().map_err(io::Error::other)?;
+        self.current = Some(snapshot.clone());
+        Ok(snapshot)
     }
+}
+
+/// A snapshot that was made already.
+pub(crate) struct Frozen(io::Result<Snapshot>);
+
+impl RaftSnapshotBuilder<Types> for Frozen {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<Types, SnapshotData>> {
+        match &self.0 {
+            Ok(snapshot) => handed_out(snapshot),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+}
+
+fn handed_out(snapshot: &Snapshot) -> io::Result<SnapshotOf<Types, SnapshotData>> {
+    let meta = snapshot::meta(snapshot.header()).map_err(io::Error::other)?;
+    Ok(SnapshotOf::<Types, SnapshotData> { meta, snapshot: SnapshotData::Built(snapshot.clone()) })
 }

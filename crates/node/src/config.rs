@@ -22,4 +22,6 @@ pub struct Config {
     pub max_clock_error_ms: u64,
     /// The times that its group lives by.
     pub timing: Timing,
+    /// How many entries lie between two snapshots, and how many are kept behind the last one.
+    pub snapshot_every: u64,
 }

@@ -56,6 +56,20 @@ pub enum StartError {
     /// The state does not open.
     #[error(transparent)]
     State(#[from] state::OpenError),
+    /// Entries that the state has not seen are gone from the log.
+    #[error(
+        "the state in `{}` ends at entry {applied}, and the log begins behind entry {purged}: the state was lost; wipe \
+         the node's data folder and let it join again as a learner under a new node id",
+        path.display()
+    )]
+    StateLost {
+        /// The folder of the state.
+        path: PathBuf,
+        /// The last entry that it includes.
+        applied: u64,
+        /// The last entry that the log no longer has.
+        purged: u64,
+    },
     /// Consensus does not start.
     #[error(transparent)]
     Consensus(#[from] portcullis_consensus::StartError),
@@ -80,8 +94,12 @@ impl Node {
         );
         let mut progress = |rows: u64| tracing::info!(rows, "loading the state");
         let store = state::Store::open(&state_folder, &state::Options::new(GroupId::FIRST), &mut progress)?;
+        let applied = store.applied().map_or(0, |applied| applied.index);
+        if let Some(purged) = log.bounds().purged.map(|purged| purged.index).filter(|purged| *purged > applied) {
+            return Err(StartError::StateLost { path: state_folder, applied, purged });
+        }
         let reader = store.reader();
-        let options = Options { me: config.id, timing: config.timing };
+        let options = Options { me: config.id, timing: config.timing, snapshot_every: config.snapshot_every };
         let Seams { transport, clock, entropy } = seams;
         let parts = Parts { log, store, transport, clock: Arc::clone(&clock) };
         let group = Group::start(&options, parts).await?;

@@ -83,6 +83,7 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
         client: advertise(client),
         max_clock_error_ms: settings.max_clock_error_ms.value,
         timing: Timing::LAN,
+        snapshot_every: settings.snapshot_every.value.max(1),
     })
 }
 

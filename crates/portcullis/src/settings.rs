@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Output;
 
+/// Entries between two snapshots: a few minutes of writes at a high rate, and some hundred megabytes of log.
+const SNAPSHOT_EVERY: u64 = 100_000;
+
 /// The settings of `serve`, each of which may stand on the command line, in the environment or in a file.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Flags {
@@ -44,6 +47,9 @@ pub(crate) struct Flags {
     /// The most that this machine's wall clock may be wrong, in milliseconds.
     #[arg(long, value_name = "MS")]
     max_clock_error_ms: Option<u64>,
+    /// Entries between two snapshots, and kept behind the last one.
+    #[arg(long, value_name = "ENTRIES")]
+    snapshot_every: Option<u64>,
     /// How much is logged: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -66,6 +72,7 @@ struct File {
     join: Option<Vec<String>>,
     insecure: Option<bool>,
     max_clock_error_ms: Option<u64>,
+    snapshot_every: Option<u64>,
     log_level: Option<String>,
 }
 
@@ -90,6 +97,7 @@ pub(crate) struct Settings {
     pub join: Setting<Vec<String>>,
     pub insecure: Setting<bool>,
     pub max_clock_error_ms: Setting<u64>,
+    pub snapshot_every: Setting<u64>,
     pub log_level: Setting<String>,
 }
 
@@ -127,6 +135,7 @@ impl Settings {
                 file.max_clock_error_ms,
                 limit::CLOCK_ERROR_MS,
             )?,
+            snapshot_every: pick("snapshot-every", flags.snapshot_every, file.snapshot_every, SNAPSHOT_EVERY)?,
             log_level: pick("log-level", flags.log_level, file.log_level, "info".to_owned())?,
         })
     }
@@ -148,6 +157,7 @@ impl Settings {
             ("join", self.join.value.join(","), self.join.source),
             ("insecure", self.insecure.value.to_string(), self.insecure.source),
             ("max-clock-error-ms", self.max_clock_error_ms.value.to_string(), self.max_clock_error_ms.source),
+            ("snapshot-every", self.snapshot_every.value.to_string(), self.snapshot_every.source),
             ("log-level", self.log_level.value.clone(), self.log_level.source),
         ]
     }

@@ -21,7 +21,7 @@ impl Peer for Service {
         let body = self.node.answer(NodeId(request.from), &request.body).await.map_err(|error| match error {
             AnswerError::GateClosed { .. } => Status::failed_precondition(error.to_string()),
             AnswerError::Malformed(_) => Status::invalid_argument(error.to_string()),
-            AnswerError::Stopped => Status::unavailable(error.to_string()),
+            AnswerError::Snapshot(_) | AnswerError::Stopped => Status::unavailable(error.to_string()),
         })?;
         Ok(Response::new(CallResponse { body }))
     }

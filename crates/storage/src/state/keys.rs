@@ -56,6 +56,31 @@ pub enum Family {
     History = 0x50,
 }
 
+const GROUP_BYTES: usize = 4;
+
+const ALL: [Family; 20] = [
+    Family::Meta,
+    Family::Tenant,
+    Family::RetiredNode,
+    Family::Change,
+    Family::Cluster,
+    Family::StartDue,
+    Family::EndDue,
+    Family::AdmittedNode,
+    Family::Role,
+    Family::RoleHeir,
+    Family::Grant,
+    Family::GrantBySubject,
+    Family::GrantByScope,
+    Family::GrantByRole,
+    Family::Tuple,
+    Family::TupleBySubject,
+    Family::Remembered,
+    Family::RememberedByAge,
+    Family::Totals,
+    Family::History,
+];
+
 impl Family {
     /// Whether rows of this family are part of the state hash. The others can be derived from those, belong to one
     /// copy alone, or are history, which nodes may keep for different times.
@@ -84,6 +109,14 @@ impl Family {
         }
     }
 
+    /// The family of a whole key; `None` if it is none that this build knows.
+    pub(super) fn of(key: &[u8]) -> Option<Self> {
+        let tenant_and_rest = key.get(GROUP_BYTES..)?;
+        let end = tenant_and_rest.iter().position(|byte| *byte == 0)?;
+        let family = tenant_and_rest.get(end + 1)?;
+        ALL.into_iter().find(|known| *known as u8 == *family)
+    }
+
     /// Whether earlier versions of rows are kept.
     pub(super) fn keeps_history(self) -> bool {
         matches!(self, Self::Role | Self::Grant | Self::Tuple)
@@ -103,6 +136,11 @@ impl Key {
         bytes.push(0);
         bytes.push(family as u8);
         Self(bytes)
+    }
+
+    /// The beginning of every key of a group.
+    pub(super) fn group(group: GroupId) -> Self {
+        Self(group.0.to_be_bytes().to_vec())
     }
 
     /// The beginning of every key of a tenant.

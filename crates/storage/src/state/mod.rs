@@ -5,20 +5,25 @@
 //! store reopens at an earlier command and the log brings it forward again. There is a single column family, so that
 //! there is a single order in which rows reach the disk.
 //!
-//! INVARIANT: the log is never purged beyond what this store has flushed (see [`Store::flush`]).
+//! INVARIANT: the log is never purged beyond what this store has flushed (see [`Store::snapshot`]).
 
 mod batch;
+mod folder;
+mod incoming;
 mod keys;
 mod open;
 mod reader;
 mod reads;
 mod row;
+mod snapshot;
 mod store;
 mod sum;
 
+pub use incoming::{Inbox, Incoming, ReceiveError, Received};
 pub use keys::{Family, Key, Keys};
 pub use open::{OpenError, Options, Progress};
 pub use reader::{Due, Page, Reader, View};
 pub use reads::StoreError;
-pub use store::{ApplyError, Store};
+pub use snapshot::{Header, Piece, Snapshot};
+pub use store::{ApplyError, InstallError, Store};
 pub use sum::Sum;

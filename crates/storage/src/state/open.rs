@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use portcullis_model::{Grant, GroupId, Revision, Role, Tenant, TenantId};
 use rocksdb::{DB, DBCompressionType, Options as RocksOptions};
 
+use super::folder::{Copy, Folder};
 use super::keys::{Family, Keys, texts};
 use super::reader::View;
 use super::reads::{RawRow, Reads, StoreError, tuple};
@@ -31,9 +32,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults for a group: 64 MiB of write buffer.
+    /// The defaults for a group: 16 MiB of write buffer, so that a flush does not stop applying for long.
     pub fn new(group: GroupId) -> Self {
-        Self { group, write_buffer_bytes: 64 * 1_024 * 1_024 }
+        Self { group, write_buffer_bytes: 16 * 1_024 * 1_024 }
     }
 }
 
@@ -43,6 +44,15 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64);
 /// Why a store does not open. The node must not start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The folder cannot be used.
+    #[error("the folder `{}` of the state cannot be used", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// RocksDB does not open the folder.
     #[error(
         "the state in `{}` does not open: if it is damaged, wipe the node's data folder and let it join again under a \
@@ -70,9 +80,49 @@ pub enum OpenError {
 impl Store {
     /// Opens the store in a folder, which is made if it is missing, and loads what checks read into memory.
     pub fn open(path: &Path, options: &Options, progress: Progress<'_>) -> Result<Self, OpenError> {
+        let (folder, generation) =
+            Folder::open(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        let path = folder.generation(generation);
+        let loaded = Loaded::open(&path, options, progress)?;
+        let view = Arc::new(loaded.view());
+        let Loaded { reads, resident, applied, membership, sum } = loaded;
+        let shared = Shared {
+            reads: ArcSwap::from_pointee(reads.clone()),
+            hashes: Mutex::new(VecDeque::from([(view.revision, sum)])),
+            versions: Mutex::new(VecDeque::from([Arc::clone(&view)])),
+            view: ArcSwap::new(view),
+        };
+        Ok(Self {
+            reads,
+            resident,
+            applied,
+            membership,
+            sum,
+            shared: Arc::new(shared),
+            folder,
+            generation,
+            options: options.clone(),
+            snapshots: 0,
+        })
+    }
+}
+
+/// What a database holds of the state.
+pub(super) struct Loaded {
+    pub(super) reads: Reads,
+    pub(super) resident: Resident,
+    pub(super) applied: Option<LogId>,
+    pub(super) membership: Option<Vec<u8>>,
+    pub(super) sum: Sum,
+}
+
+impl Loaded {
+    /// Opens a database, and loads what checks read into memory.
+    pub(super) fn open(path: &Path, options: &Options, progress: Progress<'_>) -> Result<Self, OpenError> {
         let db = DB::open(&rocks_options(options), path)
             .map_err(|source| OpenError::RocksDb { path: path.to_owned(), source })?;
-        let reads = Reads { db: Arc::new(db), keys: Keys { group: options.group } };
+        let copy = Copy::new(db, path.to_owned());
+        let reads = Reads { db: Arc::new(copy), keys: Keys { group: options.group } };
         Self::load(reads, progress).map_err(|source| OpenError::Store { path: path.to_owned(), source })
     }
 
@@ -83,16 +133,13 @@ impl Store {
         let membership: Option<Vec<u8>> = reads.get(&meta("membership"))?;
         let sum: Option<[u8; 32]> = reads.get(&meta("sum"))?;
         let sum = sum.map(Sum::from_bytes).unwrap_or_default();
-
         let resident = Loader { reads: &reads, resident: Resident::default(), rows: 0, progress }.load()?;
-        let revision = Revision(applied.map_or(0, |id| id.index));
-        let view = Arc::new(View { resident: resident.clone(), revision });
-        let shared = Shared {
-            view: ArcSwap::new(Arc::clone(&view)),
-            hashes: Mutex::new(VecDeque::from([(revision, sum)])),
-            versions: Mutex::new(VecDeque::from([view])),
-        };
-        Ok(Self { reads, resident, applied, membership, sum, shared: Arc::new(shared) })
+        Ok(Self { reads, resident, applied, membership, sum })
+    }
+
+    /// The version as of the last entry.
+    pub(super) fn view(&self) -> View {
+        View { resident: self.resident.clone(), revision: Revision(self.applied.map_or(0, |id| id.index)) }
     }
 }
 

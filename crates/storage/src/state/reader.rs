@@ -48,17 +48,21 @@ pub struct Due {
 /// A handle for readers.
 #[derive(Clone)]
 pub struct Reader {
-    pub(super) reads: Reads,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Reader {
+    /// The rows of the copy that counts now.
+    fn reads(&self) -> Guard<Arc<Reads>> {
+        self.shared.reads.load()
+    }
+
     /// The newest published version. Held for the length of one evaluation; it takes no lock.
     pub fn view(&self) -> Guard<Arc<View>> {
         self.shared.view.load()
     }
 
-    /// The version at exactly a revision, if it is published and one of the last 10,000 since this process started.
+    /// The version at exactly a revision, if it is published and one of the last 1,000 since this process started.
     pub fn view_at(&self, revision: Revision) -> Option<Arc<View>> {
         if revision > self.view().revision {
             return None;
@@ -79,42 +83,42 @@ impl Reader {
 
     /// The identity of the cluster, once it is initialised.
     pub fn cluster(&self) -> Read<Option<ClusterId>> {
-        self.reads.cluster()
+        self.reads().cluster()
     }
 
     /// The version that gates commands.
     pub fn active_version(&self) -> Read<u32> {
-        self.reads.active_version()
+        self.reads().active_version()
     }
 
     /// Whether a node id was used up.
     pub fn is_retired(&self, node: NodeId) -> Read<bool> {
-        self.reads.is_retired(node)
+        self.reads().is_retired(node)
     }
 
     /// A role.
     pub fn role(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<Role>> {
-        self.reads.role(tenant, role)
+        self.reads().role(tenant, role)
     }
 
     /// A grant, live or not.
     pub fn grant(&self, tenant: &TenantId, grant: &GrantId) -> Read<Option<Grant>> {
-        self.reads.grant(tenant, grant)
+        self.reads().grant(tenant, grant)
     }
 
     /// A change record, if there was a command at that revision.
     pub fn change(&self, revision: Revision) -> Result<Option<Change>, StoreError> {
-        self.reads.get(&self.reads.keys.change(revision))
+        self.reads().get(&self.reads().keys.change(revision))
     }
 
     /// Tenants, in the order of their ids.
     pub fn tenants(&self, after: Option<&[u8]>, most: usize) -> Result<Page<Tenant>, StoreError> {
-        self.page(&self.reads.keys.global(Family::Tenant), after, most, decoded)
+        self.page(&self.reads().keys.global(Family::Tenant), after, most, decoded)
     }
 
     /// Roles of a tenant, in the order of their ids.
     pub fn roles(&self, tenant: &TenantId, after: Option<&[u8]>, most: usize) -> Result<Page<Role>, StoreError> {
-        self.page(&self.reads.keys.of(tenant, Family::Role), after, most, decoded)
+        self.page(&self.reads().keys.of(tenant, Family::Role), after, most, decoded)
     }
 
     /// Grants of a tenant that match, ended ones too unless `live_only`, in the order of their ids.
@@ -128,7 +132,7 @@ impl Reader {
     ) -> Result<Page<Grant>, StoreError> {
         let wanted = |grant: &Grant| filter.matches(grant) && (!live_only || grant.state.is_live());
         let decode = |key: &[u8], value: &[u8]| Ok(decoded::<Grant>(key, value)?.filter(wanted));
-        self.page(&self.reads.keys.of(tenant, Family::Grant), after, most, decode)
+        self.page(&self.reads().keys.of(tenant, Family::Grant), after, most, decode)
     }
 
     /// Relationships of a tenant that match, in their order.
@@ -139,7 +143,7 @@ impl Reader {
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Page<Relationship>, StoreError> {
-        let prefix = self.reads.keys.of(tenant, Family::Tuple);
+        let prefix = self.reads().keys.of(tenant, Family::Tuple);
         let skip = prefix.as_bytes().len();
         let decode = |key: &[u8], _: &[u8]| {
             let tuple = super::reads::tuple(&texts(key, skip), false);
@@ -167,12 +171,13 @@ impl Reader {
     }
 
     fn due_grants(&self, family: Family, by: Timestamp, most: usize) -> Result<Vec<(TenantId, Grant)>, StoreError> {
-        let keys = self.reads.keys;
+        let reads = self.reads();
+        let keys = reads.keys;
         let prefix = keys.global(family);
         let skip = prefix.as_bytes().len();
         let last = prefix.clone().time(by);
         let mut due = Vec::new();
-        for row in self.reads.rows(&prefix).take(most) {
+        for row in self.reads().rows(&prefix).take(most) {
             let (key, _) = row?;
             if key[..skip + size_of::<u64>()] > *last.as_bytes() {
                 break;
@@ -183,7 +188,7 @@ impl Reader {
                 return Err(damaged());
             };
             // Another batch may have ended it since the iterator was made.
-            if let Some(grant) = self.reads.get::<Grant>(&keys.grant(&tenant, &id))?.filter(|g| g.state.is_live()) {
+            if let Some(grant) = self.reads().get::<Grant>(&keys.grant(&tenant, &id))?.filter(|g| g.state.is_live()) {
                 due.push((tenant, grant));
             }
         }
@@ -199,7 +204,7 @@ impl Reader {
     ) -> Result<Page<T>, StoreError> {
         let mut items = Vec::new();
         let mut last = None;
-        for row in self.reads.rows_after(prefix, after) {
+        for row in self.reads().rows_after(prefix, after) {
             let (key, value) = row?;
             let Some(item) = decode(&key, &value)? else { continue };
             if items.len() == most {

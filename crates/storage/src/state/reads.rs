@@ -7,10 +7,11 @@ use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, NodeId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant,
     TenantId, Timestamp,
 };
-use rocksdb::{DB, Direction, IteratorMode, ReadOptions};
+use rocksdb::{Direction, IteratorMode, ReadOptions};
 use serde::de::DeserializeOwned;
 
 use super::batch::Totals;
+use super::folder::Copy;
 use super::keys::{Family, Key, Keys, texts};
 use super::row;
 use crate::codec::DecodeError;
@@ -51,7 +52,7 @@ impl From<StoreError> for Unreadable {
 /// The latest rows of a group.
 #[derive(Clone)]
 pub(super) struct Reads {
-    pub(super) db: Arc<DB>,
+    pub(super) db: Arc<Copy>,
     pub(super) keys: Keys,
 }
 

@@ -1,15 +1,22 @@
 //! Applying commands to the copy of this node.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fs, io};
 
 use arc_swap::ArcSwap;
 use portcullis_machine::{Applied, Change, Effect, Envelope, Fault};
 use portcullis_model::Revision;
+use rocksdb::checkpoint::Checkpoint;
 
 use super::batch::Batch;
+use super::folder::Folder;
+use super::incoming::{Inbox, Received};
+use super::open::{Loaded, OpenError, Options};
 use super::reader::{Reader, View};
 use super::reads::{Reads, StoreError};
+use super::snapshot::{Header, Snapshot};
 use super::sum::Sum;
 use crate::log::LogId;
 use crate::resident::Resident;
@@ -17,7 +24,7 @@ use crate::resident::Resident;
 /// How many state hashes are kept, so that nodes at different positions can be compared.
 const HASHES_KEPT: usize = 10_000;
 /// How many versions are kept for reads at an exact revision.
-const VERSIONS_KEPT: usize = 10_000;
+const VERSIONS_KEPT: usize = 1_000;
 
 /// Why a node cannot go on applying; it has to stop.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +37,23 @@ pub enum ApplyError {
     Store(#[from] StoreError),
 }
 
+/// Why a snapshot is not installed; the node has to stop, and starts again with the copy that it had.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// The folder cannot be changed.
+    #[error("the snapshot cannot become `{}`", path.display())]
+    Folder {
+        /// The folder that it was to become.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What was received cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
 /// The copy of this node. It has one owner, the task that applies the log.
 pub struct Store {
     pub(super) reads: Reads,
@@ -38,10 +62,16 @@ pub struct Store {
     pub(super) membership: Option<Vec<u8>>,
     pub(super) sum: Sum,
     pub(super) shared: Arc<Shared>,
+    pub(super) folder: Folder,
+    pub(super) generation: u64,
+    pub(super) options: Options,
+    /// How many snapshots this process has made.
+    pub(super) snapshots: u64,
 }
 
 /// What the owner of the store shares with readers.
 pub(super) struct Shared {
+    pub(super) reads: ArcSwap<Reads>,
     pub(super) view: ArcSwap<View>,
     pub(super) hashes: std::sync::Mutex<VecDeque<(Revision, Sum)>>,
     /// The versions after the last entries, published or not; readers are given published ones only.
@@ -57,6 +87,18 @@ fn push_bounded<T>(queue: &std::sync::Mutex<VecDeque<T>>, item: T, most: usize) 
     queue.push_back(item);
 }
 
+impl Shared {
+    /// Shows another copy to readers. What was kept of the old one is of other entries, and goes.
+    fn start_anew(&self, reads: Reads, view: Arc<View>, sum: Sum) {
+        let mut hashes = self.hashes.lock().expect("INVARIANT: nothing panics while holding the hashes");
+        let mut versions = self.versions.lock().expect("INVARIANT: nothing panics while holding the versions");
+        *hashes = VecDeque::from([(view.revision, sum)]);
+        *versions = VecDeque::from([Arc::clone(&view)]);
+        self.reads.store(Arc::new(reads));
+        self.view.store(view);
+    }
+}
+
 impl Store {
     /// The last entry that was applied.
     pub fn applied(&self) -> Option<LogId> {
@@ -70,7 +112,7 @@ impl Store {
 
     /// A handle for readers, cheap to clone and usable on any thread.
     pub fn reader(&self) -> Reader {
-        Reader { reads: self.reads.clone(), shared: Arc::clone(&self.shared) }
+        Reader { shared: Arc::clone(&self.shared) }
     }
 
     /// Carries out the command at `id`. Nothing of it can be read before [`Store::publish`].
@@ -103,12 +145,54 @@ impl Store {
         self.shared.view.store(Arc::new(self.version()));
     }
 
-    /// Makes everything that was applied so far survive a power loss. The log may be purged up to what is returned.
-    pub fn flush(&self) -> Result<Option<LogId>, StoreError> {
-        let applied = self.applied;
+    /// Freezes the state as of the last applied entry. Everything up to there survives a power loss on return, so the
+    /// log may be purged up to it. Blocks for as long as a flush takes.
+    ///
+    /// # Panics
+    ///
+    /// When nothing was applied yet: there is nothing to freeze.
+    pub fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
+        let applied = self.applied.expect("INVARIANT: a snapshot is asked for after an entry was applied");
         self.reads.db.flush_wal(true)?;
-        self.reads.db.flush()?;
-        Ok(applied)
+        self.snapshots += 1;
+        let path = self.folder.snapshot(applied.index, self.snapshots);
+        Checkpoint::new(&self.reads.db)?.create_checkpoint(&path)?;
+        let header = Header {
+            term: applied.term,
+            index: applied.index,
+            membership: self.membership.clone(),
+            sum: self.sum.to_bytes(),
+        };
+        Snapshot::open(header, self.reads.keys, &path)
+    }
+
+    /// Where snapshots of other nodes are received.
+    pub fn inbox(&self) -> Inbox {
+        Inbox { folder: self.folder.clone(), group: self.options.group }
+    }
+
+    /// Replaces the whole copy by a snapshot. Readers see it from then on; the old copy goes with its last reader. After
+    /// a crash at any moment one of the two is there as a whole.
+    pub fn install(&mut self, received: &Received) -> Result<(), InstallError> {
+        let (generation, from) = (self.generation + 1, received.removal.path());
+        let path = self.folder.generation(generation);
+        let io = |source| InstallError::Folder { path: path.clone(), source };
+        fs::rename(from, &path).map_err(io)?;
+        received.removal.disarm();
+        self.folder.sync().map_err(io)?;
+        let mut progress = |rows: u64| tracing::info!(rows, "loading a snapshot");
+        let loaded = Loaded::open(&path, &self.options, &mut progress)?;
+        self.folder.choose(generation).map_err(io)?;
+        let view = Arc::new(loaded.view());
+        let old = std::mem::replace(&mut self.reads, loaded.reads);
+        old.db.is_obsolete();
+        self.generation = generation;
+        self.resident = loaded.resident;
+        self.applied = loaded.applied;
+        self.membership = loaded.membership;
+        self.sum = loaded.sum;
+        self.shared.start_anew(self.reads.clone(), view, self.sum);
+        Ok(())
     }
 
     fn version(&self) -> View {

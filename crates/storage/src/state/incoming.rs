@@ -1,0 +1,182 @@
+//! Receiving a snapshot from another node.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rocksdb::{DB, IteratorMode, Options as RocksOptions, WriteBatch};
+
+use super::folder::{Folder, Removal};
+use super::keys::{Family, Keys};
+use super::reads::StoreError;
+use super::row;
+use super::snapshot::{Header, Piece, Row, sum_of};
+use super::sum::Sum;
+use crate::codec::{self, DecodeError};
+use portcullis_model::{GroupId, Revision};
+
+/// The row that says which snapshot is being received.
+const MARK: &str = "incoming";
+
+/// Why a piece is not taken, or a snapshot is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The folder cannot be used.
+    #[error("the folder for a snapshot cannot be used")]
+    Io(#[from] io::Error),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The piece was damaged on its way; it may be sent again.
+    #[error("a piece of the snapshot was damaged on its way")]
+    Damaged,
+    /// The piece does not begin where the last one ended.
+    #[error("a piece of the snapshot does not follow the one before")]
+    OutOfOrder,
+    /// The rows are not a list of rows.
+    #[error("a piece of the snapshot is malformed")]
+    Malformed(#[from] DecodeError),
+    /// All rows together are not what was announced. They are dropped, so the snapshot has to be sent anew.
+    #[error("the snapshot does not have the state hash that was announced")]
+    WrongSum,
+}
+
+impl From<rocksdb::Error> for ReceiveError {
+    fn from(error: rocksdb::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Makes room for snapshots. Cheap to clone, and usable beside the store.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    pub(super) folder: Folder,
+    pub(super) group: GroupId,
+}
+
+/// A snapshot that is being received.
+pub struct Incoming {
+    db: DB,
+    keys: Keys,
+    header: Header,
+    last_key: Option<Vec<u8>>,
+    folder: Folder,
+}
+
+/// A snapshot that was received as a whole. Its folder goes with it unless it is installed.
+#[derive(Debug)]
+pub struct Received {
+    pub(super) header: Header,
+    pub(super) removal: Removal,
+}
+
+impl Inbox {
+    /// Begins to receive a snapshot, or goes on with it if it is the one that was being received. `sender` tells apart
+    /// snapshots of the same entry by different nodes, which need not keep history for the same time.
+    pub fn receive(&self, sender: u64, header: &Header) -> Result<Incoming, ReceiveError> {
+        let (path, keys) = (self.folder.incoming(), Keys { group: self.group });
+        let mark = (sender, header.clone());
+        let same = open(&path, false).ok().filter(|db| marked(db, keys).as_ref() == Some(&mark));
+        let db = if let Some(db) = same {
+            db
+        } else {
+            clear(&path)?;
+            let db = open(&path, true)?;
+            let key = keys.global(Family::Meta).text(MARK);
+            db.put(key.as_bytes(), row::encode(Revision(header.index), &mark))?;
+            db
+        };
+        let last_key = last_key(&db, keys)?;
+        Ok(Incoming { db, keys, header: header.clone(), last_key, folder: self.folder.clone() })
+    }
+}
+
+impl Received {
+    /// What it is of.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
+impl Incoming {
+    /// The key behind which the next piece begins; `None` is the beginning.
+    pub fn after(&self) -> Option<&[u8]> {
+        self.last_key.as_deref()
+    }
+
+    /// Takes a piece. Blocks on the disk.
+    pub fn take(&mut self, piece: &Piece) -> Result<(), ReceiveError> {
+        if crc32c::crc32c(&piece.rows) != piece.checksum {
+            return Err(ReceiveError::Damaged);
+        }
+        if piece.after != self.last_key {
+            return Err(ReceiveError::OutOfOrder);
+        }
+        let rows: Vec<Row> = codec::decode(&piece.rows)?;
+        let mut batch = WriteBatch::default();
+        for (key, value) in &rows {
+            if self.last_key.as_ref().is_some_and(|last| key <= last) {
+                return Err(ReceiveError::OutOfOrder);
+            }
+            batch.put(key, value);
+            self.last_key = Some(key.clone());
+        }
+        self.db.write(batch)?;
+        Ok(())
+    }
+
+    /// Checks the whole, and closes it. Blocks on the disk for as long as it takes to read everything once.
+    pub fn finish(self) -> Result<Received, ReceiveError> {
+        let Self { db, keys, header, folder, .. } = self;
+        let path = folder.incoming();
+        if sum_of(&db, keys)? != Sum::from_bytes(header.sum) {
+            drop(db);
+            clear(&path)?;
+            return Err(ReceiveError::WrongSum);
+        }
+        let meta = |name: &str| keys.global(Family::Meta).text(name);
+        let revision = Revision(header.index);
+        let mut batch = WriteBatch::default();
+        batch.delete(meta(MARK).as_bytes());
+        batch.put(meta("applied").as_bytes(), row::encode(revision, &(header.term, header.index)));
+        batch.put(meta("sum").as_bytes(), row::encode(revision, &header.sum));
+        if let Some(membership) = &header.membership {
+            batch.put(meta("membership").as_bytes(), row::encode(revision, membership));
+        }
+        db.write(batch)?;
+        db.flush_wal(true)?;
+        db.flush()?;
+        drop(db);
+        Ok(Received { header, removal: Removal::new(path, true) })
+    }
+}
+
+fn open(path: &Path, create: bool) -> Result<DB, rocksdb::Error> {
+    let mut options = RocksOptions::default();
+    options.create_if_missing(create);
+    options.set_paranoid_checks(true);
+    DB::open(&options, path)
+}
+
+fn marked(db: &DB, keys: Keys) -> Option<(u64, Header)> {
+    let mark = db.get(keys.global(Family::Meta).text(MARK).as_bytes()).ok()??;
+    row::decode(&mark).ok()
+}
+
+fn last_key(db: &DB, keys: Keys) -> Result<Option<Vec<u8>>, ReceiveError> {
+    let meta = keys.global(Family::Meta);
+    for row in db.iterator(IteratorMode::End) {
+        let (key, _) = row?;
+        if !key.starts_with(meta.as_bytes()) {
+            return Ok(Some(key.into_vec()));
+        }
+    }
+    Ok(None)
+}
+
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
