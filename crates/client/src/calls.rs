@@ -1,8 +1,11 @@
 //! The methods of the interface.
 //!
 //! Each takes the message of the call and fills in the client's tenant where the message names none; writes get an
-//! idempotency key where the caller gave none, so every method here may be tried again safely, and is.
+//! idempotency key where the caller gave none, so every method here may be tried again safely, and is. Futures are boxed
+//! so that they are compiled here, and not again in every crate that calls.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use portcullis_wire::v1;
 use portcullis_wire::v1::authorization_client::AuthorizationClient;
 use portcullis_wire::v1::cluster_client::ClusterClient;
@@ -34,15 +37,15 @@ macro_rules! key {
 macro_rules! method {
     ($(#[$doc:meta])* $name:ident: $service:ident, $request:ident => $response:ident, $call:ident) => {
         $(#[$doc])*
-        pub async fn $name(&self, message: v1::$request) -> Result<v1::$response, Error> {
-            self.$call(message, |channel, request| async move { $service::new(channel).$name(request).await }).await
+        pub fn $name(&self, message: v1::$request) -> BoxFuture<'_, Result<v1::$response, Error>> {
+            self.$call(message, |channel, request| async move { $service::new(channel).$name(request).await }).boxed()
         }
     };
     ($(#[$doc:meta])* $name:ident: $service:ident, $request:ident => $response:ident, $call:ident, $($fill:ident),+) => {
         $(#[$doc])*
-        pub async fn $name(&self, mut message: v1::$request) -> Result<v1::$response, Error> {
+        pub fn $name(&self, mut message: v1::$request) -> BoxFuture<'_, Result<v1::$response, Error>> {
             $(method!(@$fill self, message);)+
-            self.$call(message, |channel, request| async move { $service::new(channel).$name(request).await }).await
+            self.$call(message, |channel, request| async move { $service::new(channel).$name(request).await }).boxed()
         }
     };
     (@tenant $client:expr, $message:expr) => { tenant!($client, $message) };

@@ -20,6 +20,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How much of a call's time one attempt may take, so that a node that does not answer leaves time for another.
 const ATTEMPT_SHARE: u32 = 2;
+/// Which share of a call's time an attempt needs at least. A shorter one would end without an answer, and hide what the
+/// node said before.
+const LAST_ATTEMPT_SHARE: u32 = 10;
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -123,7 +126,7 @@ impl Client {
             }
             node.failed();
             let jittered = pause.mul_f64(rand::random_range(0.5..1.0));
-            if Instant::now() + jittered >= deadline {
+            if Instant::now() + jittered + timeout / LAST_ATTEMPT_SHARE >= deadline {
                 return Err(self.gave_up(&status));
             }
             tokio::time::sleep(jittered).await;

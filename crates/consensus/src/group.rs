@@ -1,10 +1,14 @@
 //! One running group.
+//!
+//! Futures are boxed here, at the border of the crate, so that openraft is compiled once and not again in every crate
+//! that waits for one.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{Config, SnapshotPolicy};
@@ -129,52 +133,61 @@ pub struct Group {
 
 impl Group {
     /// Starts the group on this node. It does nothing before it is initialised or a leader calls.
-    pub async fn start(options: &Options, parts: Parts) -> Result<Arc<Self>, StartError> {
-        let Parts { log, store, transport, clock } = parts;
-        let me = options.me.0;
-        let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
-        let config = config(options).validate().map_err(|error| StartError::Timing(error.to_string()))?;
-        let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
-        let receiver = Receiver::new(store.inbox());
-        let machine = StateMachine::new(store, published)?;
-        let network = Network { me, transport: Arc::clone(&transport) };
-        let raft = Raft::build(me, Arc::new(config), network, LogStore::new(log), machine).await;
-        let raft = raft.map_err(|error| StartError::Raft(error.to_string()))?;
-        hold_elections(&raft, Arc::clone(&gate));
-        raft.run();
-        let confirmer = Arc::new(Confirmer {
-            me,
-            raft: raft.clone(),
-            transport: Arc::clone(&transport),
-            clock,
-            rounds: AtomicU64::new(1),
-        });
-        let read_index = ReadIndex::start(Arc::clone(&confirmer), options.timing.election_max);
-        Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: shown, receiver, transport }))
+    pub fn start(options: Options, parts: Parts) -> BoxFuture<'static, Result<Arc<Self>, StartError>> {
+        async move {
+            let Parts { log, store, transport, clock } = parts;
+            let me = options.me.0;
+            let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
+            let config = config(&options).validate().map_err(|error| StartError::Timing(error.to_string()))?;
+            let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
+            let receiver = Receiver::new(store.inbox());
+            let machine = StateMachine::new(store, published)?;
+            let network = Network { me, transport: Arc::clone(&transport) };
+            let raft = Raft::build(me, Arc::new(config), network, LogStore::new(log), machine).await;
+            let raft = raft.map_err(|error| StartError::Raft(error.to_string()))?;
+            hold_elections(&raft, Arc::clone(&gate));
+            raft.run();
+            let confirmer = Arc::new(Confirmer {
+                me,
+                raft: raft.clone(),
+                transport: Arc::clone(&transport),
+                clock,
+                rounds: AtomicU64::new(1),
+            });
+            let read_index = ReadIndex::start(Arc::clone(&confirmer), options.timing.election_max);
+            Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: shown, receiver, transport }))
+        }
+        .boxed()
     }
 
     /// Proposes a stamped command and waits until it is applied here. Only the leader can.
-    pub async fn propose(&self, envelope: &Envelope) -> Result<Reply, ProposeError> {
-        let proposal = Proposal(Bytes::from(codec::encode(envelope)));
-        match self.raft.client_write(proposal).await {
-            Ok(response) => Ok(response.data.expect("INVARIANT: a command has a reply")),
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                let leader = forward.leader_id.map(NodeId).zip(forward.leader_node);
-                Err(ProposeError::NotLeader { leader })
+    pub fn propose<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<Reply, ProposeError>> {
+        async move {
+            let proposal = Proposal(Bytes::from(codec::encode(envelope)));
+            match self.raft.client_write(proposal).await {
+                Ok(response) => Ok(response.data.expect("INVARIANT: a command has a reply")),
+                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                    let leader = forward.leader_id.map(NodeId).zip(forward.leader_node);
+                    Err(ProposeError::NotLeader { leader })
+                }
+                Err(RaftError::APIError(
+                    ClientWriteError::LogEntryDiscarded(_)
+                    | ClientWriteError::ChangeMembershipError(_)
+                    | ClientWriteError::PreconditionFailed(_),
+                )) => Err(ProposeError::Unknown),
+                Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
             }
-            Err(RaftError::APIError(
-                ClientWriteError::LogEntryDiscarded(_)
-                | ClientWriteError::ChangeMembershipError(_)
-                | ClientWriteError::PreconditionFailed(_),
-            )) => Err(ProposeError::Unknown),
-            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
         }
+        .boxed()
     }
 
     /// Returns once this node shows everything that was acknowledged anywhere before the call. Tries until `deadline`.
-    pub async fn wait_fresh(&self, deadline: Instant) -> Result<(), ReadError> {
-        let index = self.fresh_index(deadline).await?;
-        self.wait_published(index, deadline).await
+    pub fn wait_fresh(&self, deadline: Instant) -> BoxFuture<'_, Result<(), ReadError>> {
+        async move {
+            let index = self.fresh_index(deadline).await?;
+            self.wait_published(index, deadline).await
+        }
+        .boxed()
     }
 
     /// Returns once this node shows the entry at `index`.
@@ -216,43 +229,46 @@ impl Group {
     }
 
     /// Answers a message from another member; `application` answers those of the layer above.
-    pub async fn answer(
-        &self,
+    pub fn answer<'a>(
+        &'a self,
         from: NodeId,
-        message: &[u8],
-        application: &Application,
-    ) -> Result<Vec<u8>, AnswerError> {
-        let request = codec::decode(message).map_err(convert::ConvertError::from)?;
-        let response = match request {
-            Request::Append(append) => {
-                let answer = self.raft.append_entries(convert::append(&append)?).await.map_err(stopped)?;
-                Response::Append(convert::wire_append_answer(&answer))
-            }
-            Request::Vote(ballot) => {
-                self.check_gate()?;
-                let answer = self.raft.vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
-                Response::Vote(convert::ballot_answer(&answer))
-            }
-            Request::PreVote(ballot) => {
-                self.check_gate()?;
-                let answer = self.raft.pre_vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
-                Response::Vote(convert::ballot_answer(&answer))
-            }
-            Request::TransferLeader(transfer) => {
-                self.check_gate()?;
-                Response::TransferLeader(self.accept_transfer(transfer).await?)
-            }
-            Request::Confirm(confirm) => {
-                Response::Confirm(self.confirmer.answer(confirm).await.map_err(|_| AnswerError::Stopped)?)
-            }
-            Request::ReadIndex => Response::ReadIndex(match self.read_index_as_leader().await {
-                Ok(index) => ReadIndexAnswer::Index(index),
-                Err(error) => ReadIndexAnswer::Unproven(error.to_string()),
-            }),
-            Request::Snapshot(part) => Response::Snapshot(self.receiver.take(&self.raft, *part).await?),
-            Request::Application(body) => Response::Application(application(from, body).await),
-        };
-        Ok(codec::encode(&response))
+        message: &'a [u8],
+        application: &'a Application,
+    ) -> BoxFuture<'a, Result<Vec<u8>, AnswerError>> {
+        async move {
+            let request = codec::decode(message).map_err(convert::ConvertError::from)?;
+            let response = match request {
+                Request::Append(append) => {
+                    let answer = self.raft.append_entries(convert::append(&append)?).await.map_err(stopped)?;
+                    Response::Append(convert::wire_append_answer(&answer))
+                }
+                Request::Vote(ballot) => {
+                    self.check_gate()?;
+                    let answer = self.raft.vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
+                    Response::Vote(convert::ballot_answer(&answer))
+                }
+                Request::PreVote(ballot) => {
+                    self.check_gate()?;
+                    let answer = self.raft.pre_vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
+                    Response::Vote(convert::ballot_answer(&answer))
+                }
+                Request::TransferLeader(transfer) => {
+                    self.check_gate()?;
+                    Response::TransferLeader(self.accept_transfer(transfer).await?)
+                }
+                Request::Confirm(confirm) => {
+                    Response::Confirm(self.confirmer.answer(confirm).await.map_err(|_| AnswerError::Stopped)?)
+                }
+                Request::ReadIndex => Response::ReadIndex(match self.read_index_as_leader().await {
+                    Ok(index) => ReadIndexAnswer::Index(index),
+                    Err(error) => ReadIndexAnswer::Unproven(error.to_string()),
+                }),
+                Request::Snapshot(part) => Response::Snapshot(self.receiver.take(&self.raft, *part).await?),
+                Request::Application(body) => Response::Application(application(from, body).await),
+            };
+            Ok(codec::encode(&response))
+        }
+        .boxed()
     }
 
     /// Who is thought to lead, and where. Thinking so proves nothing.
@@ -266,50 +282,56 @@ impl Group {
     }
 
     /// Makes a group of this node alone.
-    pub async fn initialise(&self, peer: Peer) -> Result<(), MembershipError> {
-        membership::initialise(&self.raft, self.me, peer).await
+    pub fn initialise(&self, peer: Peer) -> BoxFuture<'_, Result<(), MembershipError>> {
+        async move { membership::initialise(&self.raft, self.me, peer).await }.boxed()
     }
 
     /// Adds a node as a learner. Only the leader can.
-    pub async fn add_learner(&self, node: NodeId, peer: Peer) -> Result<(), MembershipError> {
-        membership::add_learner(&self.raft, node, peer).await
+    pub fn add_learner(&self, node: NodeId, peer: Peer) -> BoxFuture<'_, Result<(), MembershipError>> {
+        async move { membership::add_learner(&self.raft, node, peer).await }.boxed()
     }
 
     /// Lets a learner vote. Only the leader can.
-    pub async fn promote(&self, node: NodeId) -> Result<(), MembershipError> {
-        membership::promote(&self.raft, node).await
+    pub fn promote(&self, node: NodeId) -> BoxFuture<'_, Result<(), MembershipError>> {
+        async move { membership::promote(&self.raft, node).await }.boxed()
     }
 
     /// Removes a member. Only the leader can.
-    pub async fn remove(&self, node: NodeId) -> Result<(), MembershipError> {
-        membership::remove(&self.raft, node).await
+    pub fn remove(&self, node: NodeId) -> BoxFuture<'_, Result<(), MembershipError>> {
+        async move { membership::remove(&self.raft, node).await }.boxed()
     }
 
     /// Asks a voter to lead in place of this node. Returns before it does.
-    pub async fn transfer_leader(&self, to: NodeId) -> Result<(), MembershipError> {
-        self.raft.trigger().transfer_leader(to.0).await.map_err(|_| MembershipError::Stopped)
+    pub fn transfer_leader(&self, to: NodeId) -> BoxFuture<'_, Result<(), MembershipError>> {
+        async move { self.raft.trigger().transfer_leader(to.0).await.map_err(|_| MembershipError::Stopped) }.boxed()
     }
 
     /// Stops taking part.
-    pub async fn stop(&self) {
-        if let Err(error) = self.raft.shutdown().await {
-            tracing::error!(%error, "consensus did not stop cleanly");
+    pub fn stop(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if let Err(error) = self.raft.shutdown().await {
+                tracing::error!(%error, "consensus did not stop cleanly");
+            }
         }
+        .boxed()
     }
 
     /// Waits until consensus has failed for good, and says why. The process should then end.
-    pub async fn failed(&self) -> String {
-        let mut metrics = self.raft.metrics();
-        loop {
-            use openraft::async_runtime::watch::WatchReceiver;
-            let state = metrics.borrow_watched().running_state.clone();
-            if let Err(fatal) = state {
-                return fatal.to_string();
-            }
-            if metrics.changed().await.is_err() {
-                return "it stopped".to_owned();
+    pub fn failed(&self) -> BoxFuture<'_, String> {
+        async move {
+            let mut metrics = self.raft.metrics();
+            loop {
+                use openraft::async_runtime::watch::WatchReceiver;
+                let state = metrics.borrow_watched().running_state.clone();
+                if let Err(fatal) = state {
+                    return fatal.to_string();
+                }
+                if metrics.changed().await.is_err() {
+                    return "it stopped".to_owned();
+                }
             }
         }
+        .boxed()
     }
 
     async fn read_index_as_leader(&self) -> Result<u64, ReadError> {

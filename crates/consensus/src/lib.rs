@@ -26,3 +26,6 @@ pub use read_index::ReadError;
 pub use status::{NodeRole, NodeStatus, Status};
 pub use transport::{Transport, TransportError};
 pub use types::{Peer, Reply};
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use portcullis_machine::Envelope;
 use portcullis_storage::codec;
-use portcullis_storage::state::{Snapshot, Store};
+use portcullis_storage::state::{Received, Snapshot, Store};
 use tokio::sync::watch;
 
 use crate::convert;
@@ -93,8 +93,9 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
-        let SnapshotData::Received(received) = snapshot else {
-            unreachable!("INVARIANT: only snapshots that were received are installed")
+        let received = match snapshot {
+            SnapshotData::Received(received) => received,
+            SnapshotData::Built(built) => self.receive(&built)?,
         };
         self.store.install(&received).map_err(io::Error::other)?;
         self.membership = meta.last_membership.clone();
@@ -109,6 +110,19 @@ impl RaftStateMachine<Types> for StateMachine {
 }
 
 impl StateMachine {
+    /// Takes a snapshot of this machine the way that one from another machine comes in.
+    fn receive(&self, built: &Snapshot) -> io::Result<Received> {
+        let mut incoming = self.store.inbox().receive(0, built.header()).map_err(io::Error::other)?;
+        loop {
+            let after = incoming.after().map(<[u8]>::to_vec);
+            let piece = built.piece(after).map_err(io::Error::other)?;
+            incoming.take(&piece).map_err(io::Error::other)?;
+            if piece.last {
+                return incoming.finish().map_err(io::Error::other);
+            }
+        }
+    }
+
     /// Freezes the state, at once and not in the task that openraft would do it in: a snapshot must not include more than
     /// openraft knows to be applied.
     fn freeze(&mut self) -> io::Result<Snapshot> {

@@ -18,6 +18,9 @@ const LEADER_PAUSE: Duration = Duration::from_millis(50);
 /// Why the cluster was not changed, or may not have been.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdministerError {
+    /// There is no cluster yet. A retry is safe, and helps once there is one.
+    #[error("this node belongs to no cluster yet: run `cluster init` on the first node")]
+    NotInitialised,
     /// It was initialised before.
     #[error("the cluster is initialised already")]
     Initialised,
@@ -65,9 +68,9 @@ impl Node {
         region: Option<Region>,
         deadline: Instant,
     ) -> Result<ClusterId, AdministerError> {
-        let cluster = self.cluster().ok_or_else(|| {
-            AdministerError::Refused("this node belongs to no cluster: run `cluster init` on the first node".to_owned())
-        })?;
+        // The state and not the node's own file: the first node has that before the cluster can let anybody in.
+        let cluster = self.reader.cluster().map_err(|error| AdministerError::Unknown(error.to_string()))?;
+        let cluster = cluster.ok_or(AdministerError::NotInitialised)?;
         self.administer(Change::Join { id, peer, client, region }, deadline).await?;
         Ok(cluster)
     }
@@ -123,7 +126,10 @@ impl Node {
             match answer {
                 Answer::Administered(leader) => return Ok(leader),
                 Answer::Failed(why) => return Err(AdministerError::Refused(why)),
-                Answer::Unknown | Answer::Wrote(_) | Answer::About(_) => {
+                Answer::ClockDeviates(by_ms) => {
+                    return Err(AdministerError::Refused(format!("the clock of the leader is {by_ms} ms wrong")));
+                }
+                Answer::Unknown | Answer::Wrote(_) | Answer::About(_) | Answer::LowDisk(_) => {
                     return Err(AdministerError::Unknown("the leader changed meanwhile".to_owned()));
                 }
                 Answer::NotLeader if Instant::now() >= deadline => return Err(AdministerError::NoLeader),

@@ -20,6 +20,10 @@ pub struct Config {
     pub client: String,
     /// The most that its wall clock may be wrong, in milliseconds.
     pub max_clock_error_ms: u64,
+    /// How much of the disk is kept for what takes away, in bytes.
+    pub disk_reserve_bytes: u64,
+    /// How much memory what checks read may take before an alarm is raised, in bytes.
+    pub memory_budget_bytes: u64,
     /// The times that its group lives by.
     pub timing: Timing,
     /// How many entries lie between two snapshots, and how many are kept behind the last one.

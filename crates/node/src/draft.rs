@@ -116,6 +116,26 @@ impl Draft {
 }
 
 impl Action {
+    /// Whether it may add to what is stored and is not needed to take something away.
+    pub(crate) fn adds(&self) -> bool {
+        match self {
+            Self::CreateTenant(_) | Self::CreateRole { .. } | Self::CreateGrant { .. } => true,
+            Self::WriteRelationships(updates) => {
+                updates.iter().any(|update| matches!(update, Update::Create(_) | Update::Touch(_)))
+            }
+            // A role may be updated to hold less.
+            Self::UpdateRole { .. }
+            | Self::Initialise(..)
+            | Self::AdmitNode(_)
+            | Self::RetireNode(_)
+            | Self::DeleteTenant(_)
+            | Self::DeleteRole(_)
+            | Self::RevokeGrants(_)
+            | Self::RevokeByFilter(_)
+            | Self::DeleteRelationships(_) => false,
+        }
+    }
+
     fn command(self, new_id: [u8; 16]) -> Command {
         match self {
             Self::Initialise(cluster, node) => Command::Initialise(Initialise { cluster, node }),

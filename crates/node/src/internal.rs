@@ -5,6 +5,7 @@ use portcullis_model::{ClusterId, NodeId, Region};
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;
+use crate::health::{Alarm, LowDisk};
 
 /// A message from one node to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,10 @@ pub(crate) enum Answer {
     Administered(NodeId),
     /// This node.
     About(About),
+    /// Nothing was done: the disk of a member is nearly full, and the write would add.
+    LowDisk(LowDisk),
+    /// Nothing was done: the leader's clock is wrong by so many milliseconds.
+    ClockDeviates(i64),
     /// Nothing was done: this node does not lead.
     NotLeader,
     /// Whether it was done is unknown.
@@ -52,4 +57,8 @@ pub(crate) struct About {
     pub(crate) applied: Option<u64>,
     pub(crate) visible: u64,
     pub(crate) version: String,
+    pub(crate) wall_ms: i64,
+    pub(crate) disk_free_bytes: Option<u64>,
+    pub(crate) disk_reserve_bytes: u64,
+    pub(crate) alarms: Vec<Alarm>,
 }

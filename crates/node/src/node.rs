@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::entropy::Entropy;
+use crate::health::{Alarm, Health};
 use crate::identity::Identity;
 use crate::internal::{About, Answer, Message};
 
@@ -30,6 +31,7 @@ pub struct Node {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// When the copy was last known to hold everything acknowledged, and was published.
     pub(crate) last_fresh: watch::Sender<Reading>,
+    pub(crate) health: Health,
 }
 
 /// A member, and what it says of itself.
@@ -45,6 +47,10 @@ pub struct MemberStatus {
     pub visible: Option<u64>,
     /// The version of its binary; `None` if it did not answer.
     pub version: Option<String>,
+    /// What is free on its disk, in bytes.
+    pub disk_free_bytes: Option<u64>,
+    /// What an operator should see to.
+    pub alarms: Vec<Alarm>,
 }
 
 impl Node {
@@ -110,12 +116,22 @@ impl Node {
                 applied: about.applied,
                 visible: Some(about.visible),
                 version: Some(about.version),
+                disk_free_bytes: about.disk_free_bytes,
+                alarms: about.alarms,
             },
-            None => MemberStatus { last_log: node.matched, node, applied: None, visible: None, version: None },
+            None => MemberStatus {
+                last_log: node.matched,
+                node,
+                applied: None,
+                visible: None,
+                version: None,
+                disk_free_bytes: None,
+                alarms: Vec::new(),
+            },
         }
     }
 
-    async fn ask_about(&self, node: &NodeStatus) -> Option<About> {
+    pub(crate) async fn ask_about(&self, node: &NodeStatus) -> Option<About> {
         let message = codec::encode(&Message::About);
         let answer = self.group.call(node.id, &node.peer, message, ABOUT_TIMEOUT).await.ok()?;
         match codec::decode(&answer).ok()? {
@@ -132,6 +148,10 @@ impl Node {
             applied: status.applied,
             visible: self.visible().0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            wall_ms: self.clock.wall().0,
+            disk_free_bytes: self.disk_free_bytes(),
+            disk_reserve_bytes: self.config.disk_reserve_bytes,
+            alarms: self.alarms(),
         }
     }
 

@@ -1,9 +1,11 @@
-//! Starting a node, and stopping it.
+//! Starting a node, and stopping it. Futures are boxed so that they are compiled here, and not again in the binary.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use portcullis_consensus::clock::{Clock, SystemClock};
 use portcullis_consensus::{Group, Options, Parts, Transport};
 use portcullis_model::{ClusterId, GroupId};
@@ -13,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::health::{Health, look_around};
 use crate::identity::Identity;
 use crate::node::Node;
 use crate::timekeeper::keep_time;
@@ -77,52 +80,63 @@ pub enum StartError {
 
 impl Node {
     /// Opens the data folder and starts the node. It answers once it belongs to a cluster that has a leader.
-    pub async fn start(config: Config, seams: Seams) -> Result<Arc<Self>, StartError> {
-        let folder = |path: PathBuf| {
-            let made = std::fs::create_dir_all(&path);
-            made.map(|()| path.clone()).map_err(|source| StartError::Folder { path, source })
-        };
-        let log_folder = folder(config.data_dir.join("log"))?;
-        let state_folder = folder(config.data_dir.join("state"))?;
-        let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
-        let log = log::Log::open(&log_folder, &log::Options::default(), owner)?;
-        let cluster = log.cluster().map(ClusterId);
-        let adopter = log.adopter();
-        let identity = Identity::new(
-            cluster,
-            Arc::new(move |cluster: ClusterId| adopter.adopt(cluster.0).map_err(|error| error.to_string())),
-        );
-        let mut progress = |rows: u64| tracing::info!(rows, "loading the state");
-        let store = state::Store::open(&state_folder, &state::Options::new(GroupId::FIRST), &mut progress)?;
-        let applied = store.applied().map_or(0, |applied| applied.index);
-        if let Some(purged) = log.bounds().purged.map(|purged| purged.index).filter(|purged| *purged > applied) {
-            return Err(StartError::StateLost { path: state_folder, applied, purged });
+    pub fn start(config: Config, seams: Seams) -> BoxFuture<'static, Result<Arc<Self>, StartError>> {
+        async move {
+            let folder = |path: PathBuf| {
+                let made = std::fs::create_dir_all(&path);
+                made.map(|()| path.clone()).map_err(|source| StartError::Folder { path, source })
+            };
+            let log_folder = folder(config.data_dir.join("log"))?;
+            let state_folder = folder(config.data_dir.join("state"))?;
+            let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
+            let log = log::Log::open(&log_folder, &log::Options::default(), owner)?;
+            let cluster = log.cluster().map(ClusterId);
+            let adopter = log.adopter();
+            let identity = Identity::new(
+                cluster,
+                Arc::new(move |cluster: ClusterId| adopter.adopt(cluster.0).map_err(|error| error.to_string())),
+            );
+            let mut progress = |rows: u64| tracing::info!(rows, "loading the state");
+            let store = state::Store::open(&state_folder, &state::Options::new(GroupId::FIRST), &mut progress)?;
+            let applied = store.applied().map_or(0, |applied| applied.index);
+            if let Some(purged) = log.bounds().purged.map(|purged| purged.index).filter(|purged| *purged > applied) {
+                return Err(StartError::StateLost { path: state_folder, applied, purged });
+            }
+            let reader = store.reader();
+            let options = Options { me: config.id, timing: config.timing, snapshot_every: config.snapshot_every };
+            let Seams { transport, clock, entropy } = seams;
+            let parts = Parts { log, store, transport, clock: Arc::clone(&clock) };
+            let group = Group::start(options, parts).await?;
+            let (last_fresh, _) = watch::channel(clock.read());
+            let health = Health::default();
+            let node = Arc::new(Self { config, identity, group, reader, clock, entropy, last_fresh, health });
+            tokio::spawn(keep_time(Arc::downgrade(&node)));
+            tokio::spawn(look_around(Arc::downgrade(&node)));
+            tokio::spawn(keep_fresh(Arc::downgrade(&node)));
+            Ok(node)
         }
-        let reader = store.reader();
-        let options = Options { me: config.id, timing: config.timing, snapshot_every: config.snapshot_every };
-        let Seams { transport, clock, entropy } = seams;
-        let parts = Parts { log, store, transport, clock: Arc::clone(&clock) };
-        let group = Group::start(&options, parts).await?;
-        let (last_fresh, _) = watch::channel(clock.read());
-        let node = Arc::new(Self { config, identity, group, reader, clock, entropy, last_fresh });
-        tokio::spawn(keep_time(Arc::downgrade(&node)));
-        tokio::spawn(keep_fresh(Arc::downgrade(&node)));
-        Ok(node)
+        .boxed()
     }
 
     /// Hands leadership to another voter, if this node leads and there is one.
-    pub async fn drain(&self, timeout: Duration) {
-        if self.leader() != Some(self.id()) {
-            return;
+    pub fn drain(&self, timeout: Duration) -> BoxFuture<'_, ()> {
+        async move {
+            if self.leader() != Some(self.id()) {
+                return;
+            }
+            if let Err(error) = self.transfer_leader(None, Instant::now() + timeout).await {
+                tracing::warn!(%error, "leadership was not handed over before stopping");
+            }
         }
-        if let Err(error) = self.transfer_leader(None, Instant::now() + timeout).await {
-            tracing::warn!(%error, "leadership was not handed over before stopping");
-        }
+        .boxed()
     }
 
     /// Stops taking part.
-    pub async fn stop(&self) {
-        self.group.stop().await;
+    pub fn stop(&self) -> BoxFuture<'_, ()> {
+        async move {
+            self.group.stop().await;
+        }
+        .boxed()
     }
 }
 

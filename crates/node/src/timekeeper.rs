@@ -24,7 +24,7 @@ pub(crate) async fn keep_time(node: std::sync::Weak<Node>) {
     loop {
         looks.tick().await;
         let Some(node) = node.upgrade() else { return };
-        if node.leader() == Some(node.id()) {
+        if node.leader() == Some(node.id()) && node.clock_deviation_ms().is_none() {
             propose_due(&node).await;
         }
     }

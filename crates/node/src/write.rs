@@ -9,6 +9,7 @@ use portcullis_storage::codec;
 use tokio::time::Instant;
 
 use crate::draft::Draft;
+use crate::health::LowDisk;
 use crate::internal::{Answer, Message};
 use crate::node::Node;
 
@@ -41,6 +42,17 @@ pub enum WriteError {
     /// It may or may not have been carried out, now or later. A retry is safe under the same idempotency key.
     #[error("the outcome is unknown: {0}; try again with the same idempotency key")]
     Unknown(String),
+    /// A disk is nearly full, and what is left is kept for what takes away. Nothing was changed; a retry is safe, and
+    /// helps once there is space.
+    #[error(
+        "node {} has {} bytes of disk left, and {} are kept so that revocations still succeed: free some space; until \
+         then only revocations and deletions are taken",
+        .0.node, .0.free_bytes, .0.reserve_bytes
+    )]
+    LowDisk(LowDisk),
+    /// The leader's clock is wrong. Nothing was changed; a retry is safe, and helps once another node leads.
+    #[error("the clock of the leader is {0} ms off those of most voters: correct it; another node is asked to lead")]
+    ClockDeviates(i64),
     /// This node cannot take it. Nothing was changed; a retry at another node is safe.
     #[error("this node cannot take the write: {0}")]
     Failed(String),
@@ -52,7 +64,7 @@ enum Attempt {
     /// It was not proposed, and may be tried again.
     NotProposed,
     Unknown(String),
-    Failed(String),
+    Failed(WriteError),
 }
 
 impl Node {
@@ -65,7 +77,7 @@ impl Node {
                 Attempt::Done(Reply { revision, result: Err(refusal) }) => {
                     return Err(WriteError::Refused { revision, refusal });
                 }
-                Attempt::Failed(why) => return Err(WriteError::Failed(why)),
+                Attempt::Failed(error) => return Err(error),
                 Attempt::NotProposed => {}
                 Attempt::Unknown(why) if draft.idempotency_key.is_none() => return Err(WriteError::Unknown(why)),
                 Attempt::Unknown(why) => unknown = Some(why),
@@ -99,6 +111,12 @@ impl Node {
 
     /// Stamps and proposes a write, if this node leads.
     pub(crate) async fn write_as_leader(&self, draft: Draft) -> Answer {
+        if let Some(low) = self.low_disk().filter(|_| draft.action.adds()) {
+            return Answer::LowDisk(low);
+        }
+        if let Some(by_ms) = self.clock_deviation_ms() {
+            return Answer::ClockDeviates(by_ms);
+        }
         let version = match self.reader.active_version() {
             Ok(version) => version,
             Err(error) => return Answer::Failed(error.to_string()),
@@ -123,7 +141,9 @@ fn attempt(answer: Answer) -> Attempt {
         Answer::Wrote(reply) => Attempt::Done(reply),
         Answer::NotLeader => Attempt::NotProposed,
         Answer::Unknown => Attempt::Unknown("the leader changed while the write was under way".to_owned()),
-        Answer::Failed(why) => Attempt::Failed(why),
+        Answer::Failed(why) => Attempt::Failed(WriteError::Failed(why)),
+        Answer::LowDisk(low) => Attempt::Failed(WriteError::LowDisk(low)),
+        Answer::ClockDeviates(by_ms) => Attempt::Failed(WriteError::ClockDeviates(by_ms)),
         Answer::Administered(_) | Answer::About(_) => {
             Attempt::Unknown("the leader answered another question".to_owned())
         }

@@ -145,7 +145,11 @@ impl Cluster {
         loop {
             for (place, child) in &mut self.nodes {
                 if let Some(status) = child.try_wait()? {
-                    bail!("node {} ended with {status} while the cluster was starting", place.id);
+                    bail!(
+                        "node {} ended with {status} while the cluster was starting: {}",
+                        place.id,
+                        last_words(place)
+                    );
                 }
             }
             if ask().await? {
@@ -165,7 +169,7 @@ impl Cluster {
             for ((place, child), dead) in self.nodes.iter_mut().zip(&mut dead) {
                 if let (false, Some(status)) = (*dead, child.try_wait()?) {
                     *dead = true;
-                    eprintln!("node {} ended with {status}; it is not started again", place.id);
+                    eprintln!("node {} ended with {status}, and is not started again: {}", place.id, last_words(place));
                 }
             }
             child_ended.recv().await;
@@ -232,11 +236,20 @@ fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
         .collect::<Result<_, _>>()?)
 }
 
+/// The last line of a node's log.
+fn last_words(place: &Place) -> String {
+    let log = std::fs::read_to_string(log_path(place)).unwrap_or_default();
+    log.lines().last().unwrap_or("its log is empty").to_owned()
+}
+
+fn log_path(place: &Place) -> PathBuf {
+    place.data_dir.join("node.log")
+}
+
 fn spawn(place: &Place, join: Option<&str>) -> anyhow::Result<Child> {
     std::fs::create_dir_all(&place.data_dir)
         .with_context(|| format!("`{}` cannot be made", place.data_dir.display()))?;
-    let log_path = place.data_dir.join("node.log");
-    let log = std::fs::File::options().create(true).append(true).open(&log_path)?;
+    let log = std::fs::File::options().create(true).append(true).open(log_path(place))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("serve").args(["--node-id", &place.id.to_string()]).arg("--data-dir").arg(&place.data_dir);
     command.args(["--listen", &place.client, "--peer-listen", &place.peer, "--http-listen", &place.http]);

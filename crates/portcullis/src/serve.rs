@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::logging;
 use crate::settings::{Flags, Settings};
 
+const MIB: u64 = 1_024 * 1_024;
 /// How long one attempt to join may take.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a leader waits for another to take over before it stops.
@@ -82,6 +83,8 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
         peer: advertise(peer),
         client: advertise(client),
         max_clock_error_ms: settings.max_clock_error_ms.value,
+        disk_reserve_bytes: settings.disk_reserve_mib.value.saturating_mul(MIB),
+        memory_budget_bytes: settings.memory_budget_mib.value.saturating_mul(MIB),
         timing: Timing::LAN,
         snapshot_every: settings.snapshot_every.value.max(1),
     })

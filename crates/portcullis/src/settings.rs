@@ -14,6 +14,11 @@ use crate::args::Output;
 /// Entries between two snapshots: a few minutes of writes at a high rate, and some hundred megabytes of log.
 const SNAPSHOT_EVERY: u64 = 100_000;
 
+/// Enough for many hours of revocations after grants are refused.
+const DISK_RESERVE_MIB: u64 = 512;
+/// Some ten million grants with short ids.
+const MEMORY_BUDGET_MIB: u64 = 4_096;
+
 /// The settings of `serve`, each of which may stand on the command line, in the environment or in a file.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Flags {
@@ -50,6 +55,12 @@ pub(crate) struct Flags {
     /// Entries between two snapshots, and kept behind the last one.
     #[arg(long, value_name = "ENTRIES")]
     snapshot_every: Option<u64>,
+    /// Disk space that is kept for revocations, in MiB.
+    #[arg(long, value_name = "MIB")]
+    disk_reserve_mib: Option<u64>,
+    /// Memory that what checks read may take before an alarm is raised, in MiB.
+    #[arg(long, value_name = "MIB")]
+    memory_budget_mib: Option<u64>,
     /// How much is logged: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -73,6 +84,8 @@ struct File {
     insecure: Option<bool>,
     max_clock_error_ms: Option<u64>,
     snapshot_every: Option<u64>,
+    disk_reserve_mib: Option<u64>,
+    memory_budget_mib: Option<u64>,
     log_level: Option<String>,
 }
 
@@ -98,6 +111,8 @@ pub(crate) struct Settings {
     pub insecure: Setting<bool>,
     pub max_clock_error_ms: Setting<u64>,
     pub snapshot_every: Setting<u64>,
+    pub disk_reserve_mib: Setting<u64>,
+    pub memory_budget_mib: Setting<u64>,
     pub log_level: Setting<String>,
 }
 
@@ -136,6 +151,18 @@ impl Settings {
                 limit::CLOCK_ERROR_MS,
             )?,
             snapshot_every: pick("snapshot-every", flags.snapshot_every, file.snapshot_every, SNAPSHOT_EVERY)?,
+            disk_reserve_mib: pick(
+                "disk-reserve-mib",
+                flags.disk_reserve_mib,
+                file.disk_reserve_mib,
+                DISK_RESERVE_MIB,
+            )?,
+            memory_budget_mib: pick(
+                "memory-budget-mib",
+                flags.memory_budget_mib,
+                file.memory_budget_mib,
+                MEMORY_BUDGET_MIB,
+            )?,
             log_level: pick("log-level", flags.log_level, file.log_level, "info".to_owned())?,
         })
     }
@@ -158,6 +185,8 @@ impl Settings {
             ("insecure", self.insecure.value.to_string(), self.insecure.source),
             ("max-clock-error-ms", self.max_clock_error_ms.value.to_string(), self.max_clock_error_ms.source),
             ("snapshot-every", self.snapshot_every.value.to_string(), self.snapshot_every.source),
+            ("disk-reserve-mib", self.disk_reserve_mib.value.to_string(), self.disk_reserve_mib.source),
+            ("memory-budget-mib", self.memory_budget_mib.value.to_string(), self.memory_budget_mib.source),
             ("log-level", self.log_level.value.clone(), self.log_level.source),
         ]
     }

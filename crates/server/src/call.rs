@@ -16,6 +16,11 @@ use crate::identity;
 /// The longest deadline that is honoured.
 const DEADLINE_MAX: Duration = Duration::from_mins(5);
 
+/// Which share of a call's time is left for the answer to reach the caller, up to [`ANSWER_TIME_MAX`].
+const ANSWER_SHARE: u32 = 10;
+/// The most that is left for it.
+const ANSWER_TIME_MAX: Duration = Duration::from_millis(100);
+
 /// A call, taken apart.
 pub(crate) struct Call<T> {
     pub(crate) node: Arc<Node>,
@@ -29,7 +34,8 @@ impl<T> Call<T> {
     pub(crate) fn new(node: &Arc<Node>, request: Request<T>) -> Result<Self, Status> {
         let actor = identity::actor(request.metadata())?;
         let timeout = timeout(request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok()));
-        Ok(Self { node: Arc::clone(node), actor, deadline: Instant::now() + timeout, message: request.into_inner() })
+        let deadline = Instant::now() + working_time(timeout);
+        Ok(Self { node: Arc::clone(node), actor, deadline, message: request.into_inner() })
     }
 
     /// Waits for a version that is as fresh as the caller asked for.
@@ -41,6 +47,16 @@ impl<T> Call<T> {
             wire::Freshness::MinimizeLatency => Freshness::MinimizeLatency,
         };
         self.node.view(freshness, self.deadline).await.map_err(|error| error::view(&error))
+    }
+
+    /// Waits for a version for a list or a single record. Those are read from the newest rows, so no past revision can be
+    /// asked for.
+    pub(crate) async fn served_newest(&self, consistency: Option<&v1::Consistency>) -> Result<Served, Status> {
+        if let Ok(wire::Freshness::Exactly(_)) = wire::freshness(consistency) {
+            let problem = "lists and records are answered from the newest state: leave it out, or ask for a check";
+            return Err(error::invalid("consistency.at_exact", problem));
+        }
+        self.served(consistency).await
     }
 
     /// Carries out a write for the caller.
@@ -100,6 +116,12 @@ fn precondition_of(precondition: &v1::Precondition) -> Result<Precondition, Fiel
     }
 }
 
+/// How long the node may work on a call. An error that came at the caller's deadline would never be read, and the caller
+/// would be left to guess whether the node is gone or cannot prove that it is fresh.
+fn working_time(timeout: Duration) -> Duration {
+    timeout - (timeout / ANSWER_SHARE).min(ANSWER_TIME_MAX)
+}
+
 /// The value of a `grpc-timeout` header: up to eight digits and a unit.
 fn timeout(header: Option<&str>) -> Duration {
     let default = Duration::from_millis(limit::CHECK_DEADLINE_MS);
@@ -132,6 +154,12 @@ mod tests {
             (Some("nonsense"), Duration::from_secs(5)),
         ] {
             assert_eq!(timeout(header), expected, "{header:?}");
+        }
+    }
+    #[test]
+    fn an_error_has_time_to_reach_the_caller() {
+        for (timeout_ms, expected_ms) in [(0, 0), (100, 90), (1_000, 900), (5_000, 4_900), (60_000, 59_900)] {
+            assert_eq!(working_time(Duration::from_millis(timeout_ms)), Duration::from_millis(expected_ms));
         }
     }
 }

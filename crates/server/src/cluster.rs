@@ -140,5 +140,7 @@ fn member(member: &MemberStatus) -> v1::Node {
         visible: member.visible.unwrap_or(0),
         version: member.version.clone().unwrap_or_default(),
         reachable: member.version.is_some(),
+        disk_free_bytes: member.disk_free_bytes.unwrap_or(0),
+        alarms: member.alarms.iter().map(ToString::to_string).collect(),
     }
 }

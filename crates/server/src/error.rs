@@ -49,6 +49,8 @@ pub(crate) fn write(error: &WriteError) -> Status {
     let message = error.to_string();
     match error {
         WriteError::Refused { refusal, .. } => refused(refusal),
+        WriteError::LowDisk(_) => status(Code::ResourceExhausted, "DISK_RESERVE", message),
+        WriteError::ClockDeviates(_) => status(Code::Unavailable, "CLOCK_DEVIATES", message),
         WriteError::NoLeader => status(Code::Unavailable, "NO_LEADER", message),
         WriteError::Unknown(_) => status(Code::Unavailable, "OUTCOME_UNKNOWN", message),
         WriteError::Failed(_) => status(Code::Unavailable, "NODE_FAILED", message),
@@ -91,6 +93,7 @@ pub(crate) fn check(error: &CheckError) -> Status {
 pub(crate) fn administer(error: &AdministerError) -> Status {
     let message = error.to_string();
     match error {
+        AdministerError::NotInitialised => status(Code::Unavailable, "NOT_INITIALISED", message),
         AdministerError::Initialised => status(Code::AlreadyExists, "ALREADY_INITIALISED", message),
         AdministerError::Refused(_) => status(Code::FailedPrecondition, "CLUSTER_CHANGE_REFUSED", message),
         AdministerError::NoLeader => status(Code::Unavailable, "NO_LEADER", message),

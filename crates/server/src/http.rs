@@ -47,6 +47,9 @@ async fn show_metrics(State(watched): State<Watched>) -> String {
     gauge("portcullis_raft_is_leader", u64::from(status.leads));
     gauge("portcullis_raft_last_log_index", status.last_log.unwrap_or(0));
     gauge("portcullis_applied_revision", status.applied.unwrap_or(0));
+    gauge("portcullis_disk_free_bytes", watched.node.disk_free_bytes().unwrap_or(0));
+    gauge("portcullis_resident_bytes", watched.node.resident_bytes());
+    gauge("portcullis_alarms", watched.node.alarms().len() as u64);
     gauge("portcullis_visible_revision", watched.node.visible().0);
     watched.metrics.render()
 }

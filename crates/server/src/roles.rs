@@ -39,7 +39,7 @@ impl Roles for Service {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
         let id: RoleId = wire::field("id", &call.message.id).map_err(error::field)?;
-        let served = call.served(call.message.consistency.as_ref()).await?;
+        let served = call.served_newest(call.message.consistency.as_ref()).await?;
         let read = call.node.role(&served, &tenant, &id).map_err(|error| error::store(&error))?;
         let role = read.found.ok_or_else(|| {
             error::not_found("ROLE_NOT_FOUND", format!("role `{id}` does not exist: see `role list`"))
@@ -56,7 +56,7 @@ impl Roles for Service {
         let message = &call.message;
         let tenant = wire::tenant(&message.tenant).map_err(error::field)?;
         let (most, after) = wire::page(message.page_size, &message.page_token).map_err(error::field)?;
-        let served = call.served(message.consistency.as_ref()).await?;
+        let served = call.served_newest(message.consistency.as_ref()).await?;
         let read = call.node.roles(&served, &tenant, after.as_deref(), most).map_err(|error| error::store(&error))?;
         Ok(Response::new(v1::ListRolesResponse {
             roles: read.found.items.iter().map(wire::wire_role).collect(),

@@ -81,7 +81,7 @@ fn describe(status: &v1::StatusResponse) -> String {
     let cluster = if status.cluster_id.is_empty() { "not initialised" } else { &status.cluster_id };
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["ID", "REGION", "ROLE", "CLIENT", "LAST LOG", "APPLIED", "BEHIND", "VERSION"]);
+    table.set_header(["ID", "REGION", "ROLE", "CLIENT", "LAST LOG", "APPLIED", "BEHIND", "DISK FREE", "VERSION"]);
     let newest = status.nodes.iter().map(|node| node.applied).max().unwrap_or(0);
     for node in &status.nodes {
         let known = |value: u64| if node.reachable { value.to_string() } else { "-".to_owned() };
@@ -93,13 +93,22 @@ fn describe(status: &v1::StatusResponse) -> String {
             node.last_log.to_string(),
             known(node.applied),
             known(newest.saturating_sub(node.applied)),
+            if node.disk_free_bytes > 0 { gibibytes(node.disk_free_bytes) } else { "-".to_owned() },
             if node.reachable { node.version.clone() } else { "unreachable".to_owned() },
         ]);
     }
+    let alarms = status.nodes.iter().flat_map(|node| node.alarms.iter().map(move |alarm| (node.id, alarm)));
+    let alarms: Vec<String> = alarms.map(|(id, alarm)| format!("\nALARM at node {id}: {alarm}")).collect();
     format!(
-        "cluster {cluster}, leader {leader}, term {}, as node {} sees it\n{}",
+        "cluster {cluster}, leader {leader}, term {}, as node {} sees it\n{}{}",
         status.term,
         status.answered_by,
-        table.trim_fmt()
+        table.trim_fmt(),
+        alarms.concat()
     )
+}
+
+fn gibibytes(bytes: u64) -> String {
+    let tenths = bytes / (1_024 * 1_024 * 1_024 / 10);
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
 }

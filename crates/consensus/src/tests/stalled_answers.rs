@@ -1,0 +1,82 @@
+//! The execution in which openraft's own read index serves a stale read, against our Confirm rounds.
+//!
+//! Nodes 2 and 3 acknowledge an entry A of leader 1, and the answers stall. 1 is cut off; 2 is elected and acknowledges a
+//! newer write. A read starts at 1. Then the old answers arrive, so 1 commits A. An answer that was given before the read
+//! began must not count as proof that 1 still led when it began, so 1 has to refuse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_machine::Command;
+use portcullis_machine::command::CreateTenant;
+use tokio::time::Instant;
+
+use super::wires::{Cluster, PATIENCE, envelope};
+use crate::ReadError;
+
+fn tenant(id: &str) -> Command {
+    Command::CreateTenant(CreateTenant { id: id.parse().unwrap() })
+}
+
+/// Until when a read may try that is expected to fail.
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(2)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_from_before_a_read_prove_nothing() {
+    let cluster = Cluster::start().await;
+    let (wires, old) = (Arc::clone(&cluster.wires), Arc::clone(&cluster.nodes[&1]));
+    old.wait_fresh(Instant::now() + PATIENCE).await.unwrap();
+    let before = old.status().last_log.unwrap();
+
+    wires.stall(1, 2);
+    wires.stall(1, 3);
+    let a = tokio::spawn({
+        let old = Arc::clone(&old);
+        async move { old.propose(&envelope(tenant("a"))).await }
+    });
+    for id in [2, 3] {
+        let follower = Arc::clone(&cluster.nodes[&id]);
+        until("the followers have A", || follower.status().last_log > Some(before)).await;
+    }
+    wires.part(1, 2);
+    wires.part(1, 3);
+    let b = cluster.write(2, tenant("b")).await;
+
+    // The read begins here, after the newer write was acknowledged.
+    let read = tokio::spawn({
+        let old = Arc::clone(&old);
+        async move { old.wait_fresh(soon()).await }
+    });
+    wires.release();
+    let refused = read.await.unwrap();
+    assert!(matches!(refused, Err(ReadError::DeadlineExceeded(_))), "the old leader served a read: {refused:?}");
+    a.abort();
+
+    // Whoever is with the majority serves it, and has seen the write.
+    let new = &cluster.nodes[&3];
+    new.wait_fresh(Instant::now() + PATIENCE).await.unwrap();
+    assert!(new.status().applied >= Some(b));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_cut_off_refuses_within_the_deadline() {
+    let cluster = Cluster::start().await;
+    cluster.nodes[&3].wait_fresh(Instant::now() + PATIENCE).await.unwrap();
+    cluster.wires.part(1, 3);
+    cluster.wires.part(2, 3);
+    let deadline = soon();
+    assert!(matches!(cluster.nodes[&3].wait_fresh(deadline).await, Err(ReadError::DeadlineExceeded(_))));
+    assert!(Instant::now() < deadline + Duration::from_secs(2), "the deadline was not kept");
+    cluster.nodes[&2].wait_fresh(Instant::now() + PATIENCE).await.unwrap();
+}
+
+/// Looks again and again, at most until patience ends.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
+        tokio::task::yield_now().await;
+    }
+}

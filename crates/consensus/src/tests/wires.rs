@@ -1,0 +1,173 @@
+//! Nodes in one process, joined by wires that a test can cut, and whose answers it can hold back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use portcullis_machine::command::Initialise;
+use portcullis_machine::{Command, Envelope, Stamp};
+use portcullis_model::{Actor, ClusterId, NodeId, TenantId, Verified};
+use portcullis_storage::codec;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::suite::open;
+use crate::clock::SystemClock;
+use crate::peer::Request;
+use crate::{Application, Group, Options, Parts, Peer, Timing, Transport, TransportError};
+
+/// How long a test waits for what has to happen.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What became of the wires, from sender to receiver.
+#[derive(Clone, Debug, Default)]
+struct Faults {
+    /// Nothing passes.
+    cut: BTreeSet<(u64, u64)>,
+    /// The receiver acts, and its answers to entries wait.
+    stalled: BTreeSet<(u64, u64)>,
+}
+
+/// All wires of a cluster.
+pub(super) struct Wires {
+    groups: Mutex<BTreeMap<u64, Weak<Group>>>,
+    faults: watch::Sender<Faults>,
+}
+
+impl Wires {
+    pub(super) fn cut(&self, from: u64, to: u64) {
+        self.faults.send_modify(|faults| drop(faults.cut.insert((from, to))));
+    }
+
+    /// Cuts a node off from another, both ways.
+    pub(super) fn part(&self, one: u64, other: u64) {
+        self.cut(one, other);
+        self.cut(other, one);
+    }
+
+    pub(super) fn stall(&self, from: u64, to: u64) {
+        self.faults.send_modify(|faults| drop(faults.stalled.insert((from, to))));
+    }
+
+    /// Lets the answers go that were held back; the wires stay cut where they are.
+    pub(super) fn release(&self) {
+        self.faults.send_modify(|faults| faults.stalled.clear());
+    }
+}
+
+/// One node's end of the wires.
+struct End {
+    me: u64,
+    wires: Arc<Wires>,
+}
+
+impl Transport for End {
+    fn call(
+        &self,
+        to: NodeId,
+        address: &str,
+        message: Vec<u8>,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, TransportError>> {
+        let (wires, me, address) = (Arc::clone(&self.wires), self.me, address.to_owned());
+        let carried = async move {
+            let unreachable =
+                |why: &str| TransportError::Unreachable { to, address: address.clone(), why: why.to_owned() };
+            if wires.faults.borrow().cut.contains(&(me, to.0)) {
+                return Err(unreachable("the wire is cut"));
+            }
+            let group = wires.groups.lock().unwrap().get(&to.0).and_then(Weak::upgrade);
+            let group = group.ok_or_else(|| unreachable("there is no such node"))?;
+            let nothing: Application = Arc::new(|_, _| futures::future::ready(Vec::new()).boxed());
+            let answer = group.answer(NodeId(me), &message, &nothing).await;
+            let answer = answer.map_err(|error| TransportError::Refused { to, why: error.to_string() })?;
+            // An answer that was on its way when the wire was cut still arrives, once it is let go.
+            if matches!(codec::decode(&message), Ok(Request::Append(_))) {
+                let mut faults = wires.faults.subscribe();
+                let _ = faults.wait_for(|faults| !faults.stalled.contains(&(me, to.0))).await;
+            }
+            Ok(answer)
+        };
+        async move {
+            // Answers that are held back wait beyond their time on purpose, so time is not kept here.
+            let _ = timeout;
+            carried.await
+        }
+        .boxed()
+    }
+}
+
+/// A cluster of three voters in one process.
+pub(super) struct Cluster {
+    pub(super) wires: Arc<Wires>,
+    pub(super) nodes: BTreeMap<u64, Arc<Group>>,
+    _folders: Vec<TempDir>,
+}
+
+impl Cluster {
+    /// Starts three voters, the first of which leads.
+    pub(super) async fn start() -> Self {
+        let (faults, _) = watch::channel(Faults::default());
+        let wires = Arc::new(Wires { groups: Mutex::new(BTreeMap::new()), faults });
+        let (mut nodes, mut folders) = (BTreeMap::new(), Vec::new());
+        for me in 1..=3 {
+            let folder = tempfile::tempdir().unwrap();
+            let (log, store) = open(folder.path(), me);
+            let transport: Arc<dyn Transport> = Arc::new(End { me, wires: Arc::clone(&wires) });
+            let parts = Parts { log, store, transport, clock: Arc::new(SystemClock) };
+            let options = Options { me: NodeId(me), timing: Timing::LAN, snapshot_every: 1_000 };
+            let group = Group::start(options, parts).await.unwrap();
+            wires.groups.lock().unwrap().insert(me, Arc::downgrade(&group));
+            nodes.insert(me, group);
+            folders.push(folder);
+        }
+        let cluster = Self { wires, nodes, _folders: folders };
+        cluster.nodes[&1].initialise(peer(1)).await.unwrap();
+        cluster.write(1, initialise()).await;
+        for id in [2, 3] {
+            cluster.nodes[&1].add_learner(NodeId(id), peer(id)).await.unwrap();
+            cluster.nodes[&1].promote(NodeId(id)).await.unwrap();
+        }
+        cluster
+    }
+
+    /// Writes at a node, which has to lead sooner or later, and returns where.
+    pub(super) async fn write(&self, node: u64, command: Command) -> u64 {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.nodes[&node].propose(&envelope(command.clone())).await {
+                Ok(reply) => {
+                    reply.result.unwrap();
+                    return reply.revision.0;
+                }
+                Err(error) => assert!(Instant::now() < until, "node {node} does not take a write: {error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn peer(id: u64) -> Peer {
+    Peer { peer: format!("node-{id}"), client: String::new(), region: None }
+}
+
+pub(super) fn initialise() -> Command {
+    Command::Initialise(Initialise { cluster: ClusterId([7; 16]), node: NodeId(1) })
+}
+
+pub(super) fn envelope(command: Command) -> Envelope {
+    Envelope {
+        version: 1,
+        tenant: TenantId::system(),
+        actor: Actor { caller: "user:test".parse().unwrap(), on_behalf_of: None, verified: Verified::Internal },
+        reason: None,
+        idempotency: None,
+        preconditions: Vec::new(),
+        stamp: Stamp { reading_ms: 1_000, error_ms: 0 },
+        salt: [0; 16],
+        command,
+    }
+}

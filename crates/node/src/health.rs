@@ -1,0 +1,232 @@
+//! What a node watches around itself: its disk, its memory, and how its clock agrees with those of others.
+//!
+//! A disk that is nearly full refuses what adds, so that revocations still succeed: some space is kept in reserve for
+//! them. One member whose disk is low is enough, because every entry is written by every member. A leader whose wall
+//! clock is far from those of most voters neither stamps nor expires: it hands leadership to one of them.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use futures::future::join_all;
+use nix::sys::statvfs::statvfs;
+use portcullis_consensus::{NodeRole, NodeStatus};
+use portcullis_model::NodeId;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::internal::About;
+use crate::node::Node;
+
+/// How often a node looks around.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How far the leader's wall clock may be from those of most voters, in milliseconds.
+const DEVIATION_MS_MAX: u64 = 2_000;
+/// How long a leader whose clock is wrong tries to hand over before it looks around again.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Something that an operator should see to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Alarm {
+    /// The disk is nearly full.
+    #[error("DISK_RESERVE: {free_bytes} bytes are free on the disk, and {reserve_bytes} are kept in reserve")]
+    DiskReserve {
+        /// What is free.
+        free_bytes: u64,
+        /// What is kept for revocations.
+        reserve_bytes: u64,
+    },
+    /// What checks read takes much memory.
+    #[error("MEMORY_BUDGET: what checks read takes about {used_bytes} bytes, and the budget is {budget_bytes}")]
+    MemoryBudget {
+        /// What it takes, as an estimate.
+        used_bytes: u64,
+        /// The budget.
+        budget_bytes: u64,
+    },
+    /// The wall clock disagrees with those of most voters.
+    #[error("CLOCK_DEVIATES: the clock is {by_ms} ms off those of most voters")]
+    ClockDeviates {
+        /// By how much, at the least; negative is behind.
+        by_ms: i64,
+    },
+}
+
+/// A member whose disk is nearly full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LowDisk {
+    /// Who.
+    pub node: NodeId,
+    /// What is free, in bytes.
+    pub free_bytes: u64,
+    /// What it keeps in reserve, in bytes.
+    pub reserve_bytes: u64,
+}
+
+/// What was seen last.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    free_bytes: Option<u64>,
+    /// A member whose disk is low, where this node leads.
+    low_disk: Option<LowDisk>,
+    /// By how much the clock is off, where this node leads.
+    deviation_ms: Option<i64>,
+}
+
+impl Health {
+    fn seen(&self) -> Seen {
+        *self.seen.lock().expect("INVARIANT: nothing panics while holding what was seen")
+    }
+
+    fn see(&self, seen: Seen) {
+        *self.seen.lock().expect("INVARIANT: nothing panics while holding what was seen") = seen;
+    }
+}
+
+impl Node {
+    /// What is free on the disk of the data folder, in bytes; `None` until it was looked at.
+    pub fn disk_free_bytes(&self) -> Option<u64> {
+        self.health.seen().free_bytes
+    }
+
+    /// About how many bytes of memory what checks read takes.
+    pub fn resident_bytes(&self) -> u64 {
+        self.reader.view().resident.bytes_estimate()
+    }
+
+    /// What an operator should see to on this node.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let (seen, reserve_bytes) = (self.health.seen(), self.config.disk_reserve_bytes);
+        let disk = seen.free_bytes.filter(|free| *free < reserve_bytes);
+        let (used_bytes, budget_bytes) = (self.resident_bytes(), self.config.memory_budget_bytes);
+        [
+            disk.map(|free_bytes| Alarm::DiskReserve { free_bytes, reserve_bytes }),
+            (used_bytes > budget_bytes).then_some(Alarm::MemoryBudget { used_bytes, budget_bytes }),
+            seen.deviation_ms.map(|by_ms| Alarm::ClockDeviates { by_ms }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// A member whose disk is low, as far as this leader knows.
+    pub(crate) fn low_disk(&self) -> Option<LowDisk> {
+        self.health.seen().low_disk
+    }
+
+    /// By how much this leader's clock is off those of most voters, in milliseconds, if it is too much.
+    pub(crate) fn clock_deviation_ms(&self) -> Option<i64> {
+        self.health.seen().deviation_ms
+    }
+}
+
+/// Looks around now and then. Ends when the node is dropped.
+pub(crate) async fn look_around(node: Weak<Node>) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let Some(node) = node.upgrade() else { return };
+        let seen = look(&node).await;
+        node.health.see(seen);
+        if let Some(by_ms) = seen.deviation_ms {
+            tracing::error!(by_ms, "the clock of this leader is wrong; it hands over leadership");
+            hand_over(&node).await;
+        }
+    }
+}
+
+async fn look(node: &Arc<Node>) -> Seen {
+    let free_bytes = free_bytes(&node.config.data_dir);
+    let status = node.group_status();
+    if !status.leads {
+        return Seen { free_bytes, ..Seen::default() };
+    }
+    let others = status.nodes.iter().filter(|member| member.id != node.id());
+    let heard = join_all(others.map(|member| hear(node, member))).await;
+    let own = free_bytes.map(|free_bytes| LowDisk {
+        node: node.id(),
+        free_bytes,
+        reserve_bytes: node.config.disk_reserve_bytes,
+    });
+    let disks = heard.iter().filter_map(|heard| heard.disk).chain(own);
+    let voters = status.nodes.iter().filter(|member| member.role != NodeRole::Learner).count();
+    let ahead_ms: Vec<i64> = heard.iter().filter_map(|heard| heard.ahead_ms).collect();
+    Seen {
+        free_bytes,
+        low_disk: disks.filter(|disk| disk.free_bytes < disk.reserve_bytes).min_by_key(|disk| disk.free_bytes),
+        deviation_ms: deviation(voters, &ahead_ms),
+    }
+}
+
+/// What a member has said.
+struct Heard {
+    disk: Option<LowDisk>,
+    /// By how much this node's clock is ahead of the member's, if that votes.
+    ahead_ms: Option<i64>,
+}
+
+async fn hear(node: &Arc<Node>, member: &NodeStatus) -> Heard {
+    let asked = node.clock.wall();
+    let about = node.ask_about(member).await;
+    let answered = node.clock.wall();
+    let votes = member.role != NodeRole::Learner;
+    let ahead = |about: &About| {
+        // The member read its clock at some moment in between; only what is certain counts.
+        if about.wall_ms < asked.0 { asked.0 - about.wall_ms } else { (answered.0 - about.wall_ms).min(0) }
+    };
+    Heard {
+        disk: about.as_ref().and_then(|about| {
+            let (free_bytes, reserve_bytes) = (about.disk_free_bytes?, about.disk_reserve_bytes);
+            Some(LowDisk { node: member.id, free_bytes, reserve_bytes })
+        }),
+        ahead_ms: about.as_ref().filter(|_| votes).map(ahead),
+    }
+}
+
+/// By how much a leader's clock is off, if more than half of the voters agree that it is off too much in one direction.
+fn deviation(voters: usize, ahead_ms: &[i64]) -> Option<i64> {
+    let far = |ahead: &&i64| ahead.unsigned_abs() > DEVIATION_MS_MAX;
+    let (ahead, behind): (Vec<i64>, Vec<i64>) = ahead_ms.iter().filter(far).partition(|ahead| **ahead > 0);
+    [ahead, behind]
+        .into_iter()
+        .filter(|agreed| agreed.len() * 2 > voters)
+        .find_map(|agreed| agreed.into_iter().min_by_key(|ahead| ahead.unsigned_abs()))
+}
+
+async fn hand_over(node: &Arc<Node>) {
+    if let Err(error) = node.transfer_leader(None, Instant::now() + HAND_OVER_TIMEOUT).await {
+        tracing::warn!(%error, "leadership was not handed over");
+    }
+}
+
+fn free_bytes(path: &Path) -> Option<u64> {
+    match statvfs(path) {
+        Ok(disk) => Some(disk.blocks_available().saturating_mul(disk.fragment_size())),
+        Err(error) => {
+            tracing::warn!(%error, folder = %path.display(), "how full the disk is cannot be seen");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_wrong_when_most_voters_say_so() {
+        assert_eq!(deviation(3, &[2_500, 3_000]), Some(2_500));
+        assert_eq!(deviation(3, &[-2_500, -3_000]), Some(-2_500));
+        assert_eq!(deviation(3, &[2_500]), None);
+        assert_eq!(deviation(3, &[2_500, -3_000]), None);
+        assert_eq!(deviation(3, &[1_999, 3_000]), None);
+        assert_eq!(deviation(5, &[2_500, 3_000, 0, 2_001]), Some(2_001));
+        assert_eq!(deviation(1, &[]), None);
+    }
+}
