@@ -97,7 +97,10 @@ fn decide<S: State>(
 ) -> Result<(Outcome, Vec<Effect>), Stop> {
     let Envelope { tenant, actor, reason, command, .. } = envelope;
     if !command.creates_its_tenant() && state.tenant(tenant)?.is_none() {
-        return Err(Stop::Refused(Refusal::TenantMissing(tenant.clone())));
+        return Err(Stop::Refused(match state.cluster()? {
+            Some(_) => Refusal::TenantMissing(tenant.clone()),
+            None => Refusal::NotInitialised,
+        }));
     }
     for precondition in &envelope.preconditions {
         precondition.check(state, tenant)?;
@@ -144,7 +147,7 @@ fn is_outdated(old: &Remembered, clock: Clock) -> bool {
 
 /// Forgets what is too old or too much, oldest first.
 fn forget<S: State>(state: &S, tenant: &TenantId, clock: Clock) -> Read<Vec<Effect>> {
-    let too_many = state.remembered_count(tenant)?.saturating_sub(limit::IDEMPOTENCY_KEYS_MAX);
+    let too_many = (state.remembered_count(tenant)? + 1).saturating_sub(limit::IDEMPOTENCY_KEYS_MAX);
     let oldest = state.oldest_remembered(tenant, FORGET_MAX)?;
     let outdated = oldest
         .into_iter()

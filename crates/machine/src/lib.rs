@@ -19,6 +19,7 @@ pub mod memory;
 mod outcome;
 mod precondition;
 mod refusal;
+pub mod script;
 mod state;
 
 pub use apply::{Applied, Fault, apply};

@@ -43,6 +43,7 @@ impl Precondition {
             Some(None) if !exists => return Ok(()),
             Some(None) => Expected::Missing,
             Some(Some(revision)) if actual == Some(revision) => return Ok(()),
+            Some(Some(_)) if exists && actual.is_none() => Expected::Unversioned,
             Some(Some(expected)) => Expected::At { expected, actual },
         };
         Err(Stop::Refused(target.refusal(expected)))

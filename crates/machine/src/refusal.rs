@@ -158,6 +158,8 @@ pub enum Expected {
         /// The revision at which it was last changed, if it exists.
         actual: Option<Revision>,
     },
+    /// That it was last changed at a revision, though things of its kind have none.
+    Unversioned,
 }
 
 /// What a caller can do about a refusal, in the standard terms.
@@ -252,6 +254,7 @@ impl std::fmt::Display for Expected {
                 write!(f, "was last changed at revision {actual}, not {expected}: read it again and decide anew")
             }
             Self::At { expected, actual: None } => write!(f, "does not exist, let alone at revision {expected}"),
+            Self::Unversioned => f.write_str("has no revision: require that it exists, or that none does"),
         }
     }
 }

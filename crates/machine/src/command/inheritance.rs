@@ -1,6 +1,6 @@
 //! What holds of the roles that a role names: not too many, they exist, and no role inherits itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_model::{PermissionPattern, RoleId, limit};
 
@@ -24,36 +24,43 @@ pub(super) fn check<S: State>(
         .into());
     }
     let mut path = vec![role.clone()];
-    let mut finished = BTreeSet::new();
+    let mut finished = BTreeMap::new();
     for parent in inherits {
         descend(context, role, parent, &mut path, &mut finished)?;
     }
     Ok(())
 }
 
-/// Walks all roles that `parent` inherits. `path` is how it was reached; `finished` holds roles that lead nowhere new.
+/// Walks all roles that `parent` inherits, and returns how many follow each other on the longest way down from it,
+/// itself included. `path` is how it was reached; `finished` holds the roles that were walked before. They lead
+/// nowhere new, but this time the way to them may be longer.
 fn descend<S: State>(
     context: &Context<'_, S>,
     role: &RoleId,
     parent: &RoleId,
     path: &mut Vec<RoleId>,
-    finished: &mut BTreeSet<RoleId>,
-) -> Result<(), Stop> {
+    finished: &mut BTreeMap<RoleId, usize>,
+) -> Result<usize, Stop> {
     path.push(parent.clone());
     if parent == role {
         return Err(Refusal::InheritanceCycle(path.clone()).into());
     }
-    if path.len() > limit::DEPTH_MAX as usize {
+    let walked = finished.get(parent).copied();
+    if path.len() - 1 + walked.unwrap_or(1) > limit::DEPTH_MAX as usize {
         return Err(Refusal::InheritanceTooDeep { role: role.clone(), most: limit::DEPTH_MAX }.into());
     }
-    if !finished.contains(parent) {
+    let length = if let Some(length) = walked {
+        length
+    } else {
         let inherited = context.state.role(context.tenant, parent)?;
         let inherited = inherited.ok_or_else(|| Refusal::RoleMissing(parent.clone()))?;
+        let mut longest = 0;
         for next in &inherited.inherits {
-            descend(context, role, next, path, finished)?;
+            longest = longest.max(descend(context, role, next, path, finished)?);
         }
-        finished.insert(parent.clone());
-    }
+        finished.insert(parent.clone(), 1 + longest);
+        1 + longest
+    };
     path.pop();
-    Ok(())
+    Ok(length)
 }
