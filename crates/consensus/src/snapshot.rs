@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::convert::{self, ConvertError, log_id, vote, wire_vote};
 use crate::group::AnswerError;
+use crate::log_store::loaded_id;
 use crate::network::Connection;
 use crate::peer::{Position, Request, Response, SnapshotAnswer, SnapshotPart, WireMembership, WireVote};
 use crate::transport::TransportError;
@@ -35,8 +36,7 @@ pub(crate) enum SnapshotData {
 /// What openraft wants to know of a snapshot.
 pub(crate) fn meta(header: &Header) -> Result<SnapshotMeta, ConvertError> {
     let last_membership = header.membership.as_deref().map(stored_membership).transpose()?.unwrap_or_default();
-    let Header { term, index, .. } = *header;
-    Ok(SnapshotMeta { last_log_id: Some(log_id(Position { term, index })), last_membership })
+    Ok(SnapshotMeta { last_log_id: header.applied().map(loaded_id), last_membership })
 }
 
 /// The membership in the form that the store keeps.

@@ -62,8 +62,8 @@ impl Window {
 }
 
 impl Timestamp {
-    /// The latest that can be written as RFC 3339, the end of year 9999 less a day; arithmetic stops there.
-    pub const MAX: Self = Self(253_402_214_400_000);
+    /// The latest that can be written as RFC 3339 in every zone, near the end of year 9999; arithmetic stops there.
+    pub const MAX: Self = Self(253_402_207_200_000);
 
     /// This time and `ms` milliseconds, at most [`Timestamp::MAX`].
     pub fn plus_ms(self, ms: u64) -> Self {
@@ -115,6 +115,11 @@ mod tests {
         for bad in ["", "tomorrow", "2026-12-01", "2026-12-01T09:00:00"] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_latest_time_can_be_written() {
+        assert_eq!(Timestamp(0).plus_ms(u64::MAX).to_string(), "9999-12-30T22:00:00Z");
     }
 
     #[test]

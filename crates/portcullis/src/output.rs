@@ -2,8 +2,7 @@
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use portcullis_wire::json::to_json;
-use prost::{Message, Name};
+use portcullis_wire::json::{Document, to_json};
 
 use crate::args::Output;
 
@@ -13,7 +12,7 @@ pub(crate) const FAILED: u8 = 2;
 pub(crate) const DENIED: u8 = 1;
 
 /// Prints one message: as JSON, or as the lines that `people` makes of it.
-pub(crate) fn one<M: Message + Name>(output: Output, message: &M, people: impl FnOnce(&M) -> String) {
+pub(crate) fn one<M: Document>(output: Output, message: &M, people: impl FnOnce(&M) -> String) {
     match output {
         Output::Json => println!("{}", to_json(message)),
         Output::Table => println!("{}", people(message)),
@@ -21,7 +20,7 @@ pub(crate) fn one<M: Message + Name>(output: Output, message: &M, people: impl F
 }
 
 /// Prints a list: a JSON document a line, or a table.
-pub(crate) fn many<M: Message + Name>(
+pub(crate) fn many<M: Document>(
     output: Output,
     messages: &[M],
     header: &[&str],

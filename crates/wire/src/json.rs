@@ -11,8 +11,13 @@ use crate::DESCRIPTORS;
 static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("INVARIANT: the build wrote these descriptors"));
 
+/// Whatever has a name in the descriptors, and so can be written as JSON.
+pub trait Document: Message + Name {}
+
+impl<M: Message + Name> Document for M {}
+
 /// A message as JSON, fields with their default value included, so that scripts find every name.
-pub fn to_json<M: Message + Name>(message: &M) -> Value {
+pub fn to_json<M: Document>(message: &M) -> Value {
     let name = M::full_name();
     let descriptor = POOL.get_message_by_name(&name).expect("INVARIANT: every message is in the descriptors");
     let mut dynamic = DynamicMessage::new(descriptor);

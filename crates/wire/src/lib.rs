@@ -10,6 +10,7 @@ mod to_model;
 
 pub use error::{Domain, FieldError};
 pub use from_model::*;
+pub use prost_types::{Duration, Timestamp};
 pub use to_model::*;
 
 /// The public interface.

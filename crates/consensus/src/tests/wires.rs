@@ -39,7 +39,7 @@ pub(super) struct Wires {
 
 impl Wires {
     pub(super) fn cut(&self, from: u64, to: u64) {
-        self.faults.send_modify(|faults| drop(faults.cut.insert((from, to))));
+        self.faults.send_modify(|faults| faults.cut.extend([(from, to)]));
     }
 
     /// Cuts a node off from another, both ways.
@@ -49,7 +49,7 @@ impl Wires {
     }
 
     pub(super) fn stall(&self, from: u64, to: u64) {
-        self.faults.send_modify(|faults| drop(faults.stalled.insert((from, to))));
+        self.faults.send_modify(|faults| faults.stalled.extend([(from, to)]));
     }
 
     /// Lets the answers go that were held back; the wires stay cut where they are.
@@ -85,7 +85,7 @@ impl Transport for End {
             let answer = group.answer(NodeId(me), &message, &nothing).await;
             let answer = answer.map_err(|error| TransportError::Refused { to, why: error.to_string() })?;
             // An answer that was on its way when the wire was cut still arrives, once it is let go.
-            if matches!(codec::decode(&message), Ok(Request::Append(_))) {
+            if matches!(codec::decode(&message), Ok(Request::Append(append)) if !append.entries.is_empty()) {
                 let mut faults = wires.faults.subscribe();
                 let _ = faults.wait_for(|faults| !faults.stalled.contains(&(me, to.0))).await;
             }

@@ -50,7 +50,7 @@ pub(crate) async fn lookup(client: &Client, output: Output, lookup: Lookup) -> a
     output::one(output, &answer, |answer| {
         let mut names = answer.permissions.clone();
         names.extend(answer.all.then(|| "*".to_owned()));
-        names.join("\n")
+        if names.is_empty() { "nothing".to_owned() } else { names.join("\n") }
     });
     Ok(())
 }

@@ -128,14 +128,14 @@ fn filter(subject: Option<&Subject>, role: Option<&RoleId>, scope: Option<&Objec
     }
 }
 
-fn wire_duration(duration: Duration) -> anyhow::Result<prost_types::Duration> {
-    Ok(prost_types::Duration {
+fn wire_duration(duration: Duration) -> anyhow::Result<portcullis_wire::Duration> {
+    Ok(portcullis_wire::Duration {
         seconds: i64::try_from(duration.as_secs())?,
         nanos: i32::try_from(duration.subsec_nanos())?,
     })
 }
 
-fn time(time: &prost_types::Timestamp) -> String {
+fn time(time: &portcullis_wire::Timestamp) -> String {
     Timestamp(time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000).to_string()
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use portcullis_model::GroupId;
 use rocksdb::{DB, IteratorMode, Options as RocksOptions, WriteBatch};
 
 use super::folder::{Folder, Removal};
@@ -13,7 +14,6 @@ use super::row;
 use super::snapshot::{Header, Piece, Row, sum_of};
 use super::sum::Sum;
 use crate::codec::{self, DecodeError};
-use portcullis_model::{GroupId, Revision};
 
 /// The row that says which snapshot is being received.
 const MARK: &str = "incoming";
@@ -83,7 +83,7 @@ impl Inbox {
             clear(&path)?;
             let db = open(&path, true)?;
             let key = keys.global(Family::Meta).text(MARK);
-            db.put(key.as_bytes(), row::encode(Revision(header.index), &mark))?;
+            db.put(key.as_bytes(), row::encode(header.revision(), &mark))?;
             db
         };
         let last_key = last_key(&db, keys)?;
@@ -135,10 +135,12 @@ impl Incoming {
             return Err(ReceiveError::WrongSum);
         }
         let meta = |name: &str| keys.global(Family::Meta).text(name);
-        let revision = Revision(header.index);
+        let revision = header.revision();
         let mut batch = WriteBatch::default();
         batch.delete(meta(MARK).as_bytes());
-        batch.put(meta("applied").as_bytes(), row::encode(revision, &(header.term, header.index)));
+        if let Some(applied) = &header.applied {
+            batch.put(meta("applied").as_bytes(), row::encode(revision, applied));
+        }
         batch.put(meta("sum").as_bytes(), row::encode(revision, &header.sum));
         if let Some(membership) = &header.membership {
             batch.put(meta("membership").as_bytes(), row::encode(revision, membership));

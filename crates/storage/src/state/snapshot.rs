@@ -10,6 +10,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use portcullis_model::Revision;
 use rocksdb::{DB, Direction, IteratorMode, Options as RocksOptions, ReadOptions};
 use serde::{Deserialize, Serialize};
 
@@ -26,10 +27,8 @@ const PIECE_BYTES: usize = 1_024 * 1_024;
 /// What a snapshot is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// The term of the last entry that it includes.
-    pub term: u64,
-    /// The place of that entry.
-    pub index: u64,
+    /// The term and the place of the last entry that it includes; `None` before the first.
+    pub applied: Option<(u64, u64)>,
     /// The membership as of that entry, in the form that the store was given.
     pub membership: Option<Vec<u8>>,
     /// The state hash, as [`Sum::to_bytes`].
@@ -38,8 +37,12 @@ pub struct Header {
 
 impl Header {
     /// The last entry that the snapshot includes.
-    pub fn applied(&self) -> LogId {
-        LogId { term: self.term, index: self.index }
+    pub fn applied(&self) -> Option<LogId> {
+        self.applied.map(|(term, index)| LogId { term, index })
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        Revision(self.applied.map_or(0, |(_, index)| index))
     }
 }
 

@@ -147,19 +147,13 @@ impl Store {
 
     /// Freezes the state as of the last applied entry. Everything up to there survives a power loss on return, so the
     /// log may be purged up to it. Blocks for as long as a flush takes.
-    ///
-    /// # Panics
-    ///
-    /// When nothing was applied yet: there is nothing to freeze.
     pub fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
-        let applied = self.applied.expect("INVARIANT: a snapshot is asked for after an entry was applied");
         self.reads.db.flush_wal(true)?;
         self.snapshots += 1;
-        let path = self.folder.snapshot(applied.index, self.snapshots);
+        let path = self.folder.snapshot(self.revision().0, self.snapshots);
         Checkpoint::new(&self.reads.db)?.create_checkpoint(&path)?;
         let header = Header {
-            term: applied.term,
-            index: applied.index,
+            applied: self.applied.map(|id| (id.term, id.index)),
             membership: self.membership.clone(),
             sum: self.sum.to_bytes(),
         };
