@@ -116,3 +116,24 @@ pub(crate) fn store(error: &(dyn std::error::Error + 'static)) -> Status {
     tracing::error!(error, "the state cannot be read");
     status(Code::Unavailable, "NODE_FAILED", "this node cannot read its state: ask another node".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    /// Where reasons are given, and where they are documented.
+    const SOURCES: [&str; 3] = [
+        include_str!("error.rs"),
+        include_str!("../../machine/src/refusal.rs"),
+        include_str!("../../node/src/check.rs"),
+    ];
+    const DOCUMENTED: &str = include_str!("../../../docs/errors.md");
+
+    #[test]
+    fn every_reason_is_documented() {
+        let is_reason = |word: &&str| word.len() > 4 && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        let reasons: Vec<&str> = SOURCES.iter().flat_map(|source| source.split('"')).filter(is_reason).collect();
+        assert!(reasons.len() > 30, "the sources give reasons in another way: {reasons:?}");
+        for reason in reasons {
+            assert!(DOCUMENTED.contains(&format!("| `{reason}` |")), "docs/errors.md does not tell of {reason}");
+        }
+    }
+}
