@@ -15,6 +15,9 @@ use crate::write::WriteError;
 /// How long a change waits before it looks for a leader again.
 const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a node that is let in waits for another change of the membership to be done.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Why the cluster was not changed, or may not have been.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdministerError {
@@ -164,10 +167,24 @@ impl Node {
             Answer::Wrote(Reply { result: Err(refusal), .. }) => return Answer::Failed(refusal.to_string()),
             other => return other,
         }
-        match self.group.add_learner(id, peer).await {
+        match self.add_admitted(id, peer).await {
             // Somebody has added it before it asked.
             Err(MembershipError::Member(_)) => self.administered(Ok(())),
             done => self.administered(done),
+        }
+    }
+
+    /// Nodes that are started together ask together, and only one change can be under way. The id of this one is taken
+    /// already, so it cannot ask again: it waits here.
+    async fn add_admitted(&self, id: NodeId, peer: Peer) -> Result<(), MembershipError> {
+        let deadline = Instant::now() + CHANGE_TIMEOUT;
+        loop {
+            match self.group.add_learner(id, peer.clone()).await {
+                Err(MembershipError::InProgress) if Instant::now() < deadline => {
+                    tokio::time::sleep(LEADER_PAUSE).await;
+                }
+                done => return done,
+            }
         }
     }
 
