@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use portcullis_model::limit;
@@ -25,6 +26,9 @@ use crate::{authorization, cluster, grants, http, peer, relationships, roles, te
 
 /// Streams that one client connection may have open.
 const CONCURRENT_STREAMS_MAX: u32 = 1_000;
+
+/// How long calls that are under way may take when the node stops. Callers repeat what is cut off at another node.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a listener does not open. The node must not start.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +66,15 @@ pub struct Listeners {
 
 /// Listeners that are served.
 pub struct Running {
+    /// In the order in which they stop.
+    served: [Served; 3],
+}
+
+/// One of them.
+struct Served {
+    name: &'static str,
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    task: JoinHandle<()>,
 }
 
 /// Refuses an address that other machines can reach, unless that was asked for.
@@ -91,23 +102,43 @@ impl Listeners {
 
     /// Serves the node until [`Running::stop`].
     pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle) -> Running {
-        let (stop, stopped) = watch::channel(false);
-        let tasks = vec![
-            serve_grpc("client", self.client, client_services(node), stopped.clone()),
-            serve_grpc("peer", self.peer, peer_services(node), stopped.clone()),
-            tokio::spawn(serve_http(self.http, http::router(Arc::clone(node), metrics), stopped)),
-        ];
-        Running { stop, tasks }
+        let (client, peer) = (client_services(node), peer_services(node));
+        let router = http::router(Arc::clone(node), metrics);
+        Running {
+            served: [
+                Served::start("client", |stopped| serve_grpc("client", self.client, client, stopped)),
+                Served::start("peer", |stopped| serve_grpc("peer", self.peer, peer, stopped)),
+                Served::start("http", |stopped| tokio::spawn(serve_http(self.http, router, stopped))),
+            ],
+        }
     }
 }
 
 impl Running {
-    /// Takes no more calls, and waits for those under way.
+    /// Takes no more calls, and waits for those under way, [`STOP_TIMEOUT`] at most for each listener.
+    ///
+    /// Clients come first: what their calls wait for, such as the outcome of a write, arrives from other nodes.
     pub async fn stop(self) {
+        for served in self.served {
+            served.stop().await;
+        }
+    }
+}
+
+impl Served {
+    fn start(name: &'static str, serve: impl FnOnce(watch::Receiver<bool>) -> JoinHandle<()>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { name, stop, task: serve(stopped) }
+    }
+
+    async fn stop(mut self) {
         self.stop.send_replace(true);
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a listener did not stop cleanly");
+        match tokio::time::timeout(STOP_TIMEOUT, &mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, listener = self.name, "a listener did not stop cleanly"),
+            Err(_) => {
+                tracing::warn!(listener = self.name, "calls that were still under way are cut off");
+                self.task.abort();
             }
         }
     }
