@@ -119,7 +119,7 @@ fn precondition_of(precondition: &v1::Precondition) -> Result<Precondition, Fiel
 /// How long the node may work on a call. An error that came at the caller's deadline would never be read, and the caller
 /// would be left to guess whether the node is gone or cannot prove that it is fresh.
 fn working_time(timeout: Duration) -> Duration {
-    timeout - (timeout / ANSWER_SHARE).min(ANSWER_TIME_MAX)
+    timeout.saturating_sub((timeout / ANSWER_SHARE).min(ANSWER_TIME_MAX))
 }
 
 /// The value of a `grpc-timeout` header: up to eight digits and a unit.
