@@ -15,6 +15,8 @@ use crate::write::WriteError;
 /// How long a change waits before it looks for a leader again.
 const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a voter may take to lead before it is asked again.
+const TRANSFER_PAUSE: Duration = Duration::from_millis(250);
 /// How long a node that is let in waits for another change of the membership to be done.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -99,17 +101,28 @@ impl Node {
         self.administer(Change::Remove { id }, deadline).await.map(|_| ())
     }
 
-    /// Hands leadership to another voter, and returns who leads then.
+    /// Hands leadership to another voter, and returns who leads then. Asks again while nothing happens: a voter that was
+    /// restarted a moment ago takes no part in elections yet, and lets the request fall.
     pub async fn transfer_leader(&self, to: Option<NodeId>, deadline: Instant) -> Result<NodeId, AdministerError> {
+        let before = self.leader();
         let asked = self.administer(Change::TransferLeader { to }, deadline).await?;
+        let mut ask_again = Instant::now() + TRANSFER_PAUSE;
         loop {
-            match self.leader() {
+            let leader = self.leader();
+            match leader {
                 Some(leader) if leader == asked => return Ok(leader),
-                _ if Instant::now() >= deadline => {
-                    return Err(AdministerError::Unknown(format!("node {asked} does not lead yet")));
-                }
-                _ => tokio::time::sleep(LEADER_PAUSE).await,
+                // Whoever it was handed to, the leader that is to go has gone.
+                Some(leader) if to.is_none() && before.is_some_and(|before| before != leader) => return Ok(leader),
+                Some(_) | None => {}
             }
+            if Instant::now() >= deadline {
+                return Err(AdministerError::Unknown(format!("node {asked} does not lead yet")));
+            }
+            if leader.is_some() && Instant::now() >= ask_again {
+                self.administer(Change::TransferLeader { to: Some(asked) }, deadline).await?;
+                ask_again = Instant::now() + TRANSFER_PAUSE;
+            }
+            tokio::time::sleep(LEADER_PAUSE).await;
         }
     }
 
