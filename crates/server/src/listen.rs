@@ -17,9 +17,9 @@ use portcullis_wire::v1::tenants_server::TenantsServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
 use crate::{authorization, cluster, grants, http, peer, relationships, roles, tenants};
@@ -183,11 +183,12 @@ fn serve_grpc(
             // An error means that the sender is gone, which stops the listener as well.
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
+        // Said of the connections and not of the server, which leaves those alone that it did not open itself.
+        let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
         let served = Server::builder()
-            .tcp_nodelay(true)
             .max_concurrent_streams(CONCURRENT_STREAMS_MAX)
             .add_routes(services)
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), until_stopped)
+            .serve_with_incoming_shutdown(connections, until_stopped)
             .await;
         if let Err(error) = served {
             tracing::error!(%error, listener = name, "the listener failed");
