@@ -9,3 +9,6 @@ pub mod codec;
 pub mod log;
 pub mod resident;
 pub mod state;
+
+#[cfg(test)]
+mod dice;
