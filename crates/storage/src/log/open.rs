@@ -12,6 +12,7 @@ use super::rows::{Mark, RowError, Rows};
 use super::tail::Tail;
 use super::writer::Writer;
 use super::{Bounds, Log, LogId, Options, Shared, View, Vote};
+use crate::journal::{self, Flaw};
 
 /// What to do about a store that is damaged.
 const REMEDY: &str = "wipe the node's data folder and let it join again as a learner under a new node id";
@@ -83,6 +84,11 @@ impl Log {
             }
         };
         let path = folder.join("entries");
+        let flaws = journal::flaws(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        if let Some(Flaw { path, at }) = flaws.first() {
+            let what = format!("the record at byte {at} is not what was written");
+            return Err(OpenError::Damaged { path: path.clone(), what });
+        }
         let db = DB::open(&rocks_options(is_new), &path)
             .map_err(|source| OpenError::RocksDb { path: path.clone(), source })?;
         let rows = Rows { db: Arc::new(db), group: owner.group };

@@ -1,6 +1,8 @@
 //! Opening the state store, and rebuilding what checks read.
 
 use std::collections::VecDeque;
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +18,7 @@ use super::row;
 use super::store::{Shared, Store};
 use super::sum::Sum;
 use crate::codec::DecodeError;
+use crate::journal::{self, Flaw};
 use crate::log::LogId;
 use crate::resident::Resident;
 
@@ -65,6 +68,18 @@ pub enum OpenError {
         /// Why.
         #[source]
         source: rocksdb::Error,
+    },
+    /// RocksDB's list of its files is not what was written.
+    #[error(
+        "the state is damaged: the record at byte {at} of `{}` is not what was written; wipe the node's data folder and \
+         let it join again under a new node id",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        at: u64,
     },
     /// A row cannot be read.
     #[error("the state in `{}` cannot be read", path.display())]
@@ -119,6 +134,10 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Opens a database, and loads what checks read into memory.
     pub(super) fn open(path: &Path, options: &Options, progress: Progress<'_>) -> Result<Self, OpenError> {
+        let damaged = cut_damaged_wals(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        if let Some(Flaw { path, at }) = damaged {
+            return Err(OpenError::Damaged { path, at });
+        }
         let db = DB::open(&rocks_options(options), path)
             .map_err(|source| OpenError::RocksDb { path: path.to_owned(), source })?;
         let copy = Copy::new(db, path.to_owned());
@@ -219,6 +238,20 @@ impl Loader<'_> {
 
 fn decode<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
     row::decode(value).map_err(|source| StoreError::Damaged { key: key.to_vec(), source })
+}
+
+/// Cuts each write-ahead log within its first damaged record, and returns damage elsewhere. The state is not synced, so
+/// damage behind the last flush is to be expected after a power loss, and what is cut off comes from the log again.
+fn cut_damaged_wals(path: &Path) -> io::Result<Option<Flaw>> {
+    for flaw in journal::flaws(path)? {
+        if !flaw.is_in_wal() {
+            return Ok(Some(flaw));
+        }
+        tracing::warn!(file = %flaw.path.display(), at = flaw.at, "the end of a write-ahead log is damaged, and is cut off");
+        // A record that is cut short tells RocksDB that something is missing; one that is gone as a whole would not.
+        OpenOptions::new().write(true).open(&flaw.path)?.set_len(flaw.at + 1)?;
+    }
+    Ok(None)
 }
 
 fn rocks_options(options: &Options) -> RocksOptions {
