@@ -30,7 +30,7 @@ pub use fault::Step;
 pub use identity::{Adopter, Owner};
 pub use open::OpenError;
 
-use rows::Rows;
+use rows::{RowError, Rows};
 use tail::Tail;
 use writer::{Operation, Writer};
 
@@ -143,64 +143,71 @@ impl Log {
         self.writer.submit(Operation::Committed(committed), Box::new(|_| {}));
     }
 
-    /// Removes all entries behind `index`; `None` removes all.
+    /// Removes all entries behind `index`; `None` removes all. Where the new last entry cannot be read, nothing is
+    /// removed, and `done` is called at once.
     pub fn truncate_after(&self, index: Option<u64>, done: Done) {
-        let (kept, range) = {
+        let from = index.map_or(0, |index| index + 1);
+        let truncated = {
             let mut view = self.view_mut();
-            let from = index.map_or(0, |index| index + 1);
             let end = view.tail.bounds().last.map_or(0, |last| last.index + 1);
-            view.tail.truncate_from(from);
-            if from < end && view.tail.bounds().last.is_none_or(|last| last.index + 1 != from) && from > 0 {
-                // The new last entry has left memory, and its term with it.
-                let last = self.shared.rows.entry(from - 1).ok().flatten().map(|entry| entry.id);
-                view.tail.set_last(last);
-            }
-            (view.tail.bounds().last, from..end)
+            let kept = self.last_before(&view.tail, from);
+            kept.map(|kept| {
+                view.tail.truncate_from(from, kept);
+                Operation::Truncate { range: from..end, kept }
+            })
         };
-        self.writer.submit(Operation::Truncate { range, kept }, done);
+        match truncated {
+            Ok(operation) => self.writer.submit(operation, done),
+            Err(error) => done(Err(io::Error::other(error))),
+        }
     }
 
     /// Removes all entries up to and including `id`, also where the log does not reach that far.
     pub fn purge(&self, id: LogId, done: Done) {
-        let from = {
+        let (from, id) = {
             let mut view = self.view_mut();
             let from = view.tail.bounds().purged.map_or(0, |purged| purged.index + 1);
             view.tail.purge(id);
-            from
+            (from, view.tail.bounds().purged.unwrap_or(id))
         };
         self.writer.submit(Operation::Purge { from, id }, done);
     }
 
     /// Reads entries. What lies beyond the ends of the log is left out.
     pub fn entries(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
-        let (mut entries, missing) = {
-            let view = self.shared.view.read().expect("INVARIANT: nothing panics while holding the view");
-            view.tail.read(range)
-        };
-        if !missing.is_empty() {
-            let mut older = self.shared.rows.entries(missing).map_err(io::Error::other)?;
-            older.append(&mut entries);
-            entries = older;
+        loop {
+            let (mut entries, missing) = self.view().tail.read(range.clone());
+            if missing.is_empty() {
+                return Ok(entries);
+            }
+            let mut older = self.shared.rows.entries(missing.clone()).map_err(io::Error::other)?;
+            if older.iter().map(|entry| entry.id.index).eq(missing.clone()) {
+                older.append(&mut entries);
+                return Ok(older);
+            }
+            // They may have been purged or truncated between the two looks. If they were not, they are lost.
+            if self.view().tail.read(range.clone()).1 == missing {
+                return Err(io::Error::other(RowError::Missing { range: missing }));
+            }
         }
-        Ok(entries)
     }
 
     /// Where the log begins and ends.
     pub fn bounds(&self) -> Bounds {
-        self.shared.view.read().expect("INVARIANT: nothing panics while holding the view").tail.bounds()
+        self.view().tail.bounds()
     }
 
     /// The vote.
     pub fn vote(&self) -> Option<Vote> {
-        self.shared.view.read().expect("INVARIANT: nothing panics while holding the view").vote
+        self.view().vote
     }
 
     /// What was committed, as far as it was noted.
     pub fn committed(&self) -> Option<LogId> {
-        self.shared.view.read().expect("INVARIANT: nothing panics while holding the view").committed
+        self.view().committed
     }
 
-    /// How often this store was opened; never the same twice.
+    /// A number that rises with every opening of this store, and is never the same twice.
     pub fn incarnation(&self) -> u64 {
         self.shared.incarnation
     }
@@ -218,6 +225,27 @@ impl Log {
     /// What makes the store one of a cluster.
     pub fn adopter(&self) -> Adopter {
         self.shared.adopter.clone()
+    }
+
+    /// The last entry before `index`, of which the term may have left memory with it.
+    fn last_before(&self, tail: &Tail, index: u64) -> Result<Option<LogId>, RowError> {
+        let Bounds { purged, last } = tail.bounds();
+        if last.is_none_or(|last| last.index < index) {
+            return Ok(last);
+        }
+        let Some(before) = index.checked_sub(1).filter(|before| purged.is_none_or(|purged| purged.index < *before))
+        else {
+            return Ok(purged);
+        };
+        if let Some(id) = tail.id(before) {
+            return Ok(Some(id));
+        }
+        let entry = self.shared.rows.entry(before)?.ok_or(RowError::Missing { range: before..index })?;
+        Ok(Some(entry.id))
+    }
+
+    fn view(&self) -> std::sync::RwLockReadGuard<'_, View> {
+        self.shared.view.read().expect("INVARIANT: nothing panics while holding the view")
     }
 
     fn view_mut(&self) -> std::sync::RwLockWriteGuard<'_, View> {

@@ -147,7 +147,9 @@ impl ContentsError {
         match self {
             Self::Row(RowError::RocksDb(source)) => OpenError::RocksDb { path, source },
             Self::Row(RowError::Version { found, .. }) => OpenError::Newer { path, found },
-            Self::Row(error @ RowError::Damaged { .. }) => OpenError::Damaged { path, what: error.to_string() },
+            Self::Row(error @ (RowError::Damaged { .. } | RowError::Missing { .. })) => {
+                OpenError::Damaged { path, what: error.to_string() }
+            }
             Self::Lost(what) => OpenError::Damaged { path, what },
         }
     }

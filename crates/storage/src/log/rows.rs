@@ -37,6 +37,12 @@ pub(super) enum RowError {
         /// Which row.
         row: String,
     },
+    /// Some of the rows are not there.
+    #[error("of the entries from {} to {} some are missing", range.start, range.end - 1)]
+    Missing {
+        /// The places that they should have.
+        range: Range<u64>,
+    },
 }
 
 /// The marks: single values.

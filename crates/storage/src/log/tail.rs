@@ -33,36 +33,43 @@ impl Tail {
         self.entries.push_back(entry);
     }
 
-    /// Removes entries from `index` on. The term of the new last entry may be unknown here; see [`Tail::set_last`].
-    pub(super) fn truncate_from(&mut self, index: u64) {
+    /// The position of the entry at `index`, if it is in memory.
+    pub(super) fn id(&self, index: u64) -> Option<LogId> {
+        let offset = usize::try_from(index.checked_sub(self.entries.front()?.id.index)?).ok()?;
+        self.entries.get(offset).map(|entry| entry.id)
+    }
+
+    /// Removes entries from `index` on, after which `last` is the last one.
+    pub(super) fn truncate_from(&mut self, index: u64, last: Option<LogId>) {
         while self.entries.back().is_some_and(|entry| entry.id.index >= index) {
             let gone = self.entries.pop_back().expect("INVARIANT: the entry was just seen");
             self.bytes -= gone.payload.len();
         }
-        if self.bounds.last.is_some_and(|last| last.index >= index) {
-            self.bounds.last = self.entries.back().map(|entry| entry.id).or(self.bounds.purged);
-        }
-        self.flushed = self.flushed.filter(|flushed| *flushed < index).or(index.checked_sub(1));
+        self.bounds.last = last;
+        self.flushed = self.flushed.and_then(|flushed| Some(flushed.min(index.checked_sub(1)?)));
     }
 
-    pub(super) fn set_last(&mut self, last: Option<LogId>) {
-        self.bounds.last = last.or(self.bounds.purged);
-    }
-
+    /// Removes entries up to `id`; one that was purged before changes nothing.
     pub(super) fn purge(&mut self, id: LogId) {
+        if self.bounds.purged.is_some_and(|purged| purged.index >= id.index) {
+            return;
+        }
         while self.entries.front().is_some_and(|entry| entry.id.index <= id.index) {
             let gone = self.entries.pop_front().expect("INVARIANT: the entry was just seen");
             self.bytes -= gone.payload.len();
         }
-        self.bounds.purged = self.bounds.purged.max(Some(id));
+        self.bounds.purged = Some(id);
         if self.bounds.last.is_none_or(|last| last.index <= id.index) {
-            self.bounds.last = self.bounds.purged;
+            self.bounds.last = Some(id);
         }
     }
 
-    /// Lets entries up to `index` leave memory, as far as there are too many.
-    pub(super) fn flushed(&mut self, index: u64) {
-        self.flushed = self.flushed.max(Some(index));
+    /// Lets entries up to `id` leave memory, as far as there are too many. An entry that was truncated meanwhile is on
+    /// disk too, but that says nothing of what came in its place.
+    pub(super) fn flushed(&mut self, id: LogId) {
+        if self.id(id.index) == Some(id) {
+            self.flushed = self.flushed.max(Some(id.index));
+        }
         while self.bytes > self.bytes_max
             && let Some(first) = self.entries.front()
             && self.flushed.is_some_and(|flushed| first.id.index <= flushed)

@@ -57,10 +57,12 @@ impl Writer {
     }
 
     pub(super) fn submit(&self, operation: Operation, done: Done) {
-        // The lock keeps operations in the order in which they were asked for.
-        let queue = self.queue.lock().expect("INVARIANT: nothing panics while holding the queue");
-        let queue = queue.as_ref().expect("INVARIANT: the queue is open as long as the log is");
-        if let Err(mpsc::SendError((_, done))) = queue.send((operation, done)) {
+        let sent = {
+            // The lock keeps operations in the order in which they were asked for.
+            let queue = self.queue.lock().expect("INVARIANT: nothing panics while holding the queue");
+            queue.as_ref().expect("INVARIANT: the queue is open as long as the log is").send((operation, done))
+        };
+        if let Err(mpsc::SendError((_, done))) = sent {
             done(Err(io::Error::other("the log writer has stopped")));
         }
     }
@@ -140,7 +142,7 @@ impl Work {
         self.stop(Step::AfterAcked)?;
         if let Some(last) = acked.last {
             let mut view = self.shared.view.write().expect("INVARIANT: nothing panics while holding the view");
-            view.tail.flushed(last.index);
+            view.tail.flushed(last);
         }
         Ok(())
     }
