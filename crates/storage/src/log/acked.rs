@@ -33,7 +33,7 @@ pub(super) struct AckedFile {
 
 /// What the file holds.
 pub(super) enum Found {
-    /// There is none, or it was never written.
+    /// There is none, or it was made and never written.
     Nothing,
     /// What was acknowledged.
     Acked(u64, Acked),
@@ -48,7 +48,7 @@ impl AckedFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(error) => return Err(error),
         };
-        if bytes.is_empty() {
+        if bytes.iter().all(|byte| *byte == 0) {
             return Ok(Found::Nothing);
         }
         let second = usize::try_from(SLOT_APART_BYTES).expect("INVARIANT: it is small");
@@ -57,11 +57,20 @@ impl AckedFile {
         Ok(newest.map_or(Found::Damaged, |(sequence, acked)| Found::Acked(sequence, acked)))
     }
 
+    /// Opens the file, or makes it. The next slot to be written is the one of the number after `sequence`.
     pub(super) fn open(path: &Path, sequence: u64, acked: Acked) -> io::Result<Self> {
+        let folder = path.parent().expect("INVARIANT: the file lies in the log's folder");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         file.set_len(2 * SLOT_APART_BYTES)?;
         file.sync_all()?;
+        // The name has to survive a power loss too, and those of the other files that were just made.
+        File::open(folder)?.sync_all()?;
         Ok(Self { file, sequence, acked })
+    }
+
+    /// The least number for a slot that is at least `least` and does not overwrite the one numbered `newest`.
+    pub(super) fn beside(newest: u64, least: u64) -> u64 {
+        if least % 2 == newest % 2 { least + 1 } else { least }
     }
 
     pub(super) fn acked(&self) -> Acked {
@@ -143,5 +152,6 @@ mod tests {
         bytes[usize::try_from(SLOT_APART_BYTES).unwrap() + 10] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         assert!(matches!(AckedFile::read(&path).unwrap(), Found::Damaged));
+        assert_eq!((AckedFile::beside(4, 5), AckedFile::beside(4, 6), AckedFile::beside(3, 9)), (5, 7, 10));
     }
 }

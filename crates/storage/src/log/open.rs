@@ -8,7 +8,7 @@ use rocksdb::{DB, DBRecoveryMode, Options as RocksOptions, WriteBatch, WriteOpti
 
 use super::acked::{Acked, AckedFile, Found};
 use super::identity::{self, Adopter, Identity, Malformed, Owner};
-use super::rows::{Mark, RowError, Rows};
+use super::rows::{Mark, RowError, Rows, term};
 use super::tail::Tail;
 use super::writer::Writer;
 use super::{Bounds, Log, LogId, Options, Shared, View, Vote};
@@ -72,39 +72,43 @@ pub enum OpenError {
 impl Log {
     /// Opens the log in a folder, which must exist; a new log is made where there is none.
     pub fn open(folder: &Path, options: &Options, owner: Owner) -> Result<Self, OpenError> {
-        let identity = open_identity(&folder.join("IDENTITY"), owner)?;
-        let acked_path = folder.join("ACKED");
+        let (identity_path, acked_path) = (folder.join("IDENTITY"), folder.join("ACKED"));
         let in_acked = |source| OpenError::Io { path: acked_path.clone(), source };
+        let damaged = |path: &Path, what: &str| OpenError::Damaged { path: path.to_owned(), what: what.to_owned() };
         let (sequence, acked, is_new) = match AckedFile::read(&acked_path).map_err(in_acked)? {
             Found::Nothing => (0, Acked::default(), true),
             Found::Acked(sequence, acked) => (sequence, acked, false),
-            Found::Damaged => {
-                let what = "neither of its slots is whole".to_owned();
-                return Err(OpenError::Damaged { path: acked_path, what });
-            }
+            Found::Damaged => return Err(damaged(&acked_path, "neither of its slots is whole")),
+        };
+        let Some(identity) = open_identity(&identity_path, owner, is_new)? else {
+            return Err(damaged(&identity_path, "it is missing"));
         };
         let path = folder.join("entries");
         let flaws = journal::flaws(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
         if let Some(Flaw { path, at }) = flaws.first() {
-            let what = format!("the record at byte {at} is not what was written");
-            return Err(OpenError::Damaged { path: path.clone(), what });
+            return Err(damaged(path, &format!("the record at byte {at} is not what was written")));
         }
         let db = DB::open(&rocks_options(is_new), &path)
             .map_err(|source| OpenError::RocksDb { path: path.clone(), source })?;
         let rows = Rows { db: Arc::new(db), group: owner.group };
+        if is_new && !rows.is_empty().map_err(|error| ContentsError::from(error).at(&path))? {
+            return Err(damaged(&acked_path, "it is missing or was never written, and the log was"));
+        }
         let contents = Contents::read(&rows, acked).map_err(|error| error.at(&path))?;
-        let mut acked_file = AckedFile::open(&acked_path, sequence, acked).map_err(in_acked)?;
+        // It is kept in two places, so that damage to one of them does not bring an old one back.
+        let incarnation = AckedFile::beside(sequence, contents.incarnation.max(sequence) + 1);
+        let mut acked_file = AckedFile::open(&acked_path, incarnation - 1, acked).map_err(in_acked)?;
         let reached = Acked { last: contents.bounds.last, vote: contents.vote };
         // What is on disk but was never acknowledged is kept, and counts from now on.
         acked_file.write(reached).map_err(in_acked)?;
-        let incarnation = next_incarnation(&rows).map_err(|error| error.at(&path))?;
+        put_incarnation(&rows, incarnation).map_err(|error| error.at(&path))?;
         let tail = Tail::new(contents.bounds, options.tail_bytes);
         let shared = Arc::new(Shared {
             rows,
             view: RwLock::new(View { tail, vote: contents.vote, committed: contents.committed }),
             incarnation,
             pristine: contents.bounds.last.is_none() && contents.vote.is_none(),
-            adopter: Adopter::new(folder.join("IDENTITY"), identity),
+            adopter: Adopter::new(identity_path, identity),
         });
         let writer = Writer::start(Arc::clone(&shared), acked_file, options)
             .map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
@@ -112,15 +116,19 @@ impl Log {
     }
 }
 
-fn open_identity(path: &Path, owner: Owner) -> Result<Identity, OpenError> {
+/// The identity, which is written for a new log; nothing where one that is not new lacks it.
+fn open_identity(path: &Path, owner: Owner, is_new: bool) -> Result<Option<Identity>, OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
     let Some(found) = identity::read(path).map_err(io)? else {
+        if !is_new {
+            return Ok(None);
+        }
         let new = Identity { owner, cluster: None };
         identity::write(path, &new).map_err(io)?;
-        return Ok(new);
+        return Ok(Some(new));
     };
     match found {
-        Ok(found) if found.owner == owner => Ok(found),
+        Ok(found) if found.owner == owner => Ok(Some(found)),
         Ok(found) => Err(OpenError::OtherOwner { path: path.to_owned(), found: found.owner, wanted: owner }),
         Err(Malformed::Version(found)) => Err(OpenError::Newer { path: path.to_owned(), found }),
         Err(Malformed::Damaged) => {
@@ -159,20 +167,25 @@ struct Contents {
     bounds: Bounds,
     vote: Option<Vote>,
     committed: Option<LogId>,
+    incarnation: u64,
 }
 
 impl Contents {
-    /// Reads every entry once: each must be whole, none may be missing, and what was acknowledged must be there.
+    /// Reads every entry once: each must be whole, none may be missing from the first or from where it was purged on,
+    /// each must follow the one before, and what was acknowledged must be there.
     fn read(rows: &Rows, acked: Acked) -> Result<Self, ContentsError> {
         let purged = rows.id(Mark::Purged)?;
         let mut last = purged;
         let mut has_acked = acked.last.is_none_or(|acked| purged.is_some_and(|purged| acked.index <= purged.index));
-        rows.scan(0..u64::MAX, |entry| {
+        rows.scan(0..u64::MAX, |entry, previous_term| {
             let id = entry.id;
-            if let Some(last) = last
-                && id.index != last.index + 1
-            {
-                return Err(ContentsError::Lost(format!("entry {} is missing", last.index + 1)));
+            let next = last.map_or(0, |last| last.index + 1);
+            if id.index != next {
+                return Err(ContentsError::Lost(format!("entry {next} is missing")));
+            }
+            if previous_term != term(last) {
+                let what = format!("entry {} does not follow the one before it, which is of term {}", next, term(last));
+                return Err(ContentsError::Lost(what));
             }
             has_acked |= acked.last == Some(id);
             last = Some(id);
@@ -191,7 +204,8 @@ impl Contents {
             let what = format!("a vote of term {} was given, and is not there", acked.term);
             return Err(ContentsError::Lost(what));
         }
-        Ok(Self { bounds: Bounds { purged, last }, vote, committed: rows.id(Mark::Committed)? })
+        let (committed, incarnation) = (rows.id(Mark::Committed)?, rows.number(Mark::Incarnation)?.unwrap_or(0));
+        Ok(Self { bounds: Bounds { purged, last }, vote, committed, incarnation })
     }
 }
 
@@ -203,14 +217,13 @@ impl Vote {
     }
 }
 
-fn next_incarnation(rows: &Rows) -> Result<u64, ContentsError> {
-    let next = rows.number(Mark::Incarnation)?.unwrap_or(0) + 1;
+fn put_incarnation(rows: &Rows, incarnation: u64) -> Result<(), ContentsError> {
     let mut batch = WriteBatch::default();
-    rows.put_number(&mut batch, Mark::Incarnation, next);
+    rows.put_number(&mut batch, Mark::Incarnation, incarnation);
     let mut options = WriteOptions::default();
     options.set_sync(true);
     rows.db.write_opt(batch, &options).map_err(RowError::from)?;
-    Ok(next)
+    Ok(())
 }
 
 fn rocks_options(is_new: bool) -> RocksOptions {

@@ -2,6 +2,9 @@
 //!
 //! A value is `[version][CRC-32C of key and payload][payload]`, so a row that was damaged, or that stands under
 //! another key than it was written for, is found when it is read.
+//!
+//! An entry also carries the term of the one before it. A term and a place name one entry and all that came before, so
+//! a log of whole rows in which these links fit is the log that its last entry belongs to, and not a mixture of two.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -79,9 +82,11 @@ impl Rows {
         key
     }
 
-    pub(super) fn put_entry(&self, batch: &mut WriteBatch, entry: &Entry) {
+    /// Writes an entry, and the term of the one before it.
+    pub(super) fn put_entry(&self, batch: &mut WriteBatch, entry: &Entry, previous: Option<LogId>) {
         let key = self.entry_key(entry.id.index);
         let mut payload = entry.id.term.to_be_bytes().to_vec();
+        payload.extend_from_slice(&term(previous).to_be_bytes());
         payload.extend_from_slice(&entry.payload);
         batch.put(&key, frame(&key, &payload));
     }
@@ -94,24 +99,24 @@ impl Rows {
 
     pub(super) fn entry(&self, index: u64) -> Result<Option<Entry>, RowError> {
         let key = self.entry_key(index);
-        self.db.get(&key)?.map(|value| entry(&key, &value)).transpose()
+        self.db.get(&key)?.map(|value| Ok(entry(&key, &value)?.0)).transpose()
     }
 
     /// The entries of a range, in order.
     pub(super) fn entries(&self, range: Range<u64>) -> Result<Vec<Entry>, RowError> {
         let mut entries = Vec::new();
-        self.scan(range, |entry| {
+        self.scan(range, |entry, _| {
             entries.push(entry);
             Ok::<(), RowError>(())
         })?;
         Ok(entries)
     }
 
-    /// Shows `visit` the entries of a range, in order.
+    /// Shows `visit` the entries of a range, in order, each with the term of the one before it as it was written.
     pub(super) fn scan<E: From<RowError>>(
         &self,
         range: Range<u64>,
-        mut visit: impl FnMut(Entry) -> Result<(), E>,
+        mut visit: impl FnMut(Entry, u64) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut options = ReadOptions::default();
         options.set_verify_checksums(true);
@@ -119,9 +124,15 @@ impl Rows {
         let from = self.entry_key(range.start);
         for row in self.db.iterator_opt(IteratorMode::From(&from, Direction::Forward), options) {
             let (key, value) = row.map_err(RowError::from)?;
-            visit(entry(&key, &value)?)?;
+            let (entry, previous_term) = entry(&key, &value)?;
+            visit(entry, previous_term)?;
         }
         Ok(())
+    }
+
+    /// Whether nothing was ever written.
+    pub(super) fn is_empty(&self) -> Result<bool, RowError> {
+        Ok(self.db.iterator(IteratorMode::Start).next().transpose()?.is_none())
     }
 
     pub(super) fn put_vote(&self, batch: &mut WriteBatch, vote: Vote) {
@@ -195,13 +206,19 @@ impl Rows {
     }
 }
 
-fn entry(key: &[u8], value: &[u8]) -> Result<Entry, RowError> {
+/// The term of an entry, as the one behind it writes it.
+pub(super) fn term(id: Option<LogId>) -> u64 {
+    id.map_or(0, |id| id.term)
+}
+
+fn entry(key: &[u8], value: &[u8]) -> Result<(Entry, u64), RowError> {
     let damaged = || RowError::Damaged { row: key.escape_ascii().to_string() };
     let payload = unframe(key, value)?;
     let (term, payload) = payload.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let (previous_term, payload) = payload.split_first_chunk::<8>().ok_or_else(damaged)?;
     let index = key.last_chunk::<INDEX_BYTES>().ok_or_else(damaged)?;
     let id = LogId { term: u64::from_be_bytes(*term), index: u64::from_be_bytes(*index) };
-    Ok(Entry { id, payload: Bytes::copy_from_slice(payload) })
+    Ok((Entry { id, payload: Bytes::copy_from_slice(payload) }, u64::from_be_bytes(*previous_term)))
 }
 
 fn frame(key: &[u8], payload: &[u8]) -> Vec<u8> {

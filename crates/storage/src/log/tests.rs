@@ -1,11 +1,16 @@
 //! The promise of the log: after any crash and any damage there is never less than what was acknowledged, unless
 //! opening or reading says so.
 
+mod crash;
+mod damage;
 mod model;
+mod power;
 mod queue;
+mod refusals;
 
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use tempfile::TempDir;
@@ -23,6 +28,10 @@ fn folder() -> TempDir {
 
 fn open(path: &Path) -> Result<Log, OpenError> {
     Log::open(path, &Options::default(), OWNER)
+}
+
+fn open_stopping_at(path: &Path, step: Step) -> Log {
+    Log::open(path, &Options { stop_at: Some(step), ..Options::default() }, OWNER).unwrap()
 }
 
 /// Asks for an operation, and waits until it is answered.
@@ -70,4 +79,33 @@ impl Kept {
     fn last(&self) -> Option<LogId> {
         self.entries.last().map(|entry| entry.id).or(self.purged)
     }
+}
+
+/// Copies a folder with the folders in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for path in files(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&path, target).unwrap();
+    }
+}
+
+/// The files in a folder and in the folders in it, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for item in fs::read_dir(folder).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// The only file of a log's database whose name ends so and that is not empty.
+fn only_file(folder: &Path, end: &str) -> PathBuf {
+    let mut named = files(&folder.join("entries"));
+    named.retain(|path| path.to_string_lossy().ends_with(end) && fs::metadata(path).unwrap().len() > 0);
+    assert_eq!(named.len(), 1, "{named:?}");
+    named.remove(0)
 }

@@ -152,9 +152,9 @@ impl Work {
         match operation {
             Operation::Append(entries) => {
                 for entry in entries {
-                    rows.put_entry(batch, entry);
+                    rows.put_entry(batch, entry, acked.last);
+                    acked.last = Some(entry.id);
                 }
-                acked.last = entries.last().map(|entry| entry.id).or(acked.last);
             }
             Operation::Vote(vote) => {
                 rows.put_vote(batch, *vote);
