@@ -1,0 +1,141 @@
+//! One node: a process, and what it leaves behind.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use portcullis_client::{Client, Options};
+
+use crate::{binary, ports};
+
+/// How long a call of a test may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of a log is printed when a test fails, in lines.
+const TAIL_LINES: usize = 60;
+
+/// A node, running or not.
+pub struct Node {
+    /// Its id.
+    pub id: u64,
+    /// Where clients reach it.
+    pub client_address: String,
+    /// Its data folder.
+    pub data_dir: PathBuf,
+    peer_address: String,
+    http_address: String,
+    log_path: PathBuf,
+    /// Whom it asks to let it in.
+    join: Option<String>,
+    flags: Vec<String>,
+    client: Client,
+    process: Option<Child>,
+    paused: bool,
+}
+
+impl Node {
+    /// A node that has not been started, with its data and its log in `folder`. Its addresses stay the same for ever.
+    pub(crate) fn new(id: u64, folder: &Path, join: Option<String>, flags: &[String]) -> anyhow::Result<Self> {
+        let address = || anyhow::Ok(format!("127.0.0.1:{}", ports::free()?));
+        let client_address = address()?;
+        Ok(Self {
+            id,
+            client: Client::new(Options { timeout: CALL_TIMEOUT, ..Options::new([&client_address]) })?,
+            client_address,
+            peer_address: address()?,
+            http_address: address()?,
+            data_dir: folder.join(format!("node-{id}")),
+            log_path: folder.join(format!("node-{id}.log")),
+            join,
+            flags: flags.to_vec(),
+            process: None,
+            paused: false,
+        })
+    }
+
+    /// A client of this node alone.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A client of this node alone whose calls take no longer than this.
+    pub fn client_within(&self, timeout: Duration) -> anyhow::Result<Client> {
+        Ok(Client::new(Options { timeout, ..Options::new([&self.client_address]) })?)
+    }
+
+    /// Whether it can answer: its process was started, has not been killed and is not paused.
+    pub fn is_up(&self) -> bool {
+        self.process.is_some() && !self.paused
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Everything that it wrote to standard error since it was first started.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log_path).unwrap_or_default()
+    }
+
+    /// Starts the process. It may not answer yet on return.
+    pub(crate) fn start(&mut self) -> anyhow::Result<()> {
+        ensure!(self.process.is_none(), "node {} is running already", self.id);
+        let log = File::options().create(true).append(true).open(&self.log_path)?;
+        let mut command = Command::new(binary::portcullis()?);
+        command.arg("serve").args(["--node-id", &self.id.to_string()]).arg("--data-dir").arg(&self.data_dir);
+        command.args(["--listen", &self.client_address, "--peer-listen", &self.peer_address]);
+        command.args(["--http-listen", &self.http_address]).args(&self.flags);
+        if let Some(join) = &self.join {
+            command.args(["--join", join]);
+        }
+        // It stays in this process group, so that Ctrl-C on a terminal reaches it too and leaves nothing behind.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.process = Some(command.spawn().context("a node cannot be started")?);
+        self.paused = false;
+        Ok(())
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.pid().with_context(|| format!("node {} is not running", self.id))?;
+        kill(Pid::from_raw(i32::try_from(pid)?), signal)?;
+        match signal {
+            Signal::SIGSTOP => self.paused = true,
+            Signal::SIGCONT => self.paused = false,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// How its process ended, if it has.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        let process = self.process.as_mut().with_context(|| format!("node {} is not running", self.id))?;
+        let status = process.try_wait()?;
+        if status.is_some() {
+            self.process = None;
+        }
+        Ok(status)
+    }
+
+    /// Ends its process at once, as a crash would, and waits until it is gone. Does nothing if there is none.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.kill()?;
+            process.wait()?;
+        }
+        self.paused = false;
+        Ok(())
+    }
+
+    /// The end of its log, without what openraft says ten times a second about a node that is down.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = self.log();
+        let is_noise = |line: &str| line.contains("\"level\":\"WARN\"") && line.contains("\"target\":\"openraft");
+        let lines: Vec<&str> = log.lines().filter(|line| !is_noise(line)).collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    }
+}
