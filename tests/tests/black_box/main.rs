@@ -1,0 +1,16 @@
+//! The binary as its users meet it: real processes on loopback, one cluster at a time.
+
+mod asking;
+mod command_line;
+mod contention;
+mod crashes;
+mod expiry;
+mod handover;
+mod minority;
+mod rejoining;
+mod retries;
+mod revocation;
+mod serving;
+mod shell;
+mod snapshots;
+mod writers;
