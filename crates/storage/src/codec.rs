@@ -1,16 +1,21 @@
 //! How values are written: a version byte, then the value in bincode's standard form.
 //!
-//! Every version keeps a test with its literal bytes for ever (`tests/frozen`). A value whose version is unknown was
+//! Every version keeps its literal bytes for ever, in the folder `frozen`. A value whose version is unknown was
 //! written by a newer build; it is refused, never guessed at.
 
-use bincode::config::{Configuration, standard};
+use bincode::config::standard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The only version of values so far.
 const VERSION: u8 = 1;
 
-const CONFIG: Configuration = standard();
+/// Up to here bytes count as few.
+const FEW_BYTES: usize = 1_024 * 1_024;
+/// What few bytes may claim to hold. A number of eight bytes is written in one at the least, so this is ample.
+const FEW_CLAIMED_MAX: usize = 16 * FEW_BYTES;
+/// What any bytes may claim to hold.
+const CLAIMED_MAX: usize = 1_024 * FEW_BYTES;
 
 /// Why bytes are not a value.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +44,7 @@ pub enum DecodeError {
 /// Never for the types of this workspace: none has an unsized sequence or a failing serializer.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = vec![VERSION];
-    bincode::serde::encode_into_std_write(value, &mut bytes, CONFIG)
+    bincode::serde::encode_into_std_write(value, &mut bytes, standard())
         .expect("INVARIANT: values of the model can be written to memory");
     bytes
 }
@@ -50,7 +55,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     if *version != VERSION {
         return Err(DecodeError::Version { found: *version });
     }
-    let (value, read) = bincode::serde::decode_from_slice(payload, CONFIG).map_err(DecodeError::Malformed)?;
+    // Room is made for what a length claims before it is read, and no memory holds what a damaged length claims.
+    let decoded = if payload.len() <= FEW_BYTES {
+        bincode::serde::decode_from_slice(payload, standard().with_limit::<FEW_CLAIMED_MAX>())
+    } else {
+        bincode::serde::decode_from_slice(payload, standard().with_limit::<CLAIMED_MAX>())
+    };
+    let (value, read) = decoded.map_err(DecodeError::Malformed)?;
     match payload.len() - read {
         0 => Ok(value),
         left_over => Err(DecodeError::TooLong(left_over)),

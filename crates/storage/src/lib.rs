@@ -13,3 +13,5 @@ pub mod state;
 
 #[cfg(test)]
 mod dice;
+#[cfg(test)]
+mod frozen;

@@ -257,6 +257,30 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_frozen() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = Rows { db: Arc::new(DB::open_default(folder.path()).unwrap()), group: 1 };
+        let mut batch = WriteBatch::default();
+        let entry = Entry { id: LogId { term: 3, index: 9 }, payload: Bytes::from_static(b"payload") };
+        rows.put_entry(&mut batch, &entry, Some(LogId { term: 2, index: 8 }));
+        rows.put_vote(&mut batch, Vote { term: 4, node: 5, committed: true });
+        rows.put_id(&mut batch, Mark::Committed, entry.id);
+        rows.put_id(&mut batch, Mark::Purged, entry.id);
+        rows.put_number(&mut batch, Mark::Incarnation, 6);
+        rows.db.write(batch).unwrap();
+        let mut frozen = crate::frozen::Frozen::new(include_str!("../../frozen/log-v1.txt"));
+        for (name, row) in
+            ["Entry", "Committed", "Incarnation", "Purged", "Vote"].iter().zip(rows.db.iterator(IteratorMode::Start))
+        {
+            let (key, value) = row.unwrap();
+            frozen.bytes(&format!("{name}/key"), &key);
+            frozen.bytes(&format!("{name}/value"), &value);
+        }
+        frozen.finish();
+        assert_eq!(rows.entry(9).unwrap(), Some(entry));
+    }
+
+    #[test]
     fn damage_and_newer_versions_are_told_apart() {
         let value = frame(b"key", b"payload");
         for at in 1..value.len() {

@@ -7,7 +7,7 @@ use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId
 use rocksdb::WriteBatch;
 
 use super::keys::{Family, Key, Keys};
-use super::reads::{Reads, StoreError};
+use super::reads::{Reads, StoreError, dues_of};
 use super::row;
 use super::sum::Sum;
 
@@ -28,6 +28,8 @@ pub(super) struct Batch<'a> {
     rows: WriteBatch,
     /// Rows of this batch, since later effects of one change see earlier ones.
     written: BTreeMap<Key, Option<Vec<u8>>>,
+    /// The beginnings of the keys of tenants that this batch has dropped: what is stored under them is gone.
+    dropped: Vec<Key>,
     totals: BTreeMap<TenantId, Totals>,
     sum: Sum,
 }
@@ -40,6 +42,7 @@ impl<'a> Batch<'a> {
             revision,
             rows: WriteBatch::default(),
             written: BTreeMap::new(),
+            dropped: Vec::new(),
             totals: BTreeMap::new(),
             sum,
         }
@@ -83,7 +86,8 @@ impl<'a> Batch<'a> {
             Effect::AdmitNode(node) => self.put(None, Family::AdmittedNode, keys.admitted(*node), &()),
             Effect::RetireNode(node) => self.put(None, Family::RetiredNode, keys.retired(*node), &()),
             Effect::PutTenant(tenant) => {
-                self.totals.insert(tenant.id.clone(), Totals::default());
+                // One that exists keeps its own, as its rows do.
+                self.totals(&tenant.id)?;
                 self.put(None, Family::Tenant, keys.tenant(&tenant.id), tenant)
             }
             Effect::DropTenant(tenant) => self.drop_tenant(tenant),
@@ -178,9 +182,19 @@ impl<'a> Batch<'a> {
         let range = Key::tenant(self.keys.group, tenant);
         self.rows.delete_range(range.as_bytes(), &range.end_of_prefix());
         // The dues of its grants stand outside its range.
-        for (family, at, grant) in self.reads.dues_of(tenant)? {
+        let mut dues = self.reads.dues_of(tenant)?;
+        let grants = self.keys.of(tenant, Family::Grant);
+        for (key, value) in &self.written {
+            if let (true, Some(value)) = (key.begins_with(&grants), value) {
+                let grant: Grant = row::decode(value).map_err(|error| StoreError::damaged(key, error))?;
+                dues.extend(dues_of(&grant));
+            }
+        }
+        for (family, at, grant) in dues {
             self.index(&self.keys.due(family, at, tenant, &grant), false);
         }
+        self.written.retain(|key, _| !key.begins_with(&range));
+        self.dropped.push(range);
         let key = self.keys.tenant(tenant);
         if let Some(old) = self.raw(&key)? {
             self.sum = self.sum.minus(Sum::of_row(key.as_bytes(), &old));
@@ -224,8 +238,11 @@ impl<'a> Batch<'a> {
         let old = if family == Family::Change { None } else { self.raw(&key)? };
         if let (Some(old), Some(tenant), true) = (&old, tenant, family.keeps_history()) {
             let created = row::revision(old).map_err(|error| StoreError::damaged(&key, error))?;
-            let history = self.keys.history(tenant, &key, created, self.revision);
-            self.rows.put(history.as_bytes(), old);
+            // What this very change wrote was never seen by anybody.
+            if created < self.revision {
+                let history = self.keys.history(tenant, &key, created, self.revision);
+                self.rows.put(history.as_bytes(), old);
+            }
         }
         if family.is_hashed() {
             let gone = old.as_ref().map(|old| Sum::of_row(key.as_bytes(), old)).unwrap_or_default();
@@ -246,7 +263,7 @@ impl<'a> Batch<'a> {
 
     fn totals(&mut self, tenant: &TenantId) -> Result<&mut Totals, StoreError> {
         if !self.totals.contains_key(tenant) {
-            let stored = self.reads.get::<Totals>(&self.keys.of(tenant, Family::Totals))?;
+            let stored = self.get::<Totals>(&self.keys.of(tenant, Family::Totals))?;
             self.totals.insert(tenant.clone(), stored.unwrap_or_default());
         }
         Ok(self.totals.get_mut(tenant).expect("INVARIANT: the totals were just inserted"))
@@ -255,6 +272,7 @@ impl<'a> Batch<'a> {
     fn raw(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
         match self.written.get(key) {
             Some(written) => Ok(written.clone()),
+            None if self.dropped.iter().any(|dropped| key.begins_with(dropped)) => Ok(None),
             None => self.reads.raw(key),
         }
     }

@@ -171,6 +171,11 @@ impl Key {
         self.number(time.0.cast_unsigned() ^ (1 << 63))
     }
 
+    /// Whether it begins with all of another key.
+    pub(super) fn begins_with(&self, beginning: &Self) -> bool {
+        self.0.starts_with(&beginning.0)
+    }
+
     /// The key as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

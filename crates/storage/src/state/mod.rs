@@ -27,3 +27,8 @@ pub use reads::StoreError;
 pub use snapshot::{Header, Piece, Snapshot};
 pub use store::{ApplyError, InstallError, Store};
 pub use sum::Sum;
+
+#[cfg(test)]
+mod frozen;
+#[cfg(test)]
+mod tests;

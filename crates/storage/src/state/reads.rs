@@ -104,14 +104,11 @@ impl Reads {
     /// The starts and ends of a tenant's grants that are still to come.
     pub(super) fn dues_of(&self, tenant: &TenantId) -> Result<Vec<(Family, Timestamp, GrantId)>, StoreError> {
         let mut dues = Vec::new();
-        for row in self.rows(&self.keys.of(tenant, Family::GrantByRole)) {
-            let (key, _) = row?;
-            let id = texts(&key, 0).last().and_then(|text| text.parse::<GrantId>().ok());
-            let Some(id) = id else { continue };
-            let grant = self.get::<Grant>(&self.keys.grant(tenant, &id))?;
-            let Some(grant) = grant else { continue };
-            dues.extend(grant.window.start.map(|start| (Family::StartDue, start, id.clone())));
-            dues.extend(grant.window.end.map(|end| (Family::EndDue, end, id)));
+        for id in self.last_texts::<GrantId>(&self.keys.of(tenant, Family::GrantByRole)) {
+            let key = self.keys.grant(tenant, &id?);
+            let grant: Option<Grant> = self.get(&key)?;
+            let grant = grant.ok_or_else(|| StoreError::damaged(&key, DecodeError::Empty))?;
+            dues.extend(dues_of(&grant));
         }
         Ok(dues)
     }
@@ -174,6 +171,12 @@ impl Reads {
         tuples.sort();
         Ok(tuples)
     }
+}
+
+/// The start and the end of a grant, whether or not it still waits for them.
+pub(super) fn dues_of(grant: &Grant) -> impl Iterator<Item = (Family, Timestamp, GrantId)> {
+    let due = |family, at: Option<Timestamp>| at.map(|at| (family, at, grant.id.clone()));
+    due(Family::StartDue, grant.window.start).into_iter().chain(due(Family::EndDue, grant.window.end))
 }
 
 /// A relationship from the texts of its key.

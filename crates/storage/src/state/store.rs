@@ -197,7 +197,12 @@ impl Store {
         Revision(self.applied.map_or(0, |id| id.index))
     }
 
-    fn write(&mut self, id: LogId, membership: Option<Vec<u8>>, change: Option<&Change>) -> Result<(), ApplyError> {
+    pub(super) fn write(
+        &mut self,
+        id: LogId,
+        membership: Option<Vec<u8>>,
+        change: Option<&Change>,
+    ) -> Result<(), ApplyError> {
         let next = self.applied.map_or(0, |applied| applied.index + 1);
         assert!(id.index >= next, "INVARIANT: entry {id:?} was applied before, the next is {next}");
         let mut batch = Batch::new(&self.reads, Revision(id.index), self.sum);

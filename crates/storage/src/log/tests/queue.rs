@@ -12,12 +12,12 @@ fn batch_filler(term: u64, index: u64) -> Entry {
 
 /// Holds the writer in a callback. What is asked for until the sender is used is queued.
 fn hold(log: &Log) -> mpsc::Sender<()> {
-    let (release, held) = mpsc::channel::<()>();
+    let (release, released) = mpsc::channel::<()>();
     let (sender, started) = mpsc::channel();
     let hold = move |written: io::Result<()>| {
         written.unwrap();
         sender.send(()).unwrap();
-        held.recv().unwrap();
+        released.recv().unwrap();
     };
     log.save_vote(vote(1, 1, false), Box::new(hold));
     started.recv().unwrap();

@@ -106,6 +106,17 @@ fn every_opening_is_another_incarnation() {
     }
 }
 
+/// RocksDB forgets a last record that is cut short, and the incarnation may be all that is in it.
+#[test]
+fn an_incarnation_that_rocksdb_lost_does_not_come_again() {
+    let folder = folder();
+    append(&open(folder.path()).unwrap(), entries(1, 0..3)).unwrap();
+    let last = open(folder.path()).unwrap().incarnation();
+    let wal = fs::OpenOptions::new().write(true).open(only_file(folder.path(), ".log")).unwrap();
+    wal.set_len(wal.metadata().unwrap().len() - 1).unwrap();
+    assert!(open(folder.path()).unwrap().incarnation() > last);
+}
+
 #[test]
 fn a_log_is_pristine_until_something_is_promised() {
     type Promise = fn(&Log);

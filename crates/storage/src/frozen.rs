@@ -1,0 +1,264 @@
+//! Bytes that are on disks: they never change.
+//!
+//! Each file of the folder `frozen` holds the bytes of one format version, a line for each sample. What is written
+//! today must be those bytes, and they must read as the sample. Another layout is another version with a file of its
+//! own; the old file stays, and its bytes must still read.
+//!
+//! The samples of an enum are a chain: a function names the one after each variant, so a new variant does not compile
+//! until it has its place.
+
+mod commands;
+mod effects;
+mod refusals;
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write};
+
+use portcullis_machine::{Change, Command, Envelope, Outcome, Stamp};
+use portcullis_model::{
+    Actor, Grant, GrantState, Object, Reason, Relationship, Revision, Role, Subject, Tenant, TenantId, Timestamp,
+    Verified, Window,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec;
+use crate::state::{Header, Piece};
+
+/// Samples and the bytes that they must have.
+pub(crate) struct Frozen {
+    file: &'static str,
+    expected: BTreeMap<String, Vec<u8>>,
+    seen: String,
+    differ: Vec<String>,
+    count: usize,
+}
+
+impl Frozen {
+    /// Takes the contents of a file: comments, and lines of a name and bytes.
+    pub(crate) fn new(file: &'static str) -> Self {
+        let lines = file.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let parsed = lines.map(|line| {
+            let (name, hex) = line.split_once(' ').unwrap_or_else(|| panic!("no bytes in: {line}"));
+            (name.to_owned(), parse(hex))
+        });
+        Self { file, expected: parsed.collect(), seen: String::new(), differ: Vec::new(), count: 0 }
+    }
+
+    /// Compares the bytes of a sample.
+    pub(crate) fn bytes(&mut self, name: &str, bytes: &[u8]) {
+        let _ = write!(self.seen, "{name} ");
+        for byte in bytes {
+            let _ = write!(self.seen, "{byte:02x}");
+        }
+        self.seen.push('\n');
+        self.count += 1;
+        if self.expected.get(name).is_none_or(|expected| expected != bytes) {
+            self.differ.push(name.to_owned());
+        }
+    }
+
+    /// Compares a value as it is written, and what the bytes are read as.
+    pub(crate) fn value<T: Serialize + DeserializeOwned + PartialEq + Debug>(&mut self, name: &str, value: &T) {
+        self.bytes(name, &codec::encode(value));
+        if let Some(expected) = self.expected.get(name) {
+            assert_eq!(&codec::decode::<T>(expected).unwrap(), value, "{name} reads as something else");
+        }
+    }
+
+    /// Compares a variant of an enum, which names itself.
+    pub(crate) fn variant<T: Serialize + DeserializeOwned + PartialEq + Debug>(&mut self, of: &str, value: &T) {
+        self.value(&format!("{of}::{}", name_of(value)), value);
+    }
+
+    /// Compares every variant of an enum, each from the one before.
+    pub(crate) fn chain<T>(&mut self, of: &str, after: impl Fn(Option<&T>) -> Option<T>)
+    where
+        T: Serialize + DeserializeOwned + PartialEq + Debug,
+    {
+        let mut next = after(None);
+        while let Some(value) = next {
+            self.variant(of, &value);
+            next = after(Some(&value));
+        }
+    }
+
+    /// Ends the comparison: no sample differs, and no line is left over.
+    pub(crate) fn finish(self) {
+        let Self { file, expected, seen, differ, count } = self;
+        assert!(differ.is_empty(), "these bytes changed: {differ:?}\n{seen}");
+        assert_eq!(count, expected.len(), "the file holds more than the samples");
+        assert!(file.starts_with("# These bytes are on disks. They never change"));
+    }
+}
+
+fn name_of(variant: &impl Debug) -> String {
+    format!("{variant:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
+fn parse(hex: &str) -> Vec<u8> {
+    assert!(hex.len().is_multiple_of(2), "half a byte in {hex}");
+    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
+pub(super) fn tenant() -> TenantId {
+    "t".parse().unwrap()
+}
+
+pub(super) fn subject() -> Subject {
+    "user:a".parse().unwrap()
+}
+
+pub(super) fn scope() -> Object {
+    "document:a".parse().unwrap()
+}
+
+pub(super) fn reason() -> Reason {
+    "because".parse().unwrap()
+}
+
+pub(super) fn relationship() -> Relationship {
+    "group:g#member@user:a".parse().unwrap()
+}
+
+pub(super) fn actor() -> Actor {
+    Actor { caller: subject(), on_behalf_of: Some("user:b".parse().unwrap()), verified: Verified::Assumed }
+}
+
+pub(super) fn role() -> Role {
+    Role {
+        id: "r".parse().unwrap(),
+        permissions: ["document#*".parse().unwrap(), "document#view".parse().unwrap()].into(),
+        inherits: ["q".parse().unwrap()].into(),
+        created: Revision(3),
+        modified: Revision(300),
+    }
+}
+
+pub(super) fn grant(state: GrantState) -> Grant {
+    Grant {
+        id: "g".parse().unwrap(),
+        subject: "group:g#member".parse().unwrap(),
+        role: "r".parse().unwrap(),
+        scope: scope(),
+        window: Window { start: Some(Timestamp(1_000)), end: Some(Timestamp(2_000_000_000_000)) },
+        reason: Some(reason()),
+        granted_by: actor(),
+        granted_at: Timestamp(-1),
+        created: Revision(7),
+        modified: Revision(70_000),
+        state,
+    }
+}
+
+fn change(command: Command) -> Change {
+    Change {
+        revision: Revision(9),
+        tenant: tenant(),
+        actor: actor(),
+        reason: Some(reason()),
+        at: Timestamp(5),
+        salt: [6; 16],
+        command,
+        result: Ok(Outcome::Done),
+        repeats: Some(Revision(8)),
+        effects: Vec::new(),
+    }
+}
+
+fn envelope(command: Command) -> Envelope {
+    Envelope {
+        version: 1,
+        tenant: tenant(),
+        actor: actor(),
+        reason: Some(reason()),
+        idempotency: None,
+        preconditions: Vec::new(),
+        stamp: Stamp { reading_ms: 5, error_ms: 250 },
+        salt: [6; 16],
+        command,
+    }
+}
+
+fn state_after(previous: Option<&GrantState>) -> Option<GrantState> {
+    match previous {
+        None => Some(GrantState::Scheduled),
+        Some(GrantState::Scheduled) => Some(GrantState::Active),
+        Some(GrantState::Active) => Some(GrantState::Ended { at: Timestamp(4) }),
+        Some(GrantState::Ended { .. }) => {
+            Some(GrantState::Revoked { at: Timestamp(4), by: actor(), reason: Some(reason()) })
+        }
+        Some(GrantState::Revoked { .. }) => None,
+    }
+}
+
+fn subject_after(previous: Option<&Subject>) -> Option<Subject> {
+    match previous {
+        None => Some(subject()),
+        Some(Subject::Object(_)) => Some("group:g#member".parse().unwrap()),
+        Some(Subject::Userset { .. }) => Some("user:*".parse().unwrap()),
+        Some(Subject::Wildcard(_)) => None,
+    }
+}
+
+fn verified_after(previous: Option<&Verified>) -> Option<Verified> {
+    match previous {
+        None => Some(Verified::Internal),
+        Some(Verified::Internal) => Some(Verified::Assumed),
+        Some(Verified::Assumed) => None,
+    }
+}
+
+#[test]
+fn values_are_frozen() {
+    let mut frozen = Frozen::new(include_str!("../frozen/values-v1.txt"));
+    frozen.value("Tenant", &Tenant { id: tenant(), created: Revision(3) });
+    frozen.value("Role", &role());
+    frozen.chain("Subject", subject_after);
+    frozen.chain("Verified", verified_after);
+    let mut state = state_after(None);
+    while let Some(one) = state {
+        state = state_after(Some(&one));
+        frozen.variant("GrantState", &one);
+        frozen.value(&format!("Grant/{}", name_of(&one)), &grant(one));
+    }
+    commands::check(&mut frozen);
+    effects::check(&mut frozen);
+    refusals::check(&mut frozen);
+    let mut command = commands::after(None);
+    frozen.value("Envelope", &envelope(command.clone().unwrap()));
+    frozen.value("Change", &change(command.clone().unwrap()));
+    while let Some(one) = command {
+        command = commands::after(Some(&one));
+        let (in_log, in_record) = (envelope(one.clone()), change(one));
+        assert_eq!(codec::decode::<Envelope>(&codec::encode(&in_log)).unwrap(), in_log);
+        assert_eq!(codec::decode::<Change>(&codec::encode(&in_record)).unwrap(), in_record);
+    }
+    frozen.value("Header", &Header { applied: Some((2, 9)), membership: Some(vec![1, 2]), sum: [4; 32] });
+    frozen.value("Piece", &Piece { after: Some(vec![1]), rows: vec![2, 3], checksum: 0x0102_0304, last: true });
+    frozen.finish();
+}
+
+/// Whatever bytes come, there is an answer.
+#[test]
+fn rubbish_is_no_value() {
+    let mut dice = crate::dice::Dice(7);
+    let good = codec::encode(&change(commands::after(None).unwrap()));
+    for _ in 0..20_000 {
+        let mut bytes = good.clone();
+        for _ in 0..=dice.below(3) {
+            let at = dice.below(bytes.len());
+            bytes[at] = u8::try_from(dice.below(256)).unwrap();
+        }
+        bytes.truncate(dice.below(bytes.len() + 1));
+        let _ = codec::decode::<Change>(&bytes);
+    }
+    assert!(matches!(codec::decode::<Change>(&[]), Err(codec::DecodeError::Empty)));
+    assert!(matches!(codec::decode::<Change>(&[2, 0]), Err(codec::DecodeError::Version { found: 2 })));
+    assert!(matches!(codec::decode::<Change>(&good[..good.len() - 1]), Err(codec::DecodeError::Malformed(_))));
+    let longer = [good.as_slice(), &[0]].concat();
+    assert!(matches!(codec::decode::<Change>(&longer), Err(codec::DecodeError::TooLong(1))));
+    // Lengths that no memory holds.
+    assert!(codec::decode::<Vec<u8>>(&[1, 253, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
+    assert!(codec::decode::<String>(&[1, 253, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
+}

@@ -1,0 +1,51 @@
+//! Effects and outcomes.
+
+use portcullis_machine::{Effect, Outcome, Remembered};
+use portcullis_model::{ClusterId, GrantState, NodeId, Revision, Tenant, Timestamp};
+
+use super::{Frozen, grant, relationship, role, subject, tenant};
+
+pub(super) fn check(frozen: &mut Frozen) {
+    frozen.chain("Effect", effect_after);
+    frozen.chain("Outcome", outcome_after);
+    frozen.value("Remembered", &remembered());
+}
+
+fn remembered() -> Remembered {
+    Remembered { digest: [5; 32], revision: Revision(7), at: Timestamp(1_000), result: Ok(Outcome::Done) }
+}
+
+fn effect_after(previous: Option<&Effect>) -> Option<Effect> {
+    let (tenant, relationship) = (tenant(), relationship());
+    let (caller, key) = (subject(), "k".parse().unwrap());
+    Some(match previous {
+        None => Effect::Cluster(ClusterId([9; 16])),
+        Some(Effect::Cluster(_)) => Effect::ActiveVersion(2),
+        Some(Effect::ActiveVersion(_)) => Effect::AdmitNode(NodeId(3)),
+        Some(Effect::AdmitNode(_)) => Effect::RetireNode(NodeId(3)),
+        Some(Effect::RetireNode(_)) => Effect::PutTenant(Tenant { id: tenant, created: Revision(3) }),
+        Some(Effect::PutTenant(_)) => Effect::DropTenant(tenant),
+        Some(Effect::DropTenant(_)) => Effect::PutRole { tenant, role: role() },
+        Some(Effect::PutRole { .. }) => Effect::DeleteRole { tenant, role: role().id },
+        Some(Effect::DeleteRole { .. }) => Effect::PutGrant { tenant, grant: Box::new(grant(GrantState::Active)) },
+        Some(Effect::PutGrant { .. }) => Effect::PutRelationship { tenant, relationship },
+        Some(Effect::PutRelationship { .. }) => Effect::DeleteRelationship { tenant, relationship },
+        Some(Effect::DeleteRelationship { .. }) => {
+            Effect::Remember { tenant, caller, key, remembered: Box::new(remembered()) }
+        }
+        Some(Effect::Remember { .. }) => Effect::Forget { tenant, caller, key, revision: Revision(7) },
+        Some(Effect::Forget { .. }) => return None,
+    })
+}
+
+fn outcome_after(previous: Option<&Outcome>) -> Option<Outcome> {
+    Some(match previous {
+        None => Outcome::Done,
+        Some(Outcome::Done) => Outcome::Tenant(Tenant { id: tenant(), created: Revision(3) }),
+        Some(Outcome::Tenant(_)) => Outcome::Role(role()),
+        Some(Outcome::Role(_)) => Outcome::Grant(Box::new(grant(GrantState::Active))),
+        Some(Outcome::Grant(_)) => Outcome::Grants(vec!["g".parse().unwrap(), "h".parse().unwrap()]),
+        Some(Outcome::Grants(_)) => Outcome::Relationships { created: 1, deleted: 300 },
+        Some(Outcome::Relationships { .. }) => return None,
+    })
+}

@@ -1,0 +1,84 @@
+//! Refusals, which change records and remembered outcomes hold.
+
+use portcullis_machine::command::{CreateRole, Initialise};
+use portcullis_machine::memory::Memory;
+use portcullis_machine::{Command, Precondition, Refusal, apply};
+use portcullis_model::{ClusterId, GrantId, NodeId, Revision, RoleId, TenantId, Timestamp};
+
+use super::{Frozen, commands, envelope, relationship, role, tenant};
+
+pub(super) fn check(frozen: &mut Frozen) {
+    frozen.chain("Refusal", refusal_after);
+    let mut precondition = commands::precondition_after(None);
+    while let Some(one) = precondition {
+        precondition = commands::precondition_after(Some(&one));
+        let name = match one {
+            Precondition::Exists(_) => "Expected::Exists",
+            Precondition::Missing(_) => "Expected::Missing",
+            Precondition::At(..) => "Expected::At",
+        };
+        frozen.value(name, &refused(one));
+    }
+}
+
+/// The refusal of a command whose precondition does not hold. The role exists unless that is what is asked for.
+fn refused(precondition: Precondition) -> Refusal {
+    let mut state = Memory::default();
+    let mut do_next = |revision, command, preconditions| {
+        let tenant = TenantId::system();
+        let envelope = portcullis_machine::Envelope { tenant, preconditions, ..envelope(command) };
+        let applied = apply(&state, Revision(revision), envelope).unwrap();
+        state.carry_out(&applied.change);
+        applied.result
+    };
+    let initialise = Command::Initialise(Initialise { cluster: ClusterId([1; 16]), node: NodeId(1) });
+    do_next(1, initialise, Vec::new()).unwrap();
+    let create = |id: &str| {
+        let id = id.parse().unwrap();
+        Command::CreateRole(CreateRole { id, permissions: [].into(), inherits: [].into() })
+    };
+    if !matches!(precondition, Precondition::Exists(_)) {
+        do_next(2, create("r"), Vec::new()).unwrap();
+    }
+    do_next(3, create("other"), vec![precondition]).unwrap_err()
+}
+
+fn refusal_after(previous: Option<&Refusal>) -> Option<Refusal> {
+    let (role, grant): (RoleId, GrantId) = (role().id, "g".parse().unwrap());
+    let (tenant, node) = (tenant(), NodeId(300));
+    let relationship = Box::new(relationship());
+    Some(match previous {
+        None => Refusal::TenantMissing(tenant),
+        Some(Refusal::TenantMissing(_)) => Refusal::TenantExists(tenant),
+        Some(Refusal::TenantExists(_)) => Refusal::TenantBuiltIn(tenant),
+        Some(Refusal::TenantBuiltIn(_)) => Refusal::RoleMissing(role),
+        Some(Refusal::RoleMissing(_)) => Refusal::RoleExists(role),
+        Some(Refusal::RoleExists(_)) => Refusal::RoleGranted { role, grant },
+        Some(Refusal::RoleGranted { .. }) => Refusal::RoleInherited { role, heir: "h".parse().unwrap() },
+        Some(Refusal::RoleInherited { .. }) => Refusal::InheritanceCycle(vec![role.clone(), role]),
+        Some(Refusal::InheritanceCycle(_)) => Refusal::InheritanceTooDeep { role, most: 50 },
+        Some(Refusal::InheritanceTooDeep { .. }) => Refusal::GrantMissing(grant),
+        Some(Refusal::GrantMissing(_)) => Refusal::GrantExists(grant),
+        Some(Refusal::GrantExists(_)) => Refusal::EndsBeforeStart { start: Timestamp(2_000), end: Timestamp(1_000) },
+        Some(Refusal::EndsBeforeStart { .. }) => Refusal::EndsInThePast { end: Timestamp(1), now: Timestamp(2) },
+        Some(Refusal::EndsInThePast { .. }) => Refusal::UsersetNeedsSchema("group:g#owner".parse().unwrap()),
+        Some(Refusal::UsersetNeedsSchema(_)) => Refusal::RelationNeedsSchema("owner".parse().unwrap()),
+        Some(Refusal::RelationNeedsSchema(_)) => Refusal::ParentNotObject(relationship),
+        Some(Refusal::ParentNotObject(_)) => Refusal::RelationshipExists(relationship),
+        Some(Refusal::RelationshipExists(_)) => {
+            refused(commands::precondition_after(None).expect("INVARIANT: there is a first one"))
+        }
+        Some(Refusal::PreconditionFailed { .. }) => {
+            Refusal::TooMany { what: "updates".to_owned(), given: 1_001, most: 1_000 }
+        }
+        Some(Refusal::TooMany { .. }) => Refusal::FilterTooWide { most: 100_000 },
+        Some(Refusal::FilterTooWide { .. }) => Refusal::IdempotencyKeyReused("k".parse().unwrap()),
+        Some(Refusal::IdempotencyKeyReused(_)) => Refusal::GrantDiffers(grant),
+        Some(Refusal::GrantDiffers(_)) => Refusal::AlreadyInitialised,
+        Some(Refusal::AlreadyInitialised) => Refusal::NotInitialised,
+        Some(Refusal::NotInitialised) => Refusal::VersionNotAbove { asked: 1, active: 2 },
+        Some(Refusal::VersionNotAbove { .. }) => Refusal::NodeAdmitted(node),
+        Some(Refusal::NodeAdmitted(_)) => Refusal::NodeRetired(node),
+        Some(Refusal::NodeRetired(_)) => return None,
+    })
+}

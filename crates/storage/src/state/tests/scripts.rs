@@ -1,0 +1,71 @@
+//! The evaluator's scripts, played over what a store loads from its rows.
+
+use std::cell::RefCell;
+
+use portcullis_eval::memory::Fact;
+use portcullis_eval::script::play;
+use portcullis_machine::{Change, Effect, Outcome};
+use portcullis_model::Tenant;
+
+use super::*;
+use crate::resident::TenantIndex;
+use crate::state::store::update;
+
+/// A store that facts are written to. Scripts tell of grants that no command makes, such as of a role that does not
+/// exist, so facts become effects.
+struct World {
+    bench: Bench,
+    known: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut bench = Bench::empty();
+        let id = TenantId::default_tenant();
+        carry_out(&mut bench, vec![Effect::PutTenant(Tenant { id, created: Revision(1) })]);
+        Self { bench, known: 0 }
+    }
+
+    /// Writes what is new, and returns what is loaded from the rows.
+    fn load(&mut self, facts: &[Fact]) -> TenantIndex {
+        let tenant = TenantId::default_tenant();
+        let effects = facts[self.known..].iter().cloned().map(|fact| match fact {
+            Fact::Role(role) => Effect::PutRole { tenant: tenant.clone(), role },
+            Fact::Grant(grant) => Effect::PutGrant { tenant: tenant.clone(), grant },
+            Fact::Relationship(relationship) => Effect::PutRelationship { tenant: tenant.clone(), relationship },
+        });
+        self.known = facts.len();
+        carry_out(&mut self.bench, effects.collect());
+        let written = self.bench.store.reader().view().clone();
+        self.bench.reopen();
+        let view = self.bench.store.reader().view().clone();
+        assert_eq!(answers(&view), answers(&written), "rows and memory came apart");
+        view.resident.tenant(&tenant).unwrap().as_ref().clone()
+    }
+}
+
+fn carry_out(bench: &mut Bench, effects: Vec<Effect>) {
+    let revision = Revision(bench.next);
+    let Envelope { tenant, actor, reason, salt, command, .. } = create_tenant("t");
+    let (result, repeats) = (Ok(Outcome::Done), None);
+    let change = Change { revision, tenant, actor, reason, at: NOW, salt, command, result, repeats, effects };
+    bench.store.write(at(bench.next), None, Some(&change)).unwrap();
+    change.effects.iter().for_each(|effect| update(&mut bench.store.resident, effect));
+    bench.store.publish();
+    bench.next += 1;
+}
+
+#[test]
+fn scripts_play_as_they_do_over_plain_maps() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../eval/testscripts");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no scripts in {folder}");
+    for path in paths {
+        let script = fs::read_to_string(&path).unwrap();
+        let world = RefCell::new(World::new());
+        let played = play(&script, |facts| world.borrow_mut().load(facts));
+        let played = played.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(played == script, "{} plays differently:\n{played}", path.display());
+    }
+}
