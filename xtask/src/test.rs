@@ -62,7 +62,7 @@ fn tests(steps: &mut Vec<Step>, cargo: &Cargo, filters: &[&str]) {
         if !built {
             return Ok(Outcome::Skipped("the build fails".to_owned()));
         }
-        let mut args = vec!["test", "--profile", "verify", "--workspace", "--locked", "--"];
+        let mut args = vec!["test", "--profile", "verify", "--workspace", "--locked", "--no-fail-fast", "--"];
         args.extend(filters);
         let mut command = cargo.command(args);
         // The black box is the binary that was just built.

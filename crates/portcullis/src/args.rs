@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_model::{Object, PermissionPattern, RelationshipFilter, RoleId, Subject, Timestamp};
 
+use crate::bench;
 use crate::command::{cluster, grants, relationship, role, tenant};
 use crate::dev;
 use crate::settings;
@@ -97,6 +98,11 @@ pub(crate) enum Command {
     /// Look up what is allowed.
     #[command(subcommand)]
     Lookup(Lookup),
+    /// Measure a running cluster, beside a reference in the same run.
+    Bench(bench::Flags),
+    /// Serve a service that does nothing; `bench` compares with it.
+    #[command(hide = true)]
+    EmptyService,
     /// Print the effective settings of `serve`, and where each comes from.
     Config(settings::Flags),
     /// Print the version.

@@ -1,6 +1,7 @@
 //! `portcullis`: a node, a local cluster for development, and every client command.
 
 mod args;
+mod bench;
 mod command;
 mod dev;
 mod logging;
@@ -49,6 +50,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             println!("portcullis {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Bench(flags) => bench::run(&cli.global, flags).await,
+        Command::EmptyService => bench::serve_nothing().await,
         command => command::run(&cli.global, command).await,
     }
 }

@@ -5,6 +5,7 @@
 mod authorization;
 mod call;
 mod cluster;
+pub mod empty;
 mod error;
 mod grants;
 mod http;

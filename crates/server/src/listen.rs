@@ -172,7 +172,7 @@ fn peer_services(node: &Arc<Node>) -> Routes {
     Routes::new(service)
 }
 
-fn serve_grpc(
+pub(crate) fn serve_grpc(
     name: &'static str,
     listener: TcpListener,
     services: Routes,

@@ -1,8 +1,8 @@
 //! The execution in which openraft's own read index serves a stale read, against our Confirm rounds.
 //!
-//! Nodes 2 and 3 acknowledge an entry A of leader 1, and the answers stall. 1 is cut off; 2 is elected and acknowledges a
-//! newer write. A read starts at 1. Then the old answers arrive, so 1 commits A. An answer that was given before the read
-//! began must not count as proof that 1 still led when it began, so 1 has to refuse.
+//! Nodes 2 and 3 acknowledge an entry A of leader 1, and the answers stall. 1 is cut off; 2 or 3 is elected and
+//! acknowledges a newer write. A read starts at 1. Then the old answers arrive, so 1 commits A. An answer that was given
+//! before the read began must not count as proof that 1 still led when it began, so 1 has to refuse.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,8 @@ async fn answers_from_before_a_read_prove_nothing() {
     old.wait_fresh(Instant::now() + PATIENCE).await.unwrap();
     let before = old.status().last_log.unwrap();
 
-    wires.stall(1, 2);
-    wires.stall(1, 3);
+    wires.stall(1, 2, before);
+    wires.stall(1, 3, before);
     let a = tokio::spawn({
         let old = Arc::clone(&old);
         async move { old.propose(&envelope(tenant("a"))).await }
@@ -42,7 +42,7 @@ async fn answers_from_before_a_read_prove_nothing() {
     }
     wires.part(1, 2);
     wires.part(1, 3);
-    let b = cluster.write(2, tenant("b")).await;
+    let b = cluster.write(&[2, 3], tenant("b")).await;
 
     // The read begins here, after the newer write was acknowledged.
     let read = tokio::spawn({

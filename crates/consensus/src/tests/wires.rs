@@ -22,13 +22,20 @@ use crate::{Application, Group, Options, Parts, Peer, Timing, Transport, Transpo
 /// How long a test waits for what has to happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Slow enough that a busy machine does not depose a leader.
+const TIMING: Timing = Timing {
+    heartbeat: Duration::from_millis(200),
+    election_min: Duration::from_millis(1_500),
+    election_max: Duration::from_millis(3_000),
+};
+
 /// What became of the wires, from sender to receiver.
 #[derive(Clone, Debug, Default)]
 struct Faults {
     /// Nothing passes.
     cut: BTreeSet<(u64, u64)>,
-    /// The receiver acts, and its answers to entries wait.
-    stalled: BTreeSet<(u64, u64)>,
+    /// The receiver acts, and its answers to entries behind this index wait.
+    stalled: BTreeMap<(u64, u64), u64>,
 }
 
 /// All wires of a cluster.
@@ -48,8 +55,9 @@ impl Wires {
         self.cut(other, one);
     }
 
-    pub(super) fn stall(&self, from: u64, to: u64) {
-        self.faults.send_modify(|faults| faults.stalled.extend([(from, to)]));
+    /// Holds back the answers to entries behind an index.
+    pub(super) fn stall(&self, from: u64, to: u64, behind: u64) {
+        self.faults.send_modify(|faults| faults.stalled.extend([((from, to), behind)]));
     }
 
     /// Lets the answers go that were held back; the wires stay cut where they are.
@@ -85,9 +93,11 @@ impl Transport for End {
             let answer = group.answer(NodeId(me), &message, &nothing).await;
             let answer = answer.map_err(|error| TransportError::Refused { to, why: error.to_string() })?;
             // An answer that was on its way when the wire was cut still arrives, once it is let go.
-            if matches!(codec::decode(&message), Ok(Request::Append(append)) if !append.entries.is_empty()) {
-                let mut faults = wires.faults.subscribe();
-                let _ = faults.wait_for(|faults| !faults.stalled.contains(&(me, to.0))).await;
+            if let Ok(Request::Append(append)) = codec::decode(&message)
+                && let Some(last) = append.entries.last().map(|entry| entry.position.index)
+            {
+                let passes = |faults: &Faults| faults.stalled.get(&(me, to.0)).is_none_or(|behind| last <= *behind);
+                let _ = wires.faults.subscribe().wait_for(passes).await;
             }
             Ok(answer)
         };
@@ -118,7 +128,7 @@ impl Cluster {
             let (log, store) = open(folder.path(), me);
             let transport: Arc<dyn Transport> = Arc::new(End { me, wires: Arc::clone(&wires) });
             let parts = Parts { log, store, transport, clock: Arc::new(SystemClock) };
-            let options = Options { me: NodeId(me), timing: Timing::LAN, snapshot_every: 1_000 };
+            let options = Options { me: NodeId(me), timing: TIMING, snapshot_every: 1_000 };
             let group = Group::start(options, parts).await.unwrap();
             wires.groups.lock().unwrap().insert(me, Arc::downgrade(&group));
             nodes.insert(me, group);
@@ -126,7 +136,7 @@ impl Cluster {
         }
         let cluster = Self { wires, nodes, _folders: folders };
         cluster.nodes[&1].initialise(peer(1)).await.unwrap();
-        cluster.write(1, initialise()).await;
+        cluster.write(&[1], initialise()).await;
         for id in [2, 3] {
             cluster.nodes[&1].add_learner(NodeId(id), peer(id)).await.unwrap();
             cluster.nodes[&1].promote(NodeId(id)).await.unwrap();
@@ -134,19 +144,20 @@ impl Cluster {
         cluster
     }
 
-    /// Writes at a node, which has to lead sooner or later, and returns where.
-    pub(super) async fn write(&self, node: u64, command: Command) -> u64 {
+    /// Writes at the one of the nodes that leads, which one has to sooner or later, and returns where.
+    pub(super) async fn write(&self, nodes: &[u64], command: Command) -> u64 {
         let until = Instant::now() + PATIENCE;
-        loop {
-            match self.nodes[&node].propose(&envelope(command.clone())).await {
+        for node in nodes.iter().cycle() {
+            match self.nodes[node].propose(&envelope(command.clone())).await {
                 Ok(reply) => {
                     reply.result.unwrap();
                     return reply.revision.0;
                 }
-                Err(error) => assert!(Instant::now() < until, "node {node} does not take a write: {error}"),
+                Err(error) => assert!(Instant::now() < until, "none of nodes {nodes:?} takes a write: {error}"),
             }
             tokio::task::yield_now().await;
         }
+        unreachable!("the nodes are tried again and again")
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         println!("{}", global.run_as.as_ref().map_or("user:admin".to_owned(), ToString::to_string));
         return Ok(ExitCode::SUCCESS);
     }
-    let client = client(global)?;
+    let client = client(&global.endpoint, global)?;
     let output = global.output;
     match command {
         Command::Cluster(command) => cluster::run(&client, output, command).await?,
@@ -31,15 +31,22 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         Command::Relationship(command) => relationship::run(&client, output, command).await?,
         Command::Check(check) => return check::run(&client, output, check).await,
         Command::Lookup(lookup) => check::lookup(&client, output, lookup).await?,
-        Command::Dev(_) | Command::Serve(_) | Command::Config(_) | Command::Version | Command::Whoami => {
+        Command::Dev(_)
+        | Command::Serve(_)
+        | Command::Config(_)
+        | Command::Bench(_)
+        | Command::EmptyService
+        | Command::Version
+        | Command::Whoami => {
             unreachable!("INVARIANT: these need no client")
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn client(global: &Global) -> anyhow::Result<Client> {
-    let mut options = Options::new(global.endpoint.iter().cloned());
+/// A client of some nodes.
+pub(crate) fn client(endpoints: &[String], global: &Global) -> anyhow::Result<Client> {
+    let mut options = Options::new(endpoints.iter().cloned());
     options.tenant.clone_from(&global.tenant);
     options.run_as.clone_from(&global.run_as);
     options.timeout = global.timeout;

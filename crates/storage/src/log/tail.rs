@@ -11,6 +11,8 @@ pub(super) struct Tail {
     bytes: usize,
     bytes_max: usize,
     bounds: Bounds,
+    /// Where the log begins if nothing was purged: at the first entry that it was ever given, which is 0 outside tests.
+    begin: u64,
     /// Entries up to here are on disk and may leave memory.
     flushed: Option<u64>,
 }
@@ -18,7 +20,7 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn new(bounds: Bounds, bytes_max: usize) -> Self {
         let flushed = bounds.last.map(|last| last.index);
-        Self { entries: VecDeque::new(), bytes: 0, bytes_max, bounds, flushed }
+        Self { entries: VecDeque::new(), bytes: 0, bytes_max, bounds, begin: 0, flushed }
     }
 
     pub(super) fn bounds(&self) -> Bounds {
@@ -27,6 +29,9 @@ impl Tail {
 
     pub(super) fn push(&mut self, entry: Entry) {
         let next = self.bounds.last.map_or(entry.id.index, |last| last.index + 1);
+        if self.bounds.last.is_none() {
+            self.begin = next;
+        }
         assert!(entry.id.index == next, "INVARIANT: entry {:?} does not follow, the next is {next}", entry.id);
         self.bounds.last = Some(entry.id);
         self.bytes += entry.payload.len();
@@ -81,7 +86,7 @@ impl Tail {
 
     /// The entries of a range that are in memory, and the part before them that is on disk only.
     pub(super) fn read(&self, range: Range<u64>) -> (Vec<Entry>, Range<u64>) {
-        let begin = self.bounds.purged.map_or(0, |purged| purged.index + 1).max(range.start);
+        let begin = self.bounds.purged.map_or(self.begin, |purged| purged.index + 1).max(range.start);
         let end = self.bounds.last.map_or(0, |last| last.index + 1).min(range.end);
         let in_memory = self.entries.front().map_or(end, |first| first.id.index).min(end);
         let from = begin.max(in_memory);
