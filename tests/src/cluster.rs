@@ -172,6 +172,11 @@ impl Cluster {
         self.node_mut(id).start()
     }
 
+    /// Gives a node other flags from its next start on.
+    pub fn set_flags(&mut self, id: u64, flags: &[&str]) {
+        self.node_mut(id).set_flags(flags);
+    }
+
     /// Freezes a node.
     pub fn pause(&mut self, id: u64) -> anyhow::Result<()> {
         self.node_mut(id).signal(Signal::SIGSTOP)

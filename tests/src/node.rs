@@ -9,6 +9,8 @@ use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portcullis_client::{Client, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::{binary, ports};
 
@@ -74,6 +76,29 @@ impl Node {
     /// Its process id.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
+    }
+
+    /// Asks its HTTP listener, and returns the status and the body.
+    pub async fn http(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.http_address).await?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
+        let status = head.split(' ').nth(1).context("the answer has no status")?;
+        Ok((status.parse()?, body.to_owned()))
+    }
+
+    /// One of its gauges.
+    pub async fn gauge(&self, name: &str) -> anyhow::Result<u64> {
+        let (_, metrics) = self.http("/metrics").await?;
+        let line = metrics.lines().find(|line| line.starts_with(name)).with_context(|| format!("no {name}"))?;
+        Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
+    }
+
+    /// Starts with other flags from the next time on.
+    pub(crate) fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
     }
 
     /// Everything that it wrote to standard error since it was first started.

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt};
 use openraft::alias::SnapshotOf;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
-use portcullis_machine::Envelope;
+use portcullis_machine::{Envelope, Fault, VERSION_SUPPORTED};
 use portcullis_storage::codec;
 use portcullis_storage::state::{Received, Snapshot, Store};
 use tokio::sync::watch;
@@ -40,8 +40,7 @@ impl StateMachine {
         match entry.payload {
             EntryPayload::Blank => self.store.apply_blank(id).map(|()| None).map_err(io::Error::other),
             EntryPayload::Normal(proposal) => {
-                let envelope: Envelope = codec::decode(&proposal.0).map_err(io::Error::other)?;
-                let applied = self.store.apply(id, envelope).map_err(io::Error::other)?;
+                let applied = self.store.apply(id, envelope(&proposal.0)?).map_err(io::Error::other)?;
                 Ok(Some(Reply { revision: applied.revision, result: applied.result }))
             }
             EntryPayload::Membership(membership) => {
@@ -130,6 +129,15 @@ impl StateMachine {
         self.current = Some(snapshot.clone());
         Ok(snapshot)
     }
+}
+
+/// Reads a command. One of a newer version may hold what this build does not know, so the version is read first.
+fn envelope(bytes: &[u8]) -> io::Result<Envelope> {
+    let version: u32 = codec::decode_first(bytes).map_err(io::Error::other)?;
+    if version > VERSION_SUPPORTED {
+        return Err(io::Error::other(Fault::VersionUnsupported { version }));
+    }
+    codec::decode(bytes).map_err(io::Error::other)
 }
 
 /// A snapshot that was made already.

@@ -32,6 +32,8 @@ pub struct Status {
     pub last_log: Option<u64>,
     /// The last entry that this node applied.
     pub applied: Option<u64>,
+    /// The last entry that this node has cut off its log.
+    pub purged: Option<u64>,
     /// The members.
     pub nodes: Vec<NodeStatus>,
 }
@@ -73,6 +75,7 @@ pub(crate) fn status(raft: &Raft) -> Status {
         leader: metrics.current_leader.map(NodeId),
         last_log: metrics.last_log_index,
         applied: metrics.last_applied.map(|id| id.index),
+        purged: metrics.purged.map(|id| id.index),
         nodes: metrics.membership_config.nodes().map(node).collect(),
     }
 }

@@ -65,18 +65,20 @@ impl Node {
         }
     }
 
-    /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to.
+    /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to. `command_version` is
+    /// the newest version of commands that it carries out.
     pub async fn join(
         &self,
         id: NodeId,
         (peer, client): (String, String),
         region: Option<Region>,
+        command_version: u32,
         deadline: Instant,
     ) -> Result<ClusterId, AdministerError> {
         // The state and not the node's own file: the first node has that before the cluster can let anybody in.
         let cluster = self.reader.cluster().map_err(|error| AdministerError::Unknown(error.to_string()))?;
         let cluster = cluster.ok_or(AdministerError::NotInitialised)?;
-        self.administer(Change::Join { id, peer, client, region }, deadline).await?;
+        self.administer(Change::Join { id, peer, client, region, command_version }, deadline).await?;
         Ok(cluster)
     }
 
@@ -156,8 +158,11 @@ impl Node {
 
     pub(crate) async fn administer_as_leader(&self, change: Change) -> Answer {
         let done = match change {
-            Change::Join { id, peer, client, region } => {
-                return self.join_as_leader(id, Peer { peer, client, region }).await;
+            Change::Join { id, peer, client, region, command_version } => {
+                return match self.check_version(id, command_version) {
+                    Ok(()) => self.join_as_leader(id, Peer { peer, client, region }).await,
+                    Err(why) => Answer::Failed(why),
+                };
             }
             Change::AddNode { id, peer, client, region } => match self.reader.is_retired(id) {
                 Ok(false) => self.group.add_learner(id, Peer { peer, client, region }).await,
@@ -240,7 +245,7 @@ impl Node {
     }
 
     /// A write that the node itself makes, in the tenant `system`.
-    fn own_draft(&self, action: Action) -> Draft {
+    pub(crate) fn own_draft(&self, action: Action) -> Draft {
         let caller: Subject = format!("node:{}", self.id()).parse().expect("INVARIANT: a node id is a subject");
         Draft {
             tenant: TenantId::system(),

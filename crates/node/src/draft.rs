@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portcullis_machine::command::{
     AdmitNode, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, End, Initialise,
-    RetireNode, RevokeByFilter, RevokeGrants, Update, UpdateRole, WriteRelationships,
+    RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, Update, UpdateRole, WriteRelationships,
 };
 use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp};
 use portcullis_model::{
@@ -41,6 +41,8 @@ pub enum Action {
     AdmitNode(NodeId),
     /// Uses up a node id.
     RetireNode(NodeId),
+    /// Raises the active version.
+    RaiseVersion(u32),
     /// Makes a tenant.
     CreateTenant(TenantId),
     /// Deletes a tenant.
@@ -108,9 +110,9 @@ impl Draft {
         }
     }
 
-    /// What makes two requests the same: everything but the name of the call and who calls, which are the key.
+    /// What makes two requests the same: everything but the name of the call and who calls it, which are the key.
     fn digest(&self) -> [u8; 32] {
-        let request = codec::encode(&(&self.reason, &self.preconditions, &self.action));
+        let request = codec::encode(&(&self.actor.on_behalf_of, &self.reason, &self.preconditions, &self.action));
         Sha256::digest(request).into()
     }
 }
@@ -128,6 +130,7 @@ impl Action {
             | Self::Initialise(..)
             | Self::AdmitNode(_)
             | Self::RetireNode(_)
+            | Self::RaiseVersion(_)
             | Self::DeleteTenant(_)
             | Self::DeleteRole(_)
             | Self::RevokeGrants(_)
@@ -141,6 +144,7 @@ impl Action {
             Self::Initialise(cluster, node) => Command::Initialise(Initialise { cluster, node }),
             Self::AdmitNode(node) => Command::AdmitNode(AdmitNode { node }),
             Self::RetireNode(node) => Command::RetireNode(RetireNode { node }),
+            Self::RaiseVersion(version) => Command::RaiseVersion(RaiseVersion { version }),
             Self::CreateTenant(id) => Command::CreateTenant(CreateTenant { id }),
             Self::DeleteTenant(id) => Command::DeleteTenant(DeleteTenant { id }),
             Self::CreateRole { id, permissions, inherits } => {

@@ -157,6 +157,7 @@ async fn look(node: &Arc<Node>) -> Seen {
     let disks = heard.iter().filter_map(|heard| heard.disk).chain(own);
     let voters = status.nodes.iter().filter(|member| member.role != NodeRole::Learner).count();
     let ahead_ms: Vec<i64> = heard.iter().filter_map(|heard| heard.ahead_ms).collect();
+    node.raise_version(heard.iter().map(|heard| heard.command_version)).await;
     Seen {
         free_bytes,
         low_disk: disks.filter(|disk| disk.free_bytes < disk.reserve_bytes).min_by_key(|disk| disk.free_bytes),
@@ -169,6 +170,8 @@ struct Heard {
     disk: Option<LowDisk>,
     /// By how much this node's clock is ahead of the member's, if that votes.
     ahead_ms: Option<i64>,
+    /// The newest version of commands that it carries out.
+    command_version: Option<u32>,
 }
 
 async fn hear(node: &Arc<Node>, member: &NodeStatus) -> Heard {
@@ -186,6 +189,7 @@ async fn hear(node: &Arc<Node>, member: &NodeStatus) -> Heard {
             Some(LowDisk { node: member.id, free_bytes, reserve_bytes })
         }),
         ahead_ms: about.as_ref().filter(|_| votes).map(ahead),
+        command_version: about.as_ref().map(|about| about.command_version),
     }
 }
 

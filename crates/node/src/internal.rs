@@ -21,7 +21,7 @@ pub(crate) enum Message {
 /// A change of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Change {
-    Join { id: NodeId, peer: String, client: String, region: Option<Region> },
+    Join { id: NodeId, peer: String, client: String, region: Option<Region>, command_version: u32 },
     AddNode { id: NodeId, peer: String, client: String, region: Option<Region> },
     Promote { id: NodeId },
     Remove { id: NodeId },
@@ -57,6 +57,8 @@ pub(crate) struct About {
     pub(crate) applied: Option<u64>,
     pub(crate) visible: u64,
     pub(crate) version: String,
+    /// The newest version of commands that it carries out.
+    pub(crate) command_version: u32,
     pub(crate) wall_ms: i64,
     pub(crate) disk_free_bytes: Option<u64>,
     pub(crate) disk_reserve_bytes: u64,

@@ -15,6 +15,7 @@ mod list;
 mod node;
 mod start;
 mod timekeeper;
+mod upgrade;
 mod view;
 mod write;
 

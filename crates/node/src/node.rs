@@ -148,6 +148,7 @@ impl Node {
             applied: status.applied,
             visible: self.visible().0,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            command_version: self.command_version(),
             wall_ms: self.clock.wall().0,
             disk_free_bytes: self.disk_free_bytes(),
             disk_reserve_bytes: self.config.disk_reserve_bytes,

@@ -105,6 +105,11 @@ pub(crate) enum Command {
     EmptyService,
     /// Print the effective settings of `serve`, and where each comes from.
     Config(settings::Flags),
+    /// Print a script that completes commands in a shell: `portcullis completion bash > /etc/bash_completion.d/portcullis`.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Print the version.
     Version,
     /// Print whom commands run as.

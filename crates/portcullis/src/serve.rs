@@ -14,8 +14,8 @@ use portcullis_node::{Config, Node, Seams};
 use portcullis_server::{GrpcTransport, Listeners, check_insecure};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::logging;
 use crate::settings::{Flags, Settings};
+use crate::{logging, output};
 
 const MIB: u64 = 1_024 * 1_024;
 /// How long one attempt to join may take.
@@ -44,7 +44,7 @@ pub(crate) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => ExitCode::SUCCESS,
         why = node.failed() => {
             tracing::error!(%why, "consensus failed");
-            ExitCode::FAILURE
+            ExitCode::from(output::FAILED)
         }
         joined = join(&node, &config, &settings.join.value) => return Err(joined.expect_err("INVARIANT: a node that has joined waits")),
     };
@@ -101,6 +101,7 @@ async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow
         peer: config.peer.clone(),
         client: config.client.clone(),
         region: config.region.as_ref().map(ToString::to_string).unwrap_or_default(),
+        command_version: node.command_version(),
     };
     loop {
         match client.join(request.clone()).await {

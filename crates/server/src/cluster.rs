@@ -41,7 +41,7 @@ impl Cluster for Service {
         let id = node_id(call.message.id)?;
         let region = wire::optional("region", &call.message.region).map_err(error::field)?;
         let addresses = addresses(&call.message.peer, &call.message.client)?;
-        let cluster = call.node.join(id, addresses, region, call.deadline).await;
+        let cluster = call.node.join(id, addresses, region, call.message.command_version, call.deadline).await;
         let cluster = cluster.map_err(|error| error::administer(&error))?;
         Ok(Response::new(v1::JoinResponse { cluster_id: cluster.to_string() }))
     }

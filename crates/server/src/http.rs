@@ -46,6 +46,7 @@ async fn show_metrics(State(watched): State<Watched>) -> String {
     gauge("portcullis_raft_term", status.term);
     gauge("portcullis_raft_is_leader", u64::from(status.leads));
     gauge("portcullis_raft_last_log_index", status.last_log.unwrap_or(0));
+    gauge("portcullis_raft_purged_index", status.purged.unwrap_or(0));
     gauge("portcullis_applied_revision", status.applied.unwrap_or(0));
     gauge("portcullis_disk_free_bytes", watched.node.disk_free_bytes().unwrap_or(0));
     gauge("portcullis_resident_bytes", watched.node.resident_bytes());

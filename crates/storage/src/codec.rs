@@ -49,12 +49,16 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
+/// Reads the first field of a value, of which the others may be of a newer version than this build knows.
+pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let (value, _) = bincode::serde::decode_from_slice(payload(bytes)?, standard().with_limit::<FEW_CLAIMED_MAX>())
+        .map_err(DecodeError::Malformed)?;
+    Ok(value)
+}
+
 /// Reads a value that [`encode`] wrote.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let (version, payload) = bytes.split_first().ok_or(DecodeError::Empty)?;
-    if *version != VERSION {
-        return Err(DecodeError::Version { found: *version });
-    }
+    let payload = payload(bytes)?;
     // Room is made for what a length claims before it is read, and no memory holds what a damaged length claims.
     let decoded = if payload.len() <= FEW_BYTES {
         bincode::serde::decode_from_slice(payload, standard().with_limit::<FEW_CLAIMED_MAX>())
@@ -66,4 +70,9 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
         0 => Ok(value),
         left_over => Err(DecodeError::TooLong(left_over)),
     }
+}
+
+fn payload(bytes: &[u8]) -> Result<&[u8], DecodeError> {
+    let (version, payload) = bytes.split_first().ok_or(DecodeError::Empty)?;
+    if *version == VERSION { Ok(payload) } else { Err(DecodeError::Version { found: *version }) }
 }

@@ -1,5 +1,6 @@
 //! The binary as its users meet it: real processes on loopback, one cluster at a time.
 
+mod alarms;
 mod asking;
 mod command_line;
 mod contention;
@@ -13,4 +14,5 @@ mod revocation;
 mod serving;
 mod shell;
 mod snapshots;
+mod versions;
 mod writers;

@@ -1,9 +1,11 @@
 //! A node that is too far behind is sent a snapshot, also while the others go on writing.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::{self, FuturesUnordered};
+use futures::{StreamExt, TryStreamExt};
 use portcullis_client::{Client, v1};
 use portcullis_tests::cluster::PATIENCE;
 use portcullis_tests::{Cluster, wait};
@@ -12,8 +14,8 @@ use crate::asking::{assert_allowed, assert_denied, grant_ids, make_viewer, may_v
 
 /// Entries between two snapshots.
 const EVERY: &str = "200";
-/// Entries that a node misses: the log is cut off in steps of 1,024, and not before a snapshot.
-const MISSED: usize = 2_500;
+/// Writes at a time that a node misses, until the others have cut off their logs behind it.
+const MISSED: usize = 500;
 /// Writes that are under way at a time.
 const UNDER_WAY: usize = 64;
 
@@ -24,10 +26,19 @@ async fn a_node_that_missed_much_catches_up_by_snapshot_under_writes() -> anyhow
     let behind = cluster.followers().await?[0];
     cluster.client(behind).create_grant(may_view("alice", "early")).await?;
     let generation = generation(&cluster, behind)?;
+    let last = cluster.node(behind).gauge("portcullis_raft_last_log_index").await?;
     cluster.kill(behind)?;
 
     let all = cluster.client_of_all()?;
-    write_many(&all, "missed", MISSED).await?;
+    let mut missed = 0;
+    wait::until_true("the log to be cut off", PATIENCE, async || {
+        write_many(&all, missed..missed + MISSED).await?;
+        missed += MISSED;
+        let purged = cluster.up().into_iter().map(|id| cluster.node(id).gauge("portcullis_raft_purged_index"));
+        let purged: Vec<u64> = purged.collect::<FuturesUnordered<_>>().try_collect().await?;
+        Ok(purged.iter().all(|purged| *purged > last))
+    })
+    .await?;
     all.revoke_grants(portcullis_tests::requests::revoke("early")).await?;
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -48,7 +59,7 @@ async fn a_node_that_missed_much_catches_up_by_snapshot_under_writes() -> anyhow
     cluster.agreed_hash().await?;
     for id in cluster.up() {
         let listed = grant_ids(cluster.client(id), v1::GrantFilter::default()).await?.len();
-        assert_eq!(listed, 1 + MISSED + written, "at node {id}");
+        assert_eq!(listed, 1 + missed + written, "at node {id}");
     }
 
     // What came by snapshot is on disk like the rest.
@@ -63,11 +74,11 @@ fn generation(cluster: &Cluster, id: u64) -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(cluster.node(id).data_dir.join("state/GENERATION"))?)
 }
 
-async fn write_many(client: &Client, name: &str, count: usize) -> anyhow::Result<()> {
-    stream::iter(0..count)
+async fn write_many(client: &Client, range: Range<usize>) -> anyhow::Result<()> {
+    stream::iter(range)
         .map(anyhow::Ok)
         .try_for_each_concurrent(UNDER_WAY, async |nth| {
-            client.create_grant(may_view("alice", &format!("{name}-{nth}"))).await?;
+            client.create_grant(may_view("alice", &format!("missed-{nth}"))).await?;
             Ok(())
         })
         .await

@@ -26,7 +26,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 const TIMING: Timing = Timing {
     heartbeat: Duration::from_millis(200),
     election_min: Duration::from_millis(1_500),
-    election_max: Duration::from_millis(3_000),
+    election_max: Duration::from_secs(3),
 };
 
 /// What became of the wires, from sender to receiver.

@@ -36,6 +36,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         | Command::Config(_)
         | Command::Bench(_)
         | Command::EmptyService
+        | Command::Completion { .. }
         | Command::Version
         | Command::Whoami => {
             unreachable!("INVARIANT: these need no client")
