@@ -192,6 +192,9 @@ impl Group {
 
     /// Returns once this node shows the entry at `index`.
     pub async fn wait_published(&self, index: u64, deadline: Instant) -> Result<(), ReadError> {
+        if *self.published.borrow() >= index {
+            return Ok(());
+        }
         let mut published = self.published.clone();
         match tokio::time::timeout_at(deadline, published.wait_for(|published| *published >= index)).await {
             Ok(Ok(_)) => Ok(()),
@@ -319,15 +322,16 @@ impl Group {
     /// Waits until consensus has failed for good, and says why. The process should then end.
     pub fn failed(&self) -> BoxFuture<'_, String> {
         async move {
-            let mut metrics = self.raft.metrics();
+            use openraft::async_runtime::watch::WatchReceiver;
+            // These change with the leader only, and close when consensus ends; all metrics change with every entry.
+            let mut seldom = self.raft.server_metrics();
             loop {
-                use openraft::async_runtime::watch::WatchReceiver;
-                let state = metrics.borrow_watched().running_state.clone();
-                if let Err(fatal) = state {
-                    return fatal.to_string();
-                }
-                if metrics.changed().await.is_err() {
-                    return "it stopped".to_owned();
+                let ended = seldom.changed().await.is_err();
+                let state = self.raft.metrics().borrow_watched().running_state.clone();
+                match state {
+                    Err(fatal) => return fatal.to_string(),
+                    Ok(()) if ended => return "it stopped".to_owned(),
+                    Ok(()) => {}
                 }
             }
         }

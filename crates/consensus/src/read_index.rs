@@ -64,6 +64,13 @@ impl ReadIndex {
         tokio::spawn(async move {
             let mut waiters = Vec::new();
             while arrivals.recv_many(&mut waiters, WAITING_MAX).await > 0 {
+                // Requests that have arrived and are not yet read join this question instead of waiting for the next.
+                tokio::task::yield_now().await;
+                while waiters.len() < WAITING_MAX
+                    && let Ok(waiter) = arrivals.try_recv()
+                {
+                    waiters.push(waiter);
+                }
                 let answer = ask(&confirmer, timeout).await;
                 for waiter in waiters.drain(..) {
                     // Whoever no longer waits needs no answer.

@@ -15,6 +15,10 @@ use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, Command};
 
+/// A node makes and drops many small values on many threads, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

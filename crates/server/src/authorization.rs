@@ -10,7 +10,7 @@ use portcullis_wire::{self as wire, FieldError};
 use tonic::{Request, Response, Status};
 
 use crate::call::Call;
-use crate::error;
+use crate::{error, meter};
 
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
@@ -24,6 +24,7 @@ impl Authorization for Service {
         let question = question(call.message.item.as_ref()).map_err(error::field)?;
         let served = call.served(call.message.consistency.as_ref()).await?;
         let answer = call.node.check(&served, &tenant, &question, call.deadline);
+        meter::checked(&answer);
         let answer = answer.map_err(|error| error::check(&error))?;
         Ok(Response::new(v1::CheckResponse {
             decision: decision(&answer).into(),
@@ -45,7 +46,12 @@ impl Authorization for Service {
         let parse = |(nth, item)| question(Some(item)).map_err(|error| error.within(&format!("items[{nth}]")));
         let questions: Vec<_> = items.iter().enumerate().map(parse).collect::<Result<_, _>>().map_err(error::field)?;
         let served = call.served(call.message.consistency.as_ref()).await?;
-        let answer = |question| match call.node.check(&served, &tenant, question, call.deadline) {
+        let check = |question| {
+            let answer = call.node.check(&served, &tenant, question, call.deadline);
+            meter::checked(&answer);
+            answer
+        };
+        let answer = |question| match check(question) {
             Ok(answer) => v1::BatchCheckResult {
                 decision: decision(&answer).into(),
                 visited: answer.visited,

@@ -10,8 +10,7 @@ use portcullis_wire::{self as wire, FieldError, v1};
 use tokio::time::Instant;
 use tonic::{Request, Status};
 
-use crate::error;
-use crate::identity;
+use crate::{error, identity, meter};
 
 /// The longest deadline that is honoured.
 const DEADLINE_MAX: Duration = Duration::from_mins(5);
@@ -74,7 +73,10 @@ impl<T> Call<T> {
             preconditions: preconditions(options).map_err(error::field)?,
             action,
         };
-        self.node.write(draft, self.deadline).await.map_err(|error| error::write(&error))
+        let begun = Instant::now();
+        let written = self.node.write(draft, self.deadline).await;
+        meter::wrote(&written, begun.elapsed());
+        written.map_err(|error| error::write(&error))
     }
 }
 

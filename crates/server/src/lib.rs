@@ -11,6 +11,7 @@ mod grants;
 mod http;
 mod identity;
 mod listen;
+mod meter;
 mod peer;
 mod relationships;
 mod roles;

@@ -48,6 +48,15 @@ async fn a_node_is_alive_before_it_is_ready() -> anyhow::Result<()> {
     for name in ["portcullis_raft_term", "portcullis_visible_revision", "portcullis_resident_bytes"] {
         assert!(metrics.contains(&format!("{name}{{group=\"1\"}} ")), "{name} in {metrics}");
     }
+    make_viewer(cluster.client(2)).await?;
+    assert_denied(&cluster, &views("alice", "plan")).await;
+    let (_, metrics) = cluster.node(2).http("/metrics").await?;
+    for line in [
+        "portcullis_checks_total{group=\"1\",result=\"deny\"} 1\n",
+        "portcullis_writes_total{group=\"1\",result=\"done\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
     // One of two is no majority.
     cluster.kill(1)?;
     assert_eq!(cluster.node(2).http("/livez").await?, (200, "ok\n".to_owned()));

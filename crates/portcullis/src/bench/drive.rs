@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use super::processor;
 
+/// Latencies above this count as this.
+const LATENCY_US_MAX: u64 = 60_000_000;
+
 /// One call, the nth of all; returns whether it succeeded.
 pub(super) type Call = Arc<dyn Fn(Client, u64) -> BoxFuture<'static, bool> + Send + Sync>;
 
@@ -69,6 +72,11 @@ impl Load {
     }
 }
 
+/// Latencies in microseconds, to three digits.
+pub(super) fn latencies() -> Histogram<u64> {
+    Histogram::new_with_max(LATENCY_US_MAX, 3).expect("INVARIANT: three digits are possible")
+}
+
 /// What a caller has seen.
 struct Tally {
     latencies: Histogram<u64>,
@@ -77,8 +85,7 @@ struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        let latencies = Histogram::new(3).expect("INVARIANT: three digits are possible");
-        Self { latencies, errors: 0 }
+        Self { latencies: latencies(), errors: 0 }
     }
 }
 

@@ -6,12 +6,11 @@ use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use hdrhistogram::Histogram;
 use portcullis_server::empty;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::drive::Measured;
+use super::drive::{self, Measured};
 
 /// What one turn of the loop writes: about as much as an entry of the log.
 const RECORD: [u8; 256] = [7; 256];
@@ -50,7 +49,7 @@ pub(crate) async fn serve_nothing() -> anyhow::Result<ExitCode> {
 pub(super) fn sync_loop(period: Duration) -> anyhow::Result<Measured> {
     let folder = tempfile::tempdir()?;
     let mut file = File::create(folder.path().join("reference"))?;
-    let mut latencies: Histogram<u64> = Histogram::new(3)?;
+    let mut latencies = drive::latencies();
     let started = Instant::now();
     while started.elapsed() < period {
         let begun = Instant::now();

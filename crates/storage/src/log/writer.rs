@@ -51,7 +51,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, acked: AckedFile, options: &Options) -> io::Result<Self> {
         let (queue, operations) = mpsc::sync_channel(options.queue_max);
-        let mut work = Work { shared, acked, stop_at: options.stop_at, failure: None };
+        let mut work = Work { shared, acked, stop_at: options.stop_at, committed: None, failure: None };
         let thread = std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || work.run(&operations))?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
@@ -87,6 +87,9 @@ struct Work {
     shared: Arc<Shared>,
     acked: AckedFile,
     stop_at: Option<Step>,
+    /// What is committed, as far as it is not written yet. It goes with the next batch, because a sync of its own would
+    /// delay entries for what only saves time after a restart.
+    committed: Option<Operation>,
     /// The first failure; nothing is written after it, because what is on disk is not known any more.
     failure: Option<Arc<io::Error>>,
 }
@@ -102,12 +105,13 @@ impl Work {
                 bytes += next.0.bytes();
                 batch.push(next);
             }
-            let (batch, callbacks): (Vec<Operation>, Vec<Done>) = batch.into_iter().unzip();
-            if self.failure.is_none()
-                && let Err(error) = self.write(&batch)
-            {
-                tracing::error!(%error, "the log cannot be written any more");
-                self.failure = Some(Arc::new(error));
+            let (mut batch, callbacks): (Vec<Operation>, Vec<Done>) = batch.into_iter().unzip();
+            if let Some(last) = batch.iter().rposition(|operation| matches!(operation, Operation::Committed(_))) {
+                self.committed = Some(batch.remove(last));
+                batch.retain(|operation| !matches!(operation, Operation::Committed(_)));
+            }
+            if !batch.is_empty() {
+                self.try_write(batch);
             }
             for done in callbacks {
                 done(match &self.failure {
@@ -115,6 +119,20 @@ impl Work {
                     Some(failure) => Err(io::Error::new(failure.kind(), Arc::clone(failure))),
                 });
             }
+        }
+        if self.committed.is_some() {
+            self.try_write(Vec::new());
+        }
+    }
+
+    /// Writes a batch, and what is committed with it.
+    fn try_write(&mut self, mut batch: Vec<Operation>) {
+        batch.extend(self.committed.take());
+        if self.failure.is_none()
+            && let Err(error) = self.write(&batch)
+        {
+            tracing::error!(%error, "the log cannot be written any more");
+            self.failure = Some(Arc::new(error));
         }
     }
 

@@ -161,7 +161,10 @@ impl<'a> Batch<'a> {
     fn remember(&mut self, memory: &MemoryKey, remembered: &Remembered) -> Result<(), StoreError> {
         let key = self.keys.remembered(memory);
         match self.get::<Remembered>(&key)? {
-            Some(old) => self.index(&self.keys.remembered_by_age(memory, old.revision), false),
+            Some(old) => {
+                self.reads.oldest.changes(memory);
+                self.index(&self.keys.remembered_by_age(memory, old.revision), false);
+            }
             None => self.totals(&memory.tenant)?.remembered += 1,
         }
         self.index(&self.keys.remembered_by_age(memory, remembered.revision), true);
@@ -169,6 +172,7 @@ impl<'a> Batch<'a> {
     }
 
     fn forget(&mut self, memory: &MemoryKey, revision: Revision) -> Result<(), StoreError> {
+        self.reads.oldest.changes(memory);
         self.index(&self.keys.remembered_by_age(memory, revision), false);
         let totals = self.totals(&memory.tenant)?;
         totals.remembered = totals.remembered.saturating_sub(1);
@@ -179,6 +183,7 @@ impl<'a> Batch<'a> {
         let dropped = *self.totals(tenant)?;
         self.totals.remove(tenant);
         self.sum = self.sum.minus(Sum::from_bytes(dropped.sum));
+        self.reads.oldest.drop_tenant(tenant);
         let range = Key::tenant(self.keys.group, tenant);
         self.rows.delete_range(range.as_bytes(), &range.end_of_prefix());
         // The dues of its grants stand outside its range.

@@ -11,6 +11,7 @@ mod batch;
 mod folder;
 mod incoming;
 mod keys;
+mod oldest;
 mod open;
 mod reader;
 mod reads;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use portcullis_model::{Grant, GroupId, Revision, Role, Tenant, TenantId};
-use rocksdb::{DB, DBCompressionType, Options as RocksOptions};
+use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options as RocksOptions};
 
 use super::folder::{Copy, Folder};
 use super::keys::{Family, Keys, texts};
@@ -24,6 +24,15 @@ use crate::resident::Resident;
 
 /// How many rows are loaded between two calls of [`Progress`].
 const PROGRESS_ROWS: u64 = 50_000;
+
+/// How much memory blocks of rows may take.
+const BLOCK_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
+/// One read in a hundred looks for a row in vain.
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// The share of a write buffer that tells which rows are not in it.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.05;
+/// How full the hash index of a block is.
+const BLOCK_HASH_RATIO: f64 = 0.75;
 
 /// How the store is opened.
 #[derive(Clone, Debug)]
@@ -141,7 +150,7 @@ impl Loaded {
         let db = DB::open(&rocks_options(options), path)
             .map_err(|source| OpenError::RocksDb { path: path.to_owned(), source })?;
         let copy = Copy::new(db, path.to_owned());
-        let reads = Reads { db: Arc::new(copy), keys: Keys { group: options.group } };
+        let reads = Reads { db: Arc::new(copy), keys: Keys { group: options.group }, oldest: Arc::default() };
         Self::load(reads, progress).map_err(|source| OpenError::Store { path: path.to_owned(), source })
     }
 
@@ -263,5 +272,14 @@ fn rocks_options(options: &Options) -> RocksOptions {
     rocks.set_bottommost_compression_type(DBCompressionType::Zstd);
     rocks.set_max_background_jobs(2);
     rocks.set_keep_log_file_num(4);
+    // Most reads of a command are of rows that do not exist yet: ids must be new.
+    rocks.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+    rocks.set_memtable_whole_key_filtering(true);
+    let mut table = BlockBasedOptions::default();
+    table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    table.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
+    table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+    table.set_data_block_hash_ratio(BLOCK_HASH_RATIO);
+    rocks.set_block_based_table_factory(&table);
     rocks
 }

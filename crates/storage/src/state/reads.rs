@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::batch::Totals;
 use super::folder::Copy;
 use super::keys::{Family, Key, Keys, texts};
+use super::oldest::Oldest;
 use super::row;
 use crate::codec::DecodeError;
 
@@ -54,6 +55,7 @@ impl From<StoreError> for Unreadable {
 pub(super) struct Reads {
     pub(super) db: Arc<Copy>,
     pub(super) keys: Keys,
+    pub(super) oldest: Arc<Oldest>,
 }
 
 /// A key and its value, as RocksDB has them.
@@ -254,6 +256,11 @@ impl State for Reads {
     }
 
     fn oldest_remembered(&self, tenant: &TenantId, most: usize) -> Read<Vec<(MemoryKey, Remembered)>> {
+        if most == 1
+            && let Some(oldest) = self.oldest.get(tenant)
+        {
+            return Ok(vec![oldest]);
+        }
         let prefix = self.keys.of(tenant, Family::RememberedByAge);
         let skip = prefix.as_bytes().len() + size_of::<Revision>();
         let mut oldest = Vec::new();
@@ -265,6 +272,9 @@ impl State for Reads {
             let memory = MemoryKey { tenant: tenant.clone(), caller, key: name };
             let remembered = self.remembered(&memory)?.ok_or_else(damaged)?;
             oldest.push((memory, remembered));
+        }
+        if let Some(first) = oldest.first() {
+            self.oldest.put(tenant, first.clone());
         }
         Ok(oldest)
     }

@@ -1,15 +1,17 @@
-//! The evaluator's scripts, played over what a store loads from its rows.
+//! The scripts of the evaluator and of the machine, played over a store.
 
 use std::cell::RefCell;
 
 use portcullis_eval::memory::Fact;
 use portcullis_eval::script::play;
-use portcullis_machine::{Change, Effect, Outcome};
+use portcullis_machine::script::{self as machine_script, Machine};
+use portcullis_machine::{Change, Effect, Fault, Outcome};
 use portcullis_model::Tenant;
 
 use super::*;
 use crate::resident::TenantIndex;
-use crate::state::store::update;
+use crate::state::reads::Reads;
+use crate::state::store::{ApplyError, update};
 
 /// A store that facts are written to. Scripts tell of grants that no command makes, such as of a role that does not
 /// exist, so facts become effects.
@@ -55,17 +57,45 @@ fn carry_out(bench: &mut Bench, effects: Vec<Effect>) {
     bench.next += 1;
 }
 
+impl Machine for Bench {
+    type State = Reads;
+
+    fn apply(&mut self, revision: Revision, envelope: Envelope) -> Result<Applied, Fault> {
+        match self.store.apply(at(revision.0), envelope) {
+            Ok(applied) => Ok(applied),
+            Err(ApplyError::Fault(fault)) => Err(fault),
+            Err(ApplyError::Store(error)) => panic!("{error}"),
+        }
+    }
+
+    fn state(&self) -> &Reads {
+        &self.store.reads
+    }
+}
+
 #[test]
-fn scripts_play_as_they_do_over_plain_maps() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../eval/testscripts");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "no scripts in {folder}");
-    for path in paths {
-        let script = fs::read_to_string(&path).unwrap();
+fn scripts_of_the_evaluator_play_as_they_do_over_plain_maps() {
+    for (name, script) in scripts("eval") {
         let world = RefCell::new(World::new());
         let played = play(&script, |facts| world.borrow_mut().load(facts));
-        let played = played.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert!(played == script, "{} plays differently:\n{played}", path.display());
+        let played = played.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(played == script, "{name} plays differently:\n{played}");
     }
+}
+
+#[test]
+fn scripts_of_the_machine_play_as_they_do_in_memory() {
+    for (name, script) in scripts("machine") {
+        let played = machine_script::play(&script, Bench::empty).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(played == script, "{name} plays differently:\n{played}");
+    }
+}
+
+/// The scripts of another crate, by their paths.
+fn scripts(of: &str) -> Vec<(String, String)> {
+    let folder = format!("{}/../{of}/testscripts", env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no scripts in {folder}");
+    paths.iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()
 }

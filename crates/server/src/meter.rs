@@ -1,0 +1,64 @@
+//! What is counted, for the HTTP listener to show.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use metrics::{Counter, Histogram, counter, histogram};
+use portcullis_model::GroupId;
+use portcullis_node::{Answer, CheckError, WriteError, Written};
+
+static CHECKS: LazyLock<Checks> = LazyLock::new(|| {
+    let checks = |result| counter!("portcullis_checks_total", "group" => group(), "result" => result);
+    Checks { allowed: checks("allow"), denied: checks("deny"), failed: checks("error") }
+});
+
+static WRITES: LazyLock<Writes> = LazyLock::new(|| {
+    let writes = |result| counter!("portcullis_writes_total", "group" => group(), "result" => result);
+    Writes {
+        done: writes("done"),
+        refused: writes("refused"),
+        unknown: writes("unknown"),
+        failed: writes("error"),
+        seconds: histogram!("portcullis_write_seconds", "group" => group()),
+    }
+});
+
+struct Checks {
+    allowed: Counter,
+    denied: Counter,
+    failed: Counter,
+}
+
+struct Writes {
+    done: Counter,
+    refused: Counter,
+    unknown: Counter,
+    failed: Counter,
+    seconds: Histogram,
+}
+
+fn group() -> String {
+    GroupId::FIRST.to_string()
+}
+
+/// Counts a check, also one within a batch.
+pub(crate) fn checked(answer: &Result<Answer, CheckError>) {
+    match answer {
+        Ok(answer) if answer.allowed => CHECKS.allowed.increment(1),
+        Ok(_) => CHECKS.denied.increment(1),
+        Err(_) => CHECKS.failed.increment(1),
+    }
+}
+
+/// Counts a write of a client.
+pub(crate) fn wrote(written: &Result<Written, WriteError>, took: Duration) {
+    match written {
+        Ok(_) => WRITES.done.increment(1),
+        Err(WriteError::Refused { .. }) => WRITES.refused.increment(1),
+        Err(WriteError::Unknown(_)) => WRITES.unknown.increment(1),
+        Err(WriteError::NoLeader | WriteError::LowDisk(_) | WriteError::ClockDeviates(_) | WriteError::Failed(_)) => {
+            WRITES.failed.increment(1);
+        }
+    }
+    WRITES.seconds.record(took);
+}
