@@ -126,7 +126,13 @@ pub(crate) struct Grant {
     /// On what: `folder:q3`.
     pub scope: Object,
     /// End after this long.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
+    #[arg(
+        long = "for",
+        value_name = "DURATION",
+        value_parser = duration,
+        allow_hyphen_values = true,
+        conflicts_with = "until"
+    )]
     pub duration: Option<Duration>,
     /// End at this time.
     #[arg(long, value_name = "TIME")]

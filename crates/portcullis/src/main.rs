@@ -51,11 +51,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(flags) => dev::run(&flags).await,
         Command::Config(flags) => settings::print(flags, cli.global.output),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
+            output::line(String::from_utf8(script)?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Version => {
-            println!("portcullis {}", env!("CARGO_PKG_VERSION"));
+            output::line(concat!("portcullis ", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)
         }
         Command::Bench(flags) => bench::run(&cli.global, flags).await,

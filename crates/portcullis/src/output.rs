@@ -1,5 +1,8 @@
 //! What commands print, and what they exit with.
 
+use std::fmt::Display;
+use std::io::{self, Write};
+
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use portcullis_wire::json::{Document, to_json};
@@ -11,11 +14,18 @@ pub(crate) const FAILED: u8 = 2;
 /// The exit status of a check that was denied.
 pub(crate) const DENIED: u8 = 1;
 
+/// Prints a line. A reader that wants no more, such as `head`, ends the command without complaint.
+pub(crate) fn line(text: impl Display) {
+    if writeln!(io::stdout(), "{text}").is_err() {
+        std::process::exit(FAILED.into());
+    }
+}
+
 /// Prints one message: as JSON, or as the lines that `people` makes of it.
 pub(crate) fn one<M: Document>(output: Output, message: &M, people: impl FnOnce(&M) -> String) {
     match output {
-        Output::Json => println!("{}", to_json(message)),
-        Output::Table => println!("{}", people(message)),
+        Output::Json => line(to_json(message)),
+        Output::Table => line(people(message)),
     }
 }
 
@@ -29,7 +39,7 @@ pub(crate) fn many<M: Document>(
     match output {
         Output::Json => {
             for message in messages {
-                println!("{}", to_json(message));
+                line(to_json(message));
             }
         }
         Output::Table => {
@@ -38,7 +48,7 @@ pub(crate) fn many<M: Document>(
             for message in messages {
                 table.add_row(row(message));
             }
-            println!("{}", table.trim_fmt());
+            line(table.trim_fmt());
         }
     }
 }

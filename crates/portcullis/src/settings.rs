@@ -10,6 +10,7 @@ use portcullis_model::{Region, limit};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Output;
+use crate::output;
 
 /// Entries between two snapshots: a few minutes of writes at a high rate, and some hundred megabytes of log.
 const SNAPSHOT_EVERY: u64 = 100_000;
@@ -196,10 +197,10 @@ impl Settings {
 pub(crate) fn print(flags: Flags, output: Output) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(flags)?;
     match output {
-        Output::Json => println!("{}", serde_json::to_string(&settings)?),
+        Output::Json => output::line(serde_json::to_string(&settings)?),
         Output::Table => {
             for (name, value, source) in settings.rows() {
-                println!("{name:<20} {value:<24} {source}");
+                output::line(format_args!("{name:<20} {value:<24} {source}"));
             }
         }
     }

@@ -169,6 +169,7 @@ async fn wrong_input_is_refused_by_name_and_changes_nothing() -> anyhow::Result<
         // What is too long.
         (&create_long, &["129 bytes long", "the most is 128"]),
         // Times.
+        ("grant user:bob viewer folder:q3 --for -5s", &["-5s", "is not a duration", "`2h`"]),
         ("grant user:bob viewer folder:q3 --for=-5s", &["-5s", "is not a duration", "`2h`"]),
         ("grant user:bob viewer folder:q3 --for 0s", &["`0s` is not above zero", "`1ms`"]),
         ("grant user:bob viewer folder:q3 --for soon", &["`soon` is not a duration", "`2h`"]),
@@ -192,6 +193,31 @@ async fn wrong_input_is_refused_by_name_and_changes_nothing() -> anyhow::Result<
     let ran = shell.run(&["revoke", "g1", "--reason", &reason]).await;
     ran.assert_refused(&["options.reason", "4097 bytes long", "the most is 4096"]);
     assert_eq!(shell.everything().await, before);
+    cluster.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exported_can_be_imported() -> anyhow::Result<()> {
+    let cluster = Cluster::start(1).await?;
+    let shell = Shell::of(&cluster);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("relationships");
+    let path = file.display().to_string();
+    let mut lines: Vec<String> = (0..2_500).map(|nth| format!("group:eng#member@user:u{nth:04}")).collect();
+    std::fs::write(&file, format!("# everybody\n{}\n", lines.join("\n")))?;
+    let imported = shell.run(&["relationship", "import", &path]).await;
+    assert!(imported.stdout.starts_with("2500 read, 2500 created at revision "), "{imported:?}");
+    let again = shell.run(&["relationship", "import", &path]).await;
+    assert!(again.stdout.starts_with("2500 read, 0 created at revision "), "{again:?}");
+    lines.sort();
+    let exported = shell.line("relationship export").await.done();
+    assert_eq!(exported.lines().collect::<Vec<_>>(), lines);
+
+    // One wrong line, and nothing is written.
+    std::fs::write(&file, "group:ops#member@user:alice\ngroup:ops@user:bob\n")?;
+    shell.run(&["relationship", "import", &path]).await.assert_refused(&["line 2, `group:ops@user:bob`", "nothing"]);
+    shell.run(&["relationship", "import", "/nosuch"]).await.assert_refused(&["`/nosuch` cannot be read"]);
+    assert_eq!(shell.line("relationship export").await.done(), exported);
     cluster.finish()
 }
 

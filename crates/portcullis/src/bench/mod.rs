@@ -18,7 +18,7 @@ use portcullis_client::{Client, v1};
 use serde::Serialize;
 
 use crate::args::{Global, Output, duration};
-use crate::command;
+use crate::{command, output};
 use drive::{Load, Measured};
 use world::World;
 
@@ -156,7 +156,7 @@ fn loads(client: Client, nth: u64) -> futures::future::BoxFuture<'static, bool> 
 
 fn print(output: Output, report: &Report) -> anyhow::Result<()> {
     match output {
-        Output::Json => println!("{}", serde_json::to_string(report)?),
+        Output::Json => output::line(serde_json::to_string(report)?),
         Output::Table => {
             let mut table = comfy_table::Table::new();
             table.load_preset(comfy_table::presets::NOTHING);
@@ -173,7 +173,8 @@ fn print(output: Output, report: &Report) -> anyhow::Result<()> {
                     measured.errors.to_string(),
                 ]);
             }
-            println!("{}\nratio to the reference: {:.3}", table.trim_fmt(), report.ratio_to_reference);
+            output::line(table.trim_fmt());
+            output::line(format_args!("ratio to the reference: {:.3}", report.ratio_to_reference));
         }
     }
     Ok(())

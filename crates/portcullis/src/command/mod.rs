@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod cluster;
 pub(crate) mod grants;
+mod import;
 pub(crate) mod relationship;
 pub(crate) mod role;
 pub(crate) mod tenant;
@@ -12,11 +13,12 @@ use std::process::ExitCode;
 use portcullis_client::{Client, Options, v1};
 
 use crate::args::{Command, Consistency, Global, Mode, Write};
+use crate::output;
 
 /// Runs a client command.
 pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Whoami = command {
-        println!("{}", global.run_as.as_ref().map_or("user:admin".to_owned(), ToString::to_string));
+        output::line(global.run_as.as_ref().map_or("user:admin".to_owned(), ToString::to_string));
         return Ok(ExitCode::SUCCESS);
     }
     let client = client(&global.endpoint, global)?;

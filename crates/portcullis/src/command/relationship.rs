@@ -1,11 +1,13 @@
 //! `portcullis relationship`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use portcullis_client::{Client, v1};
 use portcullis_model::{Relationship, RelationshipFilter};
 use v1::relationship_update::Operation;
 
-use super::{revision, write_options};
+use super::{import, revision, write_options};
 use crate::args::{self, Output, Write};
 use crate::output;
 
@@ -50,6 +52,15 @@ pub(crate) enum Command {
         #[arg(value_parser = args::filter)]
         filter: RelationshipFilter,
     },
+    /// Create the relationships of a file, one a line, or leave them as they are.
+    Import {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        write: Write,
+    },
+    /// List all relationships, one a line, as `import` reads them.
+    Export,
 }
 
 /// Runs the command.
@@ -77,6 +88,8 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             Ok(())
         }
         Command::Read { filter } => read(client, output, &filter).await,
+        Command::Import { file, write } => import::run(client, output, &file, write).await,
+        Command::Export => read(client, output, &RelationshipFilter::default()).await,
     }
 }
 
@@ -111,8 +124,8 @@ async fn read(client: &Client, output: Output, filter: &RelationshipFilter) -> a
         let page = client.read_relationships(request.clone()).await?;
         for relationship in &page.relationships {
             match output {
-                Output::Json => println!("{}", serde_json::json!({ "relationship": relationship })),
-                Output::Table => println!("{relationship}"),
+                Output::Json => output::line(serde_json::json!({ "relationship": relationship })),
+                Output::Table => output::line(relationship),
             }
         }
         if page.next_page_token.is_empty() {
