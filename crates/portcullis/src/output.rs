@@ -14,9 +14,12 @@ pub(crate) const FAILED: u8 = 2;
 /// The exit status of a check that was denied.
 pub(crate) const DENIED: u8 = 1;
 
-/// Prints a line. A reader that wants no more, such as `head`, ends the command without complaint.
+/// Prints a line, or ends the command. A reader that wants no more, such as `head`, is no reason to complain.
 pub(crate) fn line(text: impl Display) {
-    if writeln!(io::stdout(), "{text}").is_err() {
+    if let Err(error) = writeln!(io::stdout(), "{text}") {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            eprintln!("error: standard output cannot be written: {error}");
+        }
         std::process::exit(FAILED.into());
     }
 }

@@ -17,6 +17,9 @@ const UPDATES: usize = 1_000;
 /// Writes that are under way at a time while a world is loaded.
 const WRITES: usize = 64;
 
+/// A role that is made last, so that a world that was loaded in part is not measured.
+const LOADED: &str = "loaded";
+
 /// The shape of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Shape {
@@ -63,16 +66,16 @@ impl World {
         let tenant = format!("bench-{:?}-{}", self.shape, self.documents).to_lowercase();
         match client.create_tenant(v1::CreateTenantRequest { id: tenant.clone(), options: None }).await {
             Ok(_) => {}
-            Err(error) if error.kind() == Kind::AlreadyExists => return Ok(tenant),
+            Err(error) if error.kind() == Kind::AlreadyExists => {
+                let marker = v1::GetRoleRequest { id: LOADED.to_owned(), ..v1::GetRoleRequest::default() };
+                let remedy = "it was not loaded to its end: remove it with `portcullis tenant delete";
+                client.for_tenant(&tenant).get_role(marker).await.with_context(|| format!("{remedy} {tenant}`"))?;
+                return Ok(tenant);
+            }
             Err(error) => return Err(error.into()),
         }
         let client = client.for_tenant(&tenant);
-        let role = v1::CreateRoleRequest {
-            id: "viewer".to_owned(),
-            permissions: vec!["document#view".to_owned()],
-            ..v1::CreateRoleRequest::default()
-        };
-        client.create_role(role).await?;
+        client.create_role(role("viewer")).await?;
         let (relationships, grants) = (self.relationships(), self.grants());
         let progress = ProgressBar::new((relationships.len() + grants.len()) as u64);
         for updates in relationships.chunks(UPDATES) {
@@ -92,6 +95,7 @@ impl World {
             }
         });
         stream::iter(made).buffer_unordered(WRITES).try_collect::<()>().await.context("a grant cannot be made")?;
+        client.create_role(role(LOADED)).await?;
         progress.finish_and_clear();
         Ok(tenant)
     }
@@ -182,6 +186,11 @@ impl World {
         }
         folder
     }
+}
+
+fn role(id: &str) -> v1::CreateRoleRequest {
+    let permissions = vec!["document#view".to_owned()];
+    v1::CreateRoleRequest { id: id.to_owned(), permissions, ..v1::CreateRoleRequest::default() }
 }
 
 /// An update that makes a relationship.
