@@ -1,6 +1,5 @@
 //! Conversions between openraft's types and ours.
 
-use bytes::Bytes;
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
@@ -51,7 +50,7 @@ pub(crate) fn membership(wire: WireMembership) -> Result<Membership, ConvertErro
 pub(crate) fn payload(entry: &Entry) -> Vec<u8> {
     codec::encode(&match &entry.payload {
         EntryPayload::Blank => Payload::Blank,
-        EntryPayload::Normal(proposal) => Payload::Command(proposal.0.to_vec()),
+        EntryPayload::Normal(proposal) => Payload::Command(proposal.0.clone()),
         EntryPayload::Membership(membership) => Payload::Membership(wire_membership(membership)),
     })
 }
@@ -59,7 +58,7 @@ pub(crate) fn payload(entry: &Entry) -> Vec<u8> {
 pub(crate) fn entry(position: Position, payload: &[u8]) -> Result<Entry, ConvertError> {
     let payload = match codec::decode(payload)? {
         Payload::Blank => EntryPayload::Blank,
-        Payload::Command(bytes) => EntryPayload::Normal(Proposal(Bytes::from(bytes))),
+        Payload::Command(bytes) => EntryPayload::Normal(Proposal(bytes)),
         Payload::Membership(wire) => EntryPayload::Membership(membership(wire)?),
     };
     Ok(Entry::new(log_id(position), payload))

@@ -12,6 +12,7 @@ mod group;
 mod log_store;
 mod membership;
 mod network;
+mod octets;
 pub mod peer;
 pub mod read_index;
 mod snapshot;

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use portcullis_storage::state::{Header, Piece};
 
+use crate::octets;
 use crate::types::Peer;
 
 /// A message to another node.
@@ -28,7 +30,7 @@ pub(crate) enum Request {
     /// The leader sends a part of a snapshot.
     Snapshot(Box<SnapshotPart>),
     /// A message between the layers above.
-    Application(Vec<u8>),
+    Application(#[serde(with = "octets")] Vec<u8>),
 }
 
 /// An answer to a [`Request`], of the same kind.
@@ -40,7 +42,7 @@ pub(crate) enum Response {
     Confirm(ConfirmAnswer),
     ReadIndex(ReadIndexAnswer),
     Snapshot(SnapshotAnswer),
-    Application(Vec<u8>),
+    Application(#[serde(with = "octets")] Vec<u8>),
 }
 
 /// The position of an entry.
@@ -70,6 +72,7 @@ pub(crate) struct Append {
 pub(crate) struct WireEntry {
     pub(crate) position: Position,
     /// An encoded [`Payload`], the same bytes that the log holds.
+    #[serde(with = "octets")]
     pub(crate) payload: Vec<u8>,
 }
 
@@ -77,7 +80,7 @@ pub(crate) struct WireEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Payload {
     Blank,
-    Command(Vec<u8>),
+    Command(#[serde(with = "octets")] Bytes),
     Membership(WireMembership),
 }
 

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 /// The only version of values so far.
 const VERSION: u8 = 1;
 
+/// Room for most values, so that it is made once.
+pub(crate) const USUAL_BYTES: usize = 256;
 /// Up to here bytes count as few.
 const FEW_BYTES: usize = 1_024 * 1_024;
 /// What few bytes may claim to hold. A number of eight bytes is written in one at the least, so this is ample.
@@ -43,10 +45,16 @@ pub enum DecodeError {
 ///
 /// Never for the types of this workspace: none has an unsized sequence or a failing serializer.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    bincode::serde::encode_into_std_write(value, &mut bytes, standard())
-        .expect("INVARIANT: values of the model can be written to memory");
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    encode_behind(&mut bytes, value);
     bytes
+}
+
+/// Writes a value behind what `bytes` holds.
+pub(crate) fn encode_behind<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    bytes.push(VERSION);
+    bincode::serde::encode_into_std_write(value, bytes, standard())
+        .expect("INVARIANT: values of the model can be written to memory");
 }
 
 /// Reads the first field of a value, of which the others may be of a newer version than this build knows.

@@ -10,8 +10,9 @@ const REVISION_BYTES: usize = 8;
 
 /// Writes a row's value: the revision, then the value with its version byte.
 pub(super) fn encode<T: Serialize>(revision: Revision, value: &T) -> Vec<u8> {
-    let mut bytes = revision.0.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&codec::encode(value));
+    let mut bytes = Vec::with_capacity(codec::USUAL_BYTES);
+    bytes.extend_from_slice(&revision.0.to_be_bytes());
+    codec::encode_behind(&mut bytes, value);
     bytes
 }
 
