@@ -6,6 +6,7 @@
 //! It holds what decides: roles, active grants and relationships. Grants that have not begun or have ended, and who
 //! uses a role, are questions to the rows.
 
+mod places;
 mod roles;
 mod set;
 mod tenant;

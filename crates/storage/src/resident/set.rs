@@ -1,26 +1,28 @@
-//! Small sorted sets: a flat list while they are small, a persistent tree once a copy would cost too much.
+//! Small sorted sets: the item itself, a flat list while they are small, a persistent tree once a copy would cost too
+//! much.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Above this many items a set is a tree: copying a flat list of a thousand items costs about as much as a tree's path.
 const FLAT_MAX: usize = 1_000;
 
 /// A sorted set that is cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Set<T: Ord> {
+    #[default]
+    Empty,
+    /// Most sets hold one item, and copying it is cheaper than counting a reference to it.
+    One(T),
     Flat(Arc<[T]>),
     Tree(imbl::OrdSet<T>),
-}
-
-impl<T: Ord> Default for Set<T> {
-    fn default() -> Self {
-        Self::Flat(Arc::from([]))
-    }
 }
 
 impl<T: Clone + Ord> Set<T> {
     pub(crate) fn len(&self) -> usize {
         match self {
+            Self::Empty => 0,
+            Self::One(_) => 1,
             Self::Flat(items) => items.len(),
             Self::Tree(items) => items.len(),
         }
@@ -28,6 +30,8 @@ impl<T: Clone + Ord> Set<T> {
 
     pub(crate) fn iter(&self) -> Iter<'_, T> {
         match self {
+            Self::Empty => Iter::Flat([].iter()),
+            Self::One(item) => Iter::Flat(std::slice::from_ref(item).iter()),
             Self::Flat(items) => Iter::Flat(items.iter()),
             Self::Tree(items) => Iter::Tree(items.iter()),
         }
@@ -36,6 +40,19 @@ impl<T: Clone + Ord> Set<T> {
     /// Adds an item; returns whether it is new.
     pub(crate) fn insert(&mut self, item: T) -> bool {
         match self {
+            Self::Empty => {
+                *self = Self::One(item);
+                true
+            }
+            Self::One(only) => {
+                let both = match item.cmp(only) {
+                    Ordering::Less => [item, only.clone()],
+                    Ordering::Equal => return false,
+                    Ordering::Greater => [only.clone(), item],
+                };
+                *self = Self::Flat(Arc::from(both));
+                true
+            }
             Self::Flat(items) => {
                 let Err(at) = items.binary_search(&item) else { return false };
                 if items.len() == FLAT_MAX {
@@ -55,10 +72,21 @@ impl<T: Clone + Ord> Set<T> {
     /// Removes an item; returns whether it was there.
     pub(crate) fn remove(&mut self, item: &T) -> bool {
         match self {
+            Self::Empty => false,
+            Self::One(only) => {
+                let is_it = only == item;
+                if is_it {
+                    *self = Self::Empty;
+                }
+                is_it
+            }
             Self::Flat(items) => {
                 let Ok(at) = items.binary_search(item) else { return false };
                 let (before, after) = (&items[..at], &items[at + 1..]);
-                *items = before.iter().chain(after).cloned().collect();
+                match (before, after) {
+                    ([only], []) | ([], [only]) => *self = Self::One(only.clone()),
+                    _ => *items = before.iter().chain(after).cloned().collect(),
+                }
                 true
             }
             // A set that was large stays a tree, so that one at the limit does not change its form again and again.
@@ -87,6 +115,20 @@ impl<'a, T: Ord> Iterator for Iter<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_items_are_the_same_set_in_every_form() {
+        let mut set = Set::default();
+        assert!(!set.remove(&1) && set.insert(2) && !set.insert(2) && !set.remove(&1));
+        assert!(set.iter().eq(&[2]) && set.len() == 1);
+        for (other, expected) in [(1, [1, 2]), (3, [2, 3])] {
+            assert!(set.insert(other) && !set.insert(other) && !set.insert(2));
+            assert!(set.iter().eq(&expected) && set.len() == 2);
+            assert!(set.remove(&other) && !set.remove(&other) && matches!(set, Set::One(2)));
+        }
+        assert!(set.insert(1) && set.remove(&2) && set.iter().eq(&[1]) && set.remove(&1) && set.len() == 0);
+        assert!(set.iter().next().is_none());
+    }
 
     #[test]
     fn both_forms_are_the_same_set() {

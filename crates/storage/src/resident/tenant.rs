@@ -8,6 +8,7 @@ use portcullis_model::{
 };
 
 use super::Map;
+use super::places::{Hash, Places};
 use super::roles::Roles;
 use super::set::Set;
 
@@ -27,7 +28,7 @@ const GRANT_BYTES: u64 = 320;
 pub struct TenantIndex {
     /// Names are interned: a name's key is its place here. A name stays once it was mentioned.
     names: imbl::Vector<Arc<str>>,
-    keys: Map<Arc<str>, NodeKey>,
+    keys: Places,
     usersets_of: Map<NodeKey, Set<NodeKey>>,
     parents_of: Map<NodeKey, Set<NodeKey>>,
     grants_on: Map<NodeKey, Set<GrantRow>>,
@@ -36,7 +37,7 @@ pub struct TenantIndex {
     slots: imbl::Vector<Option<Slot>>,
     /// The places in `slots` that are empty.
     free: imbl::Vector<GrantHandle>,
-    handles: Map<GrantId, GrantHandle>,
+    handles: Places,
     roles: Roles,
     relationships: u64,
 }
@@ -73,7 +74,8 @@ impl TenantIndex {
     }
 
     pub(super) fn put_grant(&mut self, grant: &Grant) {
-        self.remove_grant(&grant.id);
+        let hash = Hash::of(grant.id.as_str());
+        self.remove_grant(hash, &grant.id);
         if grant.state != GrantState::Active {
             return;
         }
@@ -85,16 +87,16 @@ impl TenantIndex {
             end: grant.window.end,
             certainty: Bounds::YES,
         };
-        self.grants_on.entry(row.scope).or_default().insert(row);
-        self.grants_of.entry(row.subject).or_default().insert(row);
-        self.handles.insert(grant.id.clone(), row.handle);
+        insert(&mut self.grants_on, row.scope, row);
+        insert(&mut self.grants_of, row.subject, row);
+        self.handles.add(hash, row.handle.0);
         self.slots[row.handle.0 as usize] = Some(Slot { id: grant.id.clone(), row });
     }
 
     pub(super) fn put_relationship(&mut self, relationship: &Relationship) {
         let (from, to) = ends(relationship);
         let (from, to) = (self.intern(&from), self.intern(&to));
-        if self.edges(relationship).entry(from).or_default().insert(to) {
+        if insert(self.edges(relationship), from, to) {
             self.relationships += 1;
         }
     }
@@ -108,11 +110,14 @@ impl TenantIndex {
         }
     }
 
-    fn remove_grant(&mut self, grant: &GrantId) {
-        let Some(handle) = self.handles.remove(grant) else { return };
-        let slot = self.slots[handle.0 as usize].take();
+    fn remove_grant(&mut self, hash: Hash, grant: &GrantId) {
+        let slots = &self.slots;
+        let is_it = |place: u32| slots[place as usize].as_ref().is_some_and(|slot| slot.id == *grant);
+        let Some(place) = self.handles.find(hash, is_it) else { return };
+        self.handles.remove(hash, place);
+        let slot = self.slots[place as usize].take();
         let row = slot.expect("INVARIANT: a grant is in the slot of its handle").row;
-        self.free.push_back(handle);
+        self.free.push_back(GrantHandle(place));
         let listed = remove(&mut self.grants_on, row.scope, &row) && remove(&mut self.grants_of, row.subject, &row);
         assert!(listed, "INVARIANT: a grant is in the lists of its subject and of its scope");
     }
@@ -136,18 +141,22 @@ impl TenantIndex {
     }
 
     fn intern(&mut self, name: &str) -> NodeKey {
-        if let Some(key) = self.keys.get(name) {
-            return *key;
+        let hash = Hash::of(name);
+        if let Some(key) = self.find(hash, name) {
+            return key;
         }
-        let key = NodeKey(u32::try_from(self.names.len()).expect("INVARIANT: fewer than 2^32 names in a tenant"));
-        let name: Arc<str> = Arc::from(name);
-        self.names.push_back(Arc::clone(&name));
-        self.keys.insert(name, key);
-        key
+        let place = u32::try_from(self.names.len()).expect("INVARIANT: fewer than 2^32 names in a tenant");
+        self.names.push_back(Arc::from(name));
+        self.keys.add(hash, place);
+        NodeKey(place)
     }
 
     fn key(&self, name: &str) -> Option<NodeKey> {
-        self.keys.get(name).copied()
+        self.find(Hash::of(name), name)
+    }
+
+    fn find(&self, hash: Hash, name: &str) -> Option<NodeKey> {
+        self.keys.find(hash, |place| *self.names[place as usize] == *name).map(NodeKey)
     }
 }
 
@@ -163,6 +172,17 @@ fn ends(relationship: &Relationship) -> (String, String) {
     } else {
         (subject.to_string(), format!("{resource}#{relation}"))
     }
+}
+
+/// Adds an item to a node's set; returns whether it is new.
+fn insert<T: Clone + Ord>(sets: &mut Map<NodeKey, Set<T>>, node: NodeKey, item: T) -> bool {
+    if let Some(set) = sets.get_mut(&node) {
+        return set.insert(item);
+    }
+    let mut set = Set::default();
+    set.insert(item);
+    sets.insert(node, set);
+    true
 }
 
 /// Takes an item out of a node's set, and the set away with its last item.
