@@ -74,7 +74,7 @@ impl RaftStateMachine<Types> for StateMachine {
             replies.extend(responder.map(|responder| (responder, reply)));
         }
         // Writers are answered only after readers can see what they wrote.
-        self.store.publish();
+        self.store.publish().map_err(io::Error::other)?;
         self.published.send_replace(self.store.applied().map_or(0, |id| id.index));
         for (responder, reply) in replies {
             responder.send(reply);

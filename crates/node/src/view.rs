@@ -54,6 +54,9 @@ pub enum ViewError {
         /// The newest that it has.
         oldest_known: Revision,
     },
+    /// This node cannot read its state.
+    #[error("this node cannot read its state: ask another node")]
+    Failed,
 }
 
 impl Node {
@@ -76,7 +79,10 @@ impl Node {
             Freshness::Exactly(token) => {
                 let revision = self.check_group(token)?;
                 self.group.wait_published(revision.0, deadline).await?;
-                let view = self.reader.view_at(revision);
+                let view = self.reader.view_at(revision).map_err(|error| {
+                    tracing::error!(%error, "an earlier version cannot be made again");
+                    ViewError::Failed
+                })?;
                 let not_retained = ViewError::NotRetained { asked: revision, oldest_known: self.visible() };
                 Ok(Served { view: view.ok_or(not_retained)?, age: None })
             }

@@ -75,6 +75,7 @@ pub(crate) fn view(error: &ViewError) -> Status {
         ViewError::NotFresh(_) => status(Code::Unavailable, "NOT_FRESH", message),
         ViewError::OtherGroup { .. } => status(Code::InvalidArgument, "TOKEN_OF_OTHER_GROUP", message),
         ViewError::NotRetained { .. } => status(Code::OutOfRange, "REVISION_NOT_RETAINED", message),
+        ViewError::Failed => status(Code::Unavailable, "NODE_FAILED", message),
     }
 }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use portcullis_machine::{Change, Effect, MemoryKey, Remembered};
 use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId};
-use rocksdb::WriteBatch;
 
 use super::keys::{Family, Key, Keys};
-use super::reads::{Reads, StoreError, dues_of};
+use super::reads::{Ahead, Reads, StoreError};
 use super::row;
 use super::sum::Sum;
 
@@ -20,32 +19,18 @@ pub(super) struct Totals {
     pub(super) remembered: u64,
 }
 
-/// The rows that one change writes.
+/// The rows that one change writes, to what is pending.
 pub(super) struct Batch<'a> {
-    reads: &'a Reads,
+    reads: &'a mut Reads,
     keys: Keys,
     revision: Revision,
-    rows: WriteBatch,
-    /// Rows of this batch, since later effects of one change see earlier ones.
-    written: BTreeMap<Key, Option<Vec<u8>>>,
-    /// The beginnings of the keys of tenants that this batch has dropped: what is stored under them is gone.
-    dropped: Vec<Key>,
     totals: BTreeMap<TenantId, Totals>,
     sum: Sum,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(reads: &'a Reads, revision: Revision, sum: Sum) -> Self {
-        Self {
-            reads,
-            keys: reads.keys,
-            revision,
-            rows: WriteBatch::default(),
-            written: BTreeMap::new(),
-            dropped: Vec::new(),
-            totals: BTreeMap::new(),
-            sum,
-        }
+    pub(super) fn new(reads: &'a mut Reads, revision: Revision, sum: Sum) -> Self {
+        Self { keys: reads.keys, reads, revision, totals: BTreeMap::new(), sum }
     }
 
     /// Writes the rows of a change, its record included.
@@ -57,21 +42,21 @@ impl<'a> Batch<'a> {
         self.put(None, Family::Change, self.keys.change(change.revision), change)
     }
 
-    /// Ends the batch: totals and the state hash join the rows.
-    pub(super) fn finish(mut self) -> (WriteBatch, Sum) {
+    /// Ends the change: totals and the state hash join the rows.
+    pub(super) fn finish(mut self) -> Sum {
         for (tenant, totals) in std::mem::take(&mut self.totals) {
             let key = self.keys.of(&tenant, Family::Totals);
-            self.rows.put(key.as_bytes(), row::encode(self.revision, &totals));
+            self.write(key, Some(row::encode(self.revision, &totals)));
         }
-        let key = self.keys.global(Family::Meta).text("sum");
-        self.rows.put(key.as_bytes(), row::encode(self.revision, &self.sum.to_bytes()));
-        (self.rows, self.sum)
+        let sum = self.sum.to_bytes();
+        self.meta("sum", &sum);
+        self.sum
     }
 
     /// Writes a row that only this copy has.
     pub(super) fn meta<T: serde::Serialize>(&mut self, name: &str, value: &T) {
         let key = self.keys.global(Family::Meta).text(name);
-        self.rows.put(key.as_bytes(), row::encode(self.revision, value));
+        self.write(key, Some(row::encode(self.revision, value)));
     }
 
     fn effect(&mut self, effect: &Effect) -> Result<(), StoreError> {
@@ -93,14 +78,14 @@ impl<'a> Batch<'a> {
             Effect::DropTenant(tenant) => self.drop_tenant(tenant),
             Effect::PutRole { tenant, role } => self.put_role(tenant, role),
             Effect::DeleteRole { tenant, role } => {
-                if let Some(old) = self.get::<Role>(&keys.role(tenant, role))? {
+                if let Some(old) = self.reads.get::<Role>(&keys.role(tenant, role))? {
                     self.heirs(tenant, &old, false);
                 }
                 self.delete(tenant, Family::Role, keys.role(tenant, role))
             }
             Effect::PutGrant { tenant, grant } => self.put_grant(tenant, grant),
             Effect::PutRelationship { tenant, relationship } => {
-                self.index(&keys.tuple_by_subject(tenant, relationship), true);
+                self.index(keys.tuple_by_subject(tenant, relationship), true);
                 self.put(Some(tenant), Family::Tuple, keys.tuple(tenant, relationship), &())
             }
             Effect::DeleteRelationship { tenant, relationship } => self.delete_relationship(tenant, relationship),
@@ -117,7 +102,7 @@ impl<'a> Batch<'a> {
 
     fn put_role(&mut self, tenant: &TenantId, role: &Role) -> Result<(), StoreError> {
         let key = self.keys.role(tenant, &role.id);
-        if let Some(old) = self.get::<Role>(&key)? {
+        if let Some(old) = self.reads.get::<Role>(&key)? {
             self.heirs(tenant, &old, false);
         }
         self.heirs(tenant, role, true);
@@ -126,54 +111,54 @@ impl<'a> Batch<'a> {
 
     fn heirs(&mut self, tenant: &TenantId, role: &Role, present: bool) {
         for inherited in &role.inherits {
-            self.index(&self.keys.role_heirs(tenant, inherited).text(role.id.as_str()), present);
+            self.index(self.keys.role_heirs(tenant, inherited).text(role.id.as_str()), present);
         }
     }
 
     fn put_grant(&mut self, tenant: &TenantId, grant: &Grant) -> Result<(), StoreError> {
         let keys = self.keys;
         let key = keys.grant(tenant, &grant.id);
-        let old_state = self.get::<Grant>(&key)?.map(|old| old.state);
+        let old_state = self.reads.get::<Grant>(&key)?.map(|old| old.state);
         let (was_live, is_live) = (old_state.as_ref().is_some_and(GrantState::is_live), grant.state.is_live());
         if was_live != is_live {
             let id = grant.id.as_str();
-            self.index(&keys.grants_by_subject(tenant, &grant.subject).text(id), is_live);
-            self.index(&keys.grants_by_scope(tenant, &grant.scope).text(id), is_live);
-            self.index(&keys.grants_by_role(tenant, &grant.role).text(id), is_live);
+            self.index(keys.grants_by_subject(tenant, &grant.subject).text(id), is_live);
+            self.index(keys.grants_by_scope(tenant, &grant.scope).text(id), is_live);
+            self.index(keys.grants_by_role(tenant, &grant.role).text(id), is_live);
             if let Some(end) = grant.window.end {
-                self.index(&keys.due(Family::EndDue, end, tenant, &grant.id), is_live);
+                self.index(keys.due(Family::EndDue, end, tenant, &grant.id), is_live);
             }
         }
         if let Some(start) = grant.window.start {
             let (waited, waits) = (old_state == Some(GrantState::Scheduled), grant.state == GrantState::Scheduled);
             if waited != waits {
-                self.index(&keys.due(Family::StartDue, start, tenant, &grant.id), waits);
+                self.index(keys.due(Family::StartDue, start, tenant, &grant.id), waits);
             }
         }
         self.put(Some(tenant), Family::Grant, key, grant)
     }
 
     fn delete_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) -> Result<(), StoreError> {
-        self.index(&self.keys.tuple_by_subject(tenant, relationship), false);
+        self.index(self.keys.tuple_by_subject(tenant, relationship), false);
         self.delete(tenant, Family::Tuple, self.keys.tuple(tenant, relationship))
     }
 
     fn remember(&mut self, memory: &MemoryKey, remembered: &Remembered) -> Result<(), StoreError> {
         let key = self.keys.remembered(memory);
-        match self.get::<Remembered>(&key)? {
+        match self.reads.get::<Remembered>(&key)? {
             Some(old) => {
-                self.reads.oldest.changes(memory);
-                self.index(&self.keys.remembered_by_age(memory, old.revision), false);
+                self.ahead().oldest.changes(memory);
+                self.index(self.keys.remembered_by_age(memory, old.revision), false);
             }
             None => self.totals(&memory.tenant)?.remembered += 1,
         }
-        self.index(&self.keys.remembered_by_age(memory, remembered.revision), true);
+        self.index(self.keys.remembered_by_age(memory, remembered.revision), true);
         self.put(Some(&memory.tenant), Family::Remembered, key, remembered)
     }
 
     fn forget(&mut self, memory: &MemoryKey, revision: Revision) -> Result<(), StoreError> {
-        self.reads.oldest.changes(memory);
-        self.index(&self.keys.remembered_by_age(memory, revision), false);
+        self.ahead().oldest.changes(memory);
+        self.index(self.keys.remembered_by_age(memory, revision), false);
         let totals = self.totals(&memory.tenant)?;
         totals.remembered = totals.remembered.saturating_sub(1);
         self.delete(&memory.tenant, Family::Remembered, self.keys.remembered(memory))
@@ -183,39 +168,24 @@ impl<'a> Batch<'a> {
         let dropped = *self.totals(tenant)?;
         self.totals.remove(tenant);
         self.sum = self.sum.minus(Sum::from_bytes(dropped.sum));
-        self.reads.oldest.drop_tenant(tenant);
-        let range = Key::tenant(self.keys.group, tenant);
-        self.rows.delete_range(range.as_bytes(), &range.end_of_prefix());
+        self.ahead().oldest.drop_tenant(tenant);
         // The dues of its grants stand outside its range.
-        let mut dues = self.reads.dues_of(tenant)?;
-        let grants = self.keys.of(tenant, Family::Grant);
-        for (key, value) in &self.written {
-            if let (true, Some(value)) = (key.begins_with(&grants), value) {
-                let grant: Grant = row::decode(value).map_err(|error| StoreError::damaged(key, error))?;
-                dues.extend(dues_of(&grant));
-            }
+        for (family, at, grant) in self.reads.dues_of(tenant)? {
+            self.index(self.keys.due(family, at, tenant, &grant), false);
         }
-        for (family, at, grant) in dues {
-            self.index(&self.keys.due(family, at, tenant, &grant), false);
-        }
-        self.written.retain(|key, _| !key.begins_with(&range));
-        self.dropped.push(range);
+        let range = Key::tenant(self.keys.group, tenant);
+        self.ahead().pending.drop_all(range);
         let key = self.keys.tenant(tenant);
-        if let Some(old) = self.raw(&key)? {
+        if let Some(old) = self.reads.raw(&key)? {
             self.sum = self.sum.minus(Sum::of_row(key.as_bytes(), &old));
         }
-        self.rows.delete(key.as_bytes());
-        self.written.insert(key, None);
+        self.write(key, None);
         Ok(())
     }
 
     /// Writes or removes a row that is derived from others.
-    fn index(&mut self, key: &Key, present: bool) {
-        if present {
-            self.rows.put(key.as_bytes(), []);
-        } else {
-            self.rows.delete(key.as_bytes());
-        }
+    fn index(&mut self, key: Key, present: bool) {
+        self.write(key, present.then(Vec::new));
     }
 
     fn put<T: serde::Serialize>(
@@ -240,13 +210,13 @@ impl<'a> Batch<'a> {
         key: Key,
         value: Option<Vec<u8>>,
     ) -> Result<(), StoreError> {
-        let old = if family == Family::Change { None } else { self.raw(&key)? };
+        let old = if family == Family::Change { None } else { self.reads.raw(&key)? };
+        let mut earlier = None;
         if let (Some(old), Some(tenant), true) = (&old, tenant, family.keeps_history()) {
             let created = row::revision(old).map_err(|error| StoreError::damaged(&key, error))?;
             // What this very change wrote was never seen by anybody.
             if created < self.revision {
-                let history = self.keys.history(tenant, &key, created, self.revision);
-                self.rows.put(history.as_bytes(), old);
+                earlier = Some((self.keys.history(tenant, &key, created, self.revision), old.to_vec()));
             }
         }
         if family.is_hashed() {
@@ -258,32 +228,26 @@ impl<'a> Batch<'a> {
                 totals.sum = Sum::from_bytes(totals.sum).minus(gone).plus(new).to_bytes();
             }
         }
-        match &value {
-            Some(value) => self.rows.put(key.as_bytes(), value),
-            None => self.rows.delete(key.as_bytes()),
+        if let Some((key, old)) = earlier {
+            self.write(key, Some(old));
         }
-        self.written.insert(key, value);
+        self.write(key, value);
         Ok(())
     }
 
     fn totals(&mut self, tenant: &TenantId) -> Result<&mut Totals, StoreError> {
         if !self.totals.contains_key(tenant) {
-            let stored = self.get::<Totals>(&self.keys.of(tenant, Family::Totals))?;
+            let stored = self.reads.get::<Totals>(&self.keys.of(tenant, Family::Totals))?;
             self.totals.insert(tenant.clone(), stored.unwrap_or_default());
         }
         Ok(self.totals.get_mut(tenant).expect("INVARIANT: the totals were just inserted"))
     }
 
-    fn raw(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.written.get(key) {
-            Some(written) => Ok(written.clone()),
-            None if self.dropped.iter().any(|dropped| key.begins_with(dropped)) => Ok(None),
-            None => self.reads.raw(key),
-        }
+    fn write(&mut self, key: Key, value: Option<Vec<u8>>) {
+        self.ahead().pending.put(key, value);
     }
 
-    fn get<T: serde::de::DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
-        let raw = self.raw(key)?;
-        raw.map(|raw| row::decode(&raw).map_err(|error| StoreError::damaged(key, error))).transpose()
+    fn ahead(&mut self) -> &mut Ahead {
+        self.reads.ahead.as_mut().expect("INVARIANT: only the owner of the store writes")
     }
 }

@@ -4,6 +4,8 @@
 //! big-endian. What belongs to no tenant stands under the empty tenant, so a tenant's rows are one range that can be
 //! dropped at once.
 
+use std::borrow::Borrow;
+
 use portcullis_model::{
     GrantId, GroupId, NodeId, Object, Relationship, Revision, RoleId, Subject, TenantId, Timestamp,
 };
@@ -192,6 +194,12 @@ impl Key {
             end.pop();
         }
         end
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 

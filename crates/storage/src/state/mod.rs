@@ -1,18 +1,20 @@
 //! The state store: what was decided, in RocksDB, and what checks read, in memory.
 //!
-//! One write batch per command holds its effects, its change record, the state hash and the position in the log, so
-//! the copy on disk is always exactly the state after some command. The batches are not synced: after a crash the
-//! store reopens at an earlier command and the log brings it forward again. There is a single column family, so that
-//! there is a single order in which rows reach the disk.
+//! One write batch holds the effects of all commands that are applied together, their change records, the state hash
+//! and the position in the log, so the copy on disk is always exactly the state after some command. The batches are not
+//! synced: after a crash the store reopens at an earlier command and the log brings it forward again. There is a single
+//! column family, so that there is a single order in which rows reach the disk.
 //!
 //! INVARIANT: the log is never purged beyond what this store has flushed (see [`Store::snapshot`]).
 
 mod batch;
 mod folder;
+mod hot;
 mod incoming;
 mod keys;
 mod oldest;
 mod open;
+mod pending;
 mod reader;
 mod reads;
 mod row;

@@ -110,15 +110,18 @@ impl Store {
         let loaded = Loaded::open(&path, options, progress)?;
         let view = Arc::new(loaded.view());
         let Loaded { reads, resident, applied, membership, sum } = loaded;
+        let owned = reads.owned();
         let shared = Shared {
-            reads: ArcSwap::from_pointee(reads.clone()),
+            reads: ArcSwap::from_pointee(reads),
             hashes: Mutex::new(VecDeque::from([(view.revision, sum)])),
             versions: Mutex::new(VecDeque::from([Arc::clone(&view)])),
             view: ArcSwap::new(view),
         };
         Ok(Self {
-            reads,
+            reads: owned,
+            whole: true,
             resident,
+            changes: 0,
             applied,
             membership,
             sum,
@@ -150,7 +153,7 @@ impl Loaded {
         let db = DB::open(&rocks_options(options), path)
             .map_err(|source| OpenError::RocksDb { path: path.to_owned(), source })?;
         let copy = Copy::new(db, path.to_owned());
-        let reads = Reads { db: Arc::new(copy), keys: Keys { group: options.group }, oldest: Arc::default() };
+        let reads = Reads::stored(Arc::new(copy), Keys { group: options.group });
         Self::load(reads, progress).map_err(|source| OpenError::Store { path: path.to_owned(), source })
     }
 
@@ -268,7 +271,9 @@ fn rocks_options(options: &Options) -> RocksOptions {
     rocks.create_if_missing(true);
     rocks.set_paranoid_checks(true);
     rocks.set_write_buffer_size(options.write_buffer_bytes);
-    rocks.set_compression_type(DBCompressionType::Lz4);
+    // What is flushed is soon merged with what came before, so it is compressed then.
+    let fresh = DBCompressionType::None;
+    rocks.set_compression_per_level(&[fresh, DBCompressionType::Lz4]);
     rocks.set_bottommost_compression_type(DBCompressionType::Zstd);
     rocks.set_max_background_jobs(2);
     rocks.set_keep_log_file_num(4);

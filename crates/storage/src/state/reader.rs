@@ -13,7 +13,7 @@ use portcullis_model::{
 use super::keys::{Family, Key, texts};
 use super::reads::{Reads, StoreError};
 use super::row;
-use super::store::Shared;
+use super::store::{Shared, update};
 use super::sum::Sum;
 use crate::codec::DecodeError;
 use crate::resident::Resident;
@@ -62,16 +62,36 @@ impl Reader {
         self.shared.view.load()
     }
 
-    /// The version at exactly a revision, if it is published and one of the last 1,000 since this process started.
-    pub fn view_at(&self, revision: Revision) -> Option<Arc<View>> {
-        if revision > self.view().revision {
-            return None;
+    /// The version at exactly a revision, if it is published and one of the last 1,000 since this process started. One
+    /// that was not kept is made again: from the one before it that was, and the records of the changes between the two.
+    pub fn view_at(&self, revision: Revision) -> Result<Option<Arc<View>>, StoreError> {
+        let newest = self.shared.view.load_full();
+        if revision >= newest.revision {
+            return Ok((revision == newest.revision).then_some(newest));
         }
-        let versions = self.shared.versions.lock().expect("INVARIANT: nothing panics while holding the versions");
-        // Entries without effects leave no version of their own: the one before holds until the next.
-        let after = versions.partition_point(|version| version.revision <= revision);
-        let found = versions.get(after.checked_sub(1)?)?;
-        Some(Arc::clone(found))
+        let (kept, reads) = {
+            // A copy and its versions are replaced together.
+            let versions = self.shared.versions.lock().expect("INVARIANT: nothing panics while holding the versions");
+            let after = versions.partition_point(|version| version.revision <= revision);
+            let kept = after.checked_sub(1).and_then(|nth| versions.get(nth)).map(Arc::clone);
+            (kept, self.shared.reads.load_full())
+        };
+        let Some(kept) = kept else { return Ok(None) };
+        if kept.revision == revision {
+            return Ok(Some(kept));
+        }
+        let mut resident = kept.resident.clone();
+        let records = reads.keys.global(Family::Change);
+        let last = reads.keys.change(revision);
+        for row in reads.rows_after(&records, Some(&kept.revision.0.to_be_bytes())) {
+            let (key, value) = row?;
+            if *key > *last.as_bytes() {
+                break;
+            }
+            let change: Option<Change> = decoded(&key, &value)?;
+            change.iter().flat_map(|change| &change.effects).for_each(|effect| update(&mut resident, effect));
+        }
+        Ok(Some(Arc::new(View { resident, revision })))
     }
 
     /// The state hash at a revision, if it is one of the last 10,000 since this process started.

@@ -1,5 +1,8 @@
-//! Reading the state as commands do: the latest rows, straight from RocksDB.
+//! Reading the state as commands do: the latest rows.
+//!
+//! Whoever decides reads what is pending over what RocksDB holds; readers are given RocksDB alone.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_machine::{MemoryKey, Read, Remembered, RoleUser, State, Unreadable};
@@ -12,8 +15,10 @@ use serde::de::DeserializeOwned;
 
 use super::batch::Totals;
 use super::folder::Copy;
+use super::hot::Hot;
 use super::keys::{Family, Key, Keys, texts};
 use super::oldest::Oldest;
+use super::pending::{Known, Pending, merged};
 use super::row;
 use crate::codec::DecodeError;
 
@@ -51,19 +56,52 @@ impl From<StoreError> for Unreadable {
 }
 
 /// The latest rows of a group.
-#[derive(Clone)]
 pub(super) struct Reads {
     pub(super) db: Arc<Copy>,
     pub(super) keys: Keys,
-    pub(super) oldest: Arc<Oldest>,
+    /// What only the owner of the store has.
+    pub(super) ahead: Option<Ahead>,
+}
+
+/// What its owner knows beyond what RocksDB says.
+#[derive(Default)]
+pub(super) struct Ahead {
+    pub(super) pending: Pending,
+    pub(super) hot: Hot,
+    pub(super) oldest: Oldest,
 }
 
 /// A key and its value, as RocksDB has them.
 pub(super) type RawRow = (Box<[u8]>, Box<[u8]>);
 
 impl Reads {
-    pub(super) fn raw(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.db.get(key.as_bytes())?)
+    /// The rows that RocksDB has.
+    pub(super) fn stored(db: Arc<Copy>, keys: Keys) -> Self {
+        Self { db, keys, ahead: None }
+    }
+
+    /// The same rows, for their owner.
+    pub(super) fn owned(&self) -> Self {
+        Self { db: Arc::clone(&self.db), keys: self.keys, ahead: Some(Ahead::default()) }
+    }
+
+    pub(super) fn raw(&self, key: &Key) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
+        let Some(Ahead { pending, hot, .. }) = &self.ahead else {
+            return Ok(self.db.get(key.as_bytes())?.map(Cow::Owned));
+        };
+        match pending.get(key) {
+            Known::Row(value) => return Ok(Some(Cow::Borrowed(value))),
+            Known::Absent => return Ok(None),
+            Known::Unknown => {}
+        }
+        match hot.get(key) {
+            Known::Row(value) => return Ok(Some(Cow::Owned(value))),
+            Known::Absent => return Ok(None),
+            Known::Unknown => {}
+        }
+        let value = self.db.get(key.as_bytes())?;
+        hot.put(key, value.as_deref());
+        Ok(value.map(Cow::Owned))
     }
 
     pub(super) fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
@@ -87,10 +125,12 @@ impl Reads {
             first.extend_from_slice(after);
             first.push(0);
         }
+        let end = prefix.end_of_prefix();
         let mut options = ReadOptions::default();
-        options.set_iterate_upper_bound(prefix.end_of_prefix());
+        options.set_iterate_upper_bound(end.clone());
         let from = IteratorMode::From(&first, Direction::Forward);
-        self.db.iterator_opt(from, options).map(|row| Ok(row?))
+        let stored = self.db.iterator_opt(from, options).map(|row| Ok(row?));
+        merged(self.ahead.as_ref().map(|ahead| &ahead.pending), stored, &first, &end)
     }
 
     /// The last text of each key that begins with `prefix`, parsed.
@@ -256,8 +296,9 @@ impl State for Reads {
     }
 
     fn oldest_remembered(&self, tenant: &TenantId, most: usize) -> Read<Vec<(MemoryKey, Remembered)>> {
+        let known = self.ahead.as_ref().map(|ahead| &ahead.oldest);
         if most == 1
-            && let Some(oldest) = self.oldest.get(tenant)
+            && let Some(oldest) = known.and_then(|known| known.get(tenant))
         {
             return Ok(vec![oldest]);
         }
@@ -273,8 +314,8 @@ impl State for Reads {
             let remembered = self.remembered(&memory)?.ok_or_else(damaged)?;
             oldest.push((memory, remembered));
         }
-        if let Some(first) = oldest.first() {
-            self.oldest.put(tenant, first.clone());
+        if let Some((known, first)) = known.zip(oldest.first()) {
+            known.put(tenant, first.clone());
         }
         Ok(oldest)
     }

@@ -23,8 +23,12 @@ use crate::resident::Resident;
 
 /// How many state hashes are kept, so that nodes at different positions can be compared.
 const HASHES_KEPT: usize = 10_000;
-/// How many versions are kept for reads at an exact revision.
-const VERSIONS_KEPT: usize = 1_000;
+/// How many versions are kept for reads at an exact revision. Those between two are made again from the change records.
+const VERSIONS_KEPT: usize = 64;
+/// How many changes lie between two versions that are kept. Keeping one costs a copy of whatever the next changes.
+const VERSIONS_APART: u64 = 16;
+/// How much may be pending within one batch of entries, in bytes.
+const PENDING_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
 /// Why a node cannot go on applying; it has to stop.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +61,11 @@ pub enum InstallError {
 /// The copy of this node. It has one owner, the task that applies the log.
 pub struct Store {
     pub(super) reads: Reads,
+    /// Whether what is pending holds whole entries only. It does not after a failure.
+    pub(super) whole: bool,
     pub(super) resident: Resident,
+    /// How many changes came since a version was kept.
+    pub(super) changes: u64,
     pub(super) applied: Option<LogId>,
     pub(super) membership: Option<Vec<u8>>,
     pub(super) sum: Sum,
@@ -74,7 +82,7 @@ pub(super) struct Shared {
     pub(super) reads: ArcSwap<Reads>,
     pub(super) view: ArcSwap<View>,
     pub(super) hashes: std::sync::Mutex<VecDeque<(Revision, Sum)>>,
-    /// The versions after the last entries, published or not; readers are given published ones only.
+    /// Versions after some of the last entries, published or not; readers are given published ones only.
     pub(super) versions: std::sync::Mutex<VecDeque<Arc<View>>>,
 }
 
@@ -126,7 +134,11 @@ impl Store {
         for effect in &applied.change.effects {
             update(&mut self.resident, effect);
         }
-        push_bounded(&self.shared.versions, Arc::new(self.version()), VERSIONS_KEPT);
+        self.changes += 1;
+        if self.changes == VERSIONS_APART {
+            self.changes = 0;
+            push_bounded(&self.shared.versions, Arc::new(self.version()), VERSIONS_KEPT);
+        }
         Ok(applied)
     }
 
@@ -140,14 +152,31 @@ impl Store {
         self.write(id, Some(membership), None)
     }
 
-    /// Lets readers see everything that was applied so far.
-    pub fn publish(&self) {
+    /// Writes everything that was applied so far, and lets readers see it.
+    pub fn publish(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
         self.shared.view.store(Arc::new(self.version()));
+        Ok(())
+    }
+
+    /// Writes what is pending, as one batch.
+    ///
+    /// # Panics
+    ///
+    /// When an entry failed half way: its node must not go on.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        assert!(self.whole, "INVARIANT: nothing is written after a failure");
+        let ahead = self.reads.ahead.as_mut().expect("INVARIANT: the store owns its rows");
+        self.reads.db.write(ahead.pending.batch())?;
+        let written = std::mem::take(&mut ahead.pending);
+        ahead.hot.settle(&written);
+        Ok(())
     }
 
     /// Freezes the state as of the last applied entry. Everything up to there survives a power loss on return, so the
     /// log may be purged up to it. Blocks for as long as a flush takes.
     pub fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
+        self.flush()?;
         self.reads.db.flush_wal(true)?;
         self.snapshots += 1;
         let path = self.folder.snapshot(self.revision().0, self.snapshots);
@@ -178,14 +207,15 @@ impl Store {
         let loaded = Loaded::open(&path, &self.options, &mut progress)?;
         self.folder.choose(generation).map_err(io)?;
         let view = Arc::new(loaded.view());
-        let old = std::mem::replace(&mut self.reads, loaded.reads);
+        let old = std::mem::replace(&mut self.reads, loaded.reads.owned());
         old.db.is_obsolete();
         self.generation = generation;
         self.resident = loaded.resident;
+        self.changes = 0;
         self.applied = loaded.applied;
         self.membership = loaded.membership;
         self.sum = loaded.sum;
-        self.shared.start_anew(self.reads.clone(), view, self.sum);
+        self.shared.start_anew(loaded.reads, view, self.sum);
         Ok(())
     }
 
@@ -205,7 +235,8 @@ impl Store {
     ) -> Result<(), ApplyError> {
         let next = self.applied.map_or(0, |applied| applied.index + 1);
         assert!(id.index >= next, "INVARIANT: entry {id:?} was applied before, the next is {next}");
-        let mut batch = Batch::new(&self.reads, Revision(id.index), self.sum);
+        self.whole = false;
+        let mut batch = Batch::new(&mut self.reads, Revision(id.index), self.sum);
         if let Some(change) = change {
             batch.change(change)?;
         }
@@ -214,11 +245,13 @@ impl Store {
             batch.meta("membership", &membership);
             self.membership = Some(membership);
         }
-        let (rows, sum) = batch.finish();
-        self.reads.db.write(rows).map_err(StoreError::from)?;
-        self.sum = sum;
+        self.sum = batch.finish();
+        self.whole = true;
         self.applied = Some(id);
-        push_bounded(&self.shared.hashes, (Revision(id.index), sum), HASHES_KEPT);
+        push_bounded(&self.shared.hashes, (Revision(id.index), self.sum), HASHES_KEPT);
+        if self.reads.ahead.as_ref().is_some_and(|ahead| ahead.pending.bytes() > PENDING_BYTES_MAX) {
+            self.flush()?;
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The copy of a node against the state in memory, and against itself by other ways.
 
+mod batches;
 mod commands;
 mod history;
 mod lists;
@@ -119,7 +120,7 @@ impl Bench {
 
     fn apply(&mut self, envelope: Envelope) -> Applied {
         let applied = self.store.apply(at(self.next), envelope).unwrap();
-        self.store.publish();
+        self.store.publish().unwrap();
         self.next += 1;
         applied
     }

@@ -53,7 +53,7 @@ fn carry_out(bench: &mut Bench, effects: Vec<Effect>) {
     let change = Change { revision, tenant, actor, reason, at: NOW, salt, command, result, repeats, effects };
     bench.store.write(at(bench.next), None, Some(&change)).unwrap();
     change.effects.iter().for_each(|effect| update(&mut bench.store.resident, effect));
-    bench.store.publish();
+    bench.store.publish().unwrap();
     bench.next += 1;
 }
 

@@ -22,7 +22,7 @@ fn large() -> Bench {
     bench.done(create_tenant("t1"));
     bench.store.apply_membership(at(bench.next), b"the members".to_vec()).unwrap();
     bench.next += 1;
-    bench.store.publish();
+    bench.store.publish().unwrap();
     bench
 }
 
@@ -66,7 +66,7 @@ fn assert_same(ours: &Store, theirs: &Store) {
     assert_eq!(ours.view().revision, theirs.view().revision);
     let revision = ours.view().revision;
     assert_eq!(ours.state_hash(revision), theirs.state_hash(revision));
-    assert_eq!(ours.view_at(revision).map(|view| answers(&view)), Some(answers(&theirs.view())));
+    assert_eq!(ours.view_at(revision).unwrap().map(|view| answers(&view)), Some(answers(&theirs.view())));
     assert_eq!(ours.tenants(None, 100).unwrap(), theirs.tenants(None, 100).unwrap());
     assert_eq!(ours.cluster().unwrap(), theirs.cluster().unwrap());
 }
@@ -116,7 +116,7 @@ fn the_old_copy_stays_for_those_who_read_it() {
     let (mut source, mut target) = (large(), other());
     let received = receive(&target.store.inbox(), &source.store.snapshot().unwrap());
     let mut own = target.store.snapshot().unwrap();
-    let reads = target.store.reads.clone();
+    let reads = target.store.reads.owned();
     target.store.install(&received).unwrap();
     assert!(folders(&target).contains(&"gen-1".to_owned()));
     assert!(reads.rows(&Key::tenant(GroupId::FIRST, &tenant("t10"))).next().is_some());
@@ -257,7 +257,7 @@ fn a_crash_before_the_old_copy_goes_leaves_the_new_one() {
     let (mut source, mut target) = (large(), other());
     let received = receive(&target.store.inbox(), &source.store.snapshot().unwrap());
     let root: PathBuf = target.folder.path().to_owned();
-    let old = target.store.reads.clone();
+    let old = target.store.reads.owned();
     target.store.install(&received).unwrap();
     // A copy of the folder as the crash leaves it.
     let crashed = folder();

@@ -140,10 +140,12 @@ fn a_tenant_may_go_and_come_within_one_change() {
             put_grant("now"),
         ],
     };
-    let mut batch = Batch::new(&bench.store.reads, revision, bench.store.sum);
+    let mut batch = Batch::new(&mut bench.store.reads, revision, bench.store.sum);
     batch.change(&change).unwrap();
-    let (written, sum) = batch.finish();
-    bench.store.reads.db.write(written).unwrap();
+    let sum = batch.finish();
+    // What it dropped is gone before and after it is written.
+    assert_eq!(dues(&bench.store, "t1"), 3);
+    bench.store.publish().unwrap();
     assert_eq!(sum_of_all(&bench.store), sum);
     let families: Vec<Family> = rows_of(&bench.store, "t1").iter().map(|(key, _)| Family::of(key).unwrap()).collect();
     let expected = [
