@@ -96,7 +96,7 @@ fn decide<S: State>(
     envelope: &Envelope,
 ) -> Result<(Outcome, Vec<Effect>), Stop> {
     let Envelope { tenant, actor, reason, command, .. } = envelope;
-    if !command.creates_its_tenant() && state.tenant(tenant)?.is_none() {
+    if !command.creates_its_tenant() && !state.has_tenant(tenant)? {
         return Err(Stop::Refused(match state.cluster()? {
             Some(_) => Refusal::TenantMissing(tenant.clone()),
             None => Refusal::NotInitialised,
@@ -122,7 +122,7 @@ fn memory_key(envelope: &Envelope, idempotency: &Idempotency) -> MemoryKey {
 fn remembers<S: State>(state: &S, tenant: &TenantId, effects: &[Effect]) -> Read<bool> {
     let dropped = effects.iter().any(|effect| matches!(effect, Effect::DropTenant(gone) if gone == tenant));
     let created = effects.iter().any(|effect| matches!(effect, Effect::PutTenant(new) if new.id == *tenant));
-    Ok(!dropped && (created || state.tenant(tenant)?.is_some()))
+    Ok(!dropped && (created || state.has_tenant(tenant)?))
 }
 
 fn remember(

@@ -49,8 +49,16 @@ pub trait State {
     fn is_retired(&self, node: NodeId) -> Read<bool>;
     /// A tenant.
     fn tenant(&self, tenant: &TenantId) -> Read<Option<Tenant>>;
+    /// Whether a tenant exists.
+    fn has_tenant(&self, tenant: &TenantId) -> Read<bool> {
+        Ok(self.tenant(tenant)?.is_some())
+    }
     /// A role.
     fn role(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<Role>>;
+    /// Whether a role exists.
+    fn has_role(&self, tenant: &TenantId, role: &RoleId) -> Read<bool> {
+        Ok(self.role(tenant, role)?.is_some())
+    }
     /// Something that uses a role, if anything does.
     fn role_user(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<RoleUser>>;
     /// A grant, live or not.

@@ -49,7 +49,7 @@ impl CreateGrant {
     pub(super) fn decide<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
         let Context { state, tenant, clock, .. } = context;
         schemaless::check_subject(&self.subject)?;
-        if state.role(tenant, &self.role)?.is_none() {
+        if !state.has_role(tenant, &self.role)? {
             return Err(Refusal::RoleMissing(self.role.clone()).into());
         }
         if state.grant(tenant, &self.id)?.is_some() {

@@ -14,10 +14,10 @@ use foldhash::fast::FixedState;
 use super::keys::{Family, Key};
 use super::pending::{Known, Pending};
 
-/// How many bytes of rows are kept; what comes then is not.
+/// How many bytes of rows are kept of each kind; once there are more, all go, and what is read next comes again.
 const BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
-/// Rows by key; a row that is known not to exist has no value.
+/// Rows by key.
 #[derive(Default)]
 pub(super) struct Hot {
     rows: Mutex<Rows>,
@@ -25,6 +25,15 @@ pub(super) struct Hot {
 
 #[derive(Default)]
 struct Rows {
+    /// Rows that every command reads.
+    lasting: Kept,
+    /// Rows that were read since a batch was written.
+    passing: Kept,
+}
+
+/// A row that is known not to exist has no value.
+#[derive(Default)]
+struct Kept {
     by_key: HashMap<Key, Option<Vec<u8>>, FixedState>,
     bytes: usize,
 }
@@ -32,7 +41,7 @@ struct Rows {
 impl Hot {
     /// What RocksDB has of a row.
     pub(super) fn get(&self, key: &Key) -> Known<Vec<u8>> {
-        match self.lock().by_key.get(key) {
+        match self.lock().of(key).by_key.get(key) {
             Some(Some(value)) => Known::Row(value.clone()),
             Some(None) => Known::Absent,
             None => Known::Unknown,
@@ -41,15 +50,18 @@ impl Hot {
 
     /// Notes what was read.
     pub(super) fn put(&self, key: &Key, value: Option<&[u8]>) {
-        self.lock().put(key, value);
+        self.lock().of(key).put(key, value);
     }
 
-    /// Follows a batch that was written. Only what every command reads stays.
+    /// Follows a batch that was written.
     pub(super) fn settle(&self, written: &Pending) {
         let mut rows = self.lock();
-        rows.retain(|key| is_read_by_all(key) && !written.dropped().iter().any(|gone| key.begins_with(gone)));
+        rows.passing = Kept::default();
+        if !written.dropped().is_empty() {
+            rows.lasting = Kept::default();
+        }
         for (key, value) in written.rows().filter(|(key, _)| is_read_by_all(key)) {
-            rows.put(key, value);
+            rows.lasting.put(key, value);
         }
     }
 
@@ -59,30 +71,74 @@ impl Hot {
 }
 
 impl Rows {
+    fn of(&mut self, key: &Key) -> &mut Kept {
+        if is_read_by_all(key) { &mut self.lasting } else { &mut self.passing }
+    }
+}
+
+impl Kept {
     fn put(&mut self, key: &Key, value: Option<&[u8]>) {
         let bytes = |value: Option<&[u8]>| key.as_bytes().len() + value.map_or(0, <[u8]>::len);
-        if let Some(old) = self.by_key.remove(key) {
+        if self.bytes + bytes(value) > BYTES_MAX {
+            *self = Self::default();
+        }
+        self.bytes += bytes(value);
+        if let Some(old) = self.by_key.insert(key.clone(), value.map(<[u8]>::to_vec)) {
             self.bytes -= bytes(old.as_deref());
         }
-        if self.bytes + bytes(value) <= BYTES_MAX {
-            self.bytes += bytes(value);
-            self.by_key.insert(key.clone(), value.map(<[u8]>::to_vec));
-        }
-    }
-
-    fn retain(&mut self, stays: impl Fn(&Key) -> bool) {
-        let Self { by_key, bytes } = self;
-        by_key.retain(|key, value| {
-            let stays = stays(key);
-            if !stays {
-                *bytes -= key.as_bytes().len() + value.as_ref().map_or(0, Vec::len);
-            }
-            stays
-        });
     }
 }
 
 /// Whether a row is one of the few that commands read whatever they are about.
 fn is_read_by_all(key: &Key) -> bool {
     matches!(Family::of(key.as_bytes()), Some(Family::Cluster | Family::Tenant | Family::Role | Family::Totals))
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_model::GroupId;
+
+    use super::*;
+
+    fn key(family: Family, name: &str) -> Key {
+        Key::new(GroupId::FIRST, Some(&"t".parse().unwrap()), family).text(name)
+    }
+
+    fn row(value: &[u8]) -> Known<Vec<u8>> {
+        Known::Row(value.to_vec())
+    }
+
+    #[test]
+    fn a_batch_replaces_what_is_read_by_all_and_ends_the_rest() {
+        let (hot, mut pending) = (Hot::default(), Pending::default());
+        let (role, absent, grant) = (key(Family::Role, "r"), key(Family::Role, "s"), key(Family::Grant, "g"));
+        for (key, value) in [(&role, Some(b"1".as_slice())), (&absent, None), (&grant, Some(b"2"))] {
+            assert_eq!(hot.get(key), Known::Unknown);
+            hot.put(key, value);
+            assert_eq!(hot.get(key), value.map_or(Known::Absent, row));
+        }
+        pending.put(role.clone(), Some(b"3".to_vec()));
+        pending.put(grant.clone(), Some(b"4".to_vec()));
+        hot.settle(&pending);
+        assert_eq!([&role, &absent, &grant].map(|key| hot.get(key)), [row(b"3"), Known::Absent, Known::Unknown]);
+        let mut pending = Pending::default();
+        pending.drop_all(Key::tenant(GroupId::FIRST, &"t".parse().unwrap()));
+        pending.put(absent.clone(), Some(b"5".to_vec()));
+        hot.settle(&pending);
+        assert_eq!([&role, &absent].map(|key| hot.get(key)), [Known::Unknown, row(b"5")]);
+    }
+
+    #[test]
+    fn there_are_never_too_many() {
+        let hot = Hot::default();
+        let large = vec![0; BYTES_MAX / 3];
+        for name in ["a", "b", "c"] {
+            hot.put(&key(Family::Role, name), Some(&large));
+        }
+        assert!(hot.lock().lasting.bytes <= BYTES_MAX);
+        let known = |name| hot.get(&key(Family::Role, name)) != Known::Unknown;
+        assert_eq!(["a", "b", "c"].map(known), [false, false, true]);
+        hot.put(&key(Family::Role, "c"), None);
+        assert_eq!(hot.lock().lasting.bytes, key(Family::Role, "c").as_bytes().len());
+    }
 }

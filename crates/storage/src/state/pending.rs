@@ -16,6 +16,7 @@ use super::keys::Key;
 use super::reads::{RawRow, StoreError};
 
 /// What memory says of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Known<T> {
     /// It is this.
     Row(T),

@@ -257,6 +257,14 @@ impl State for Reads {
         Ok(self.get(&self.keys.tenant(tenant))?)
     }
 
+    fn has_tenant(&self, tenant: &TenantId) -> Read<bool> {
+        Ok(self.raw(&self.keys.tenant(tenant))?.is_some())
+    }
+
+    fn has_role(&self, tenant: &TenantId, role: &RoleId) -> Read<bool> {
+        Ok(self.raw(&self.keys.role(tenant, role))?.is_some())
+    }
+
     fn role(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<Role>> {
         Ok(self.get(&self.keys.role(tenant, role))?)
     }

@@ -23,7 +23,8 @@ use crate::resident::Resident;
 
 /// How many state hashes are kept, so that nodes at different positions can be compared.
 const HASHES_KEPT: usize = 10_000;
-/// How many versions are kept for reads at an exact revision. Those between two are made again from the change records.
+/// How many versions are kept for reads at an exact revision. Those between two are made again from the change records,
+/// so these must be there for as long.
 const VERSIONS_KEPT: usize = 64;
 /// How many changes lie between two versions that are kept. Keeping one costs a copy of whatever the next changes.
 const VERSIONS_APART: u64 = 16;
