@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use openraft::ServerState;
+use portcullis_lease::round::is_majority;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 
@@ -94,28 +95,5 @@ impl Confirmer {
             (true, _, None, _) => Err(ReadError::LeaderTooNew),
             (true, vote, Some(index), membership) => Ok(Start { vote, index, membership }),
         }
-    }
-}
-
-/// Returns whether `yes` holds a majority of every set of voters.
-fn is_majority(configurations: &[BTreeSet<u64>], yes: &BTreeSet<u64>) -> bool {
-    !configurations.is_empty()
-        && configurations.iter().all(|voters| voters.intersection(yes).count() * 2 > voters.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_joint_membership_needs_both_majorities() {
-        let set = |ids: &[u64]| ids.iter().copied().collect::<BTreeSet<_>>();
-        assert!(is_majority(&[set(&[1])], &set(&[1])));
-        assert!(!is_majority(&[set(&[1, 2])], &set(&[1])));
-        assert!(is_majority(&[set(&[1, 2, 3])], &set(&[1, 3])));
-        assert!(!is_majority(&[set(&[1, 2, 3]), set(&[3, 4, 5])], &set(&[1, 2, 3])));
-        assert!(is_majority(&[set(&[1, 2, 3]), set(&[3, 4, 5])], &set(&[1, 3, 4])));
-        assert!(!is_majority(&[set(&[1, 2, 3])], &set(&[1, 9])));
-        assert!(!is_majority(&[], &set(&[1])));
     }
 }

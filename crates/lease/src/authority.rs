@@ -1,0 +1,60 @@
+//! The right to lead (R2): how old the last proof is that nobody else can.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::clock::{Limit, Reading};
+use crate::round::Rounds;
+
+/// What a leader knows of its own right to grant leases.
+///
+/// It comes only from rounds of its own. Nothing that the consensus library says about reads, leases or acknowledgement
+/// times counts: those may credit a late answer to a newer question.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Authority {
+    rounds: Rounds,
+    /// When the newest round that a majority confirmed began.
+    proved: Option<Reading>,
+}
+
+impl Authority {
+    /// Begins a round; see [`Rounds::begin`].
+    pub fn begin(&mut self, now: Reading, voters: Vec<BTreeSet<u64>>) -> u64 {
+        self.rounds.begin(now, voters)
+    }
+
+    /// Counts an answer. Returns whether it completed its round.
+    pub fn confirmed(&mut self, number: u64, voter: u64) -> bool {
+        let began = self.rounds.confirmed(number, voter);
+        self.proved = began.or(self.proved);
+        began.is_some()
+    }
+
+    /// How long a lease of `length` granted at `now` may last: less by the eager age of the proof. `None` without one.
+    pub fn left(&self, now: &Reading, length: Duration) -> Option<Duration> {
+        let left = Limit::new(self.proved?, length).left(now);
+        (!left.is_zero()).then_some(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(boot: u64, raw: u64) -> Reading {
+        let s = Duration::from_secs;
+        Reading { boot: s(boot), raw: s(raw), monotonic: s(raw) }
+    }
+
+    #[test]
+    fn the_proof_is_as_old_as_the_question() {
+        let mut authority = Authority::default();
+        let round = authority.begin(at(10, 10), vec![BTreeSet::from([1, 2, 3])]);
+        assert!(!authority.confirmed(round, 1));
+        assert_eq!(authority.left(&at(11, 11), Duration::from_secs(5)), None);
+        assert!(authority.confirmed(round, 2));
+        assert_eq!(authority.left(&at(11, 11), Duration::from_secs(5)), Some(Duration::from_secs(4)));
+        assert_eq!(authority.left(&at(15, 11), Duration::from_secs(5)), None, "a suspended leader has aged");
+        assert_eq!(authority.left(&at(9, 9), Duration::from_secs(5)), None, "a clock went backwards");
+    }
+}

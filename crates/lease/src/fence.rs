@@ -1,0 +1,98 @@
+//! The fence (R8): how long a new leader declares nothing, so that every lease of the leaders before it has run out.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::clock::{Reading, Wait};
+use crate::parameters::Drift;
+
+/// What a granted vote promises, and when it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Promise {
+    /// The new leader's clocks when the vote came in.
+    pub received: Reading,
+    /// The lazy time, by the voter, since it last answered any leader of an older epoch. Zero when it led itself, or has
+    /// started since: it cannot know then.
+    pub silent: Duration,
+}
+
+/// What a new leader waits for before it may declare anything. It may replicate, commit and grant at once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fence {
+    wait: Wait,
+    /// Who still has to drop older leases for the fence to fall early.
+    holding: BTreeSet<u64>,
+}
+
+impl Fence {
+    /// A fence from the moment of becoming leader. `length` is the longest lease of any parameters in the applied state
+    /// or anywhere in the log, stretched by their drift. `holding` are all voters, and all who are rostered by any
+    /// roster of which leases may be left.
+    pub fn new(became: &Reading, length: Duration, holding: BTreeSet<u64>) -> Self {
+        Self { wait: Wait::new(became, length), holding }
+    }
+
+    /// A fence that is shorter by what all voters who elected this leader promise. `None` when there is no promise.
+    pub fn promised(promises: &[Promise], drift: Drift, length: Duration, holding: BTreeSet<u64>) -> Option<Self> {
+        let waits = promises.iter().map(|vote| Wait::with_credit(&vote.received, drift.shortest(vote.silent), length));
+        Some(Self { wait: waits.reduce(Wait::and)?, holding })
+    }
+
+    /// Counts that `node` has, for this epoch, a persisted vote no lower than it and no lease of an older one.
+    pub fn dropped_by(&mut self, node: u64) {
+        self.holding.remove(&node);
+    }
+
+    /// Returns whether the leader may declare.
+    pub fn is_over(&self, now: &Reading) -> bool {
+        self.holding.is_empty() || self.wait.is_over(now)
+    }
+
+    /// What is left of it at `now`.
+    pub fn left(&self, now: &Reading) -> Duration {
+        if self.holding.is_empty() { Duration::ZERO } else { self.wait.left(now) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Reading {
+        let time = Duration::from_millis(ms);
+        Reading { boot: time, raw: time, monotonic: time }
+    }
+
+    const LENGTH: Duration = Duration::from_millis(2_020);
+
+    fn everyone() -> BTreeSet<u64> {
+        BTreeSet::from([1, 2, 3])
+    }
+
+    #[test]
+    fn a_plain_fence_waits_from_the_election_on() {
+        let fence = Fence::new(&at(1_000), LENGTH, everyone());
+        assert!(!fence.is_over(&at(3_019)));
+        assert!(fence.is_over(&at(3_020)));
+    }
+
+    #[test]
+    fn the_voter_that_was_silent_for_the_shortest_time_counts() {
+        let vote = |received, silent| Promise { received: at(received), silent: Duration::from_millis(silent) };
+        let promises = [vote(1_000, 1_000), vote(1_010, 500)];
+        let fence = Fence::promised(&promises, Drift::DEFAULT, LENGTH, everyone()).unwrap();
+        assert_eq!(fence.left(&at(1_010)), Duration::from_millis(2_020 - 495));
+        assert_eq!(Fence::promised(&[], Drift::DEFAULT, LENGTH, everyone()), None);
+    }
+
+    #[test]
+    fn the_fence_falls_when_everyone_has_dropped_older_leases() {
+        let mut fence = Fence::new(&at(0), LENGTH, everyone());
+        fence.dropped_by(1);
+        fence.dropped_by(2);
+        assert!(!fence.is_over(&at(0)));
+        fence.dropped_by(3);
+        assert!(fence.is_over(&at(0)));
+        assert_eq!(fence.left(&at(0)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,206 @@
+//! The leader's side: it grants leases and declares entries visible (R3, R5).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::authority::Authority;
+use crate::clock::{Reading, Wait};
+use crate::fence::Fence;
+use crate::grant::{Grant, Refusal, Release, Request};
+use crate::log::{Epoch, Position};
+use crate::parameters::Parameters;
+use crate::session::Session;
+
+/// Entries that a holder's base may lie behind what is committed.
+pub const BASE_BEHIND_MAX: u64 = 10_000;
+/// Appends are dated to within the lag divided by this, so that their number stays bounded.
+const APPEND_STEPS: u32 = 16;
+
+/// One leader in one epoch. It ends with the epoch: a leader that is elected again, or restarted, begins with a new value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Leader {
+    epoch: Epoch,
+    parameters: Parameters,
+    fence: Fence,
+    roster: BTreeSet<u64>,
+    authority: Authority,
+    /// The last entry of its own log, which its own View has registered: registering is part of the append.
+    last: Position,
+    /// The newest entry known to be committed.
+    committed: Position,
+    visible: u64,
+    sessions: BTreeMap<(u64, u64), Session>,
+    /// Per incarnation, the requests that a Release has voided.
+    released: BTreeMap<u64, (u64, u64)>,
+    /// When entries from an index on were appended, oldest first.
+    appends: VecDeque<(u64, Reading)>,
+}
+
+impl Leader {
+    /// Begins an epoch: `last` is the last entry of the log, `visible` the highest index that this node knows declared.
+    pub fn new(
+        epoch: Epoch,
+        parameters: Parameters,
+        roster: BTreeSet<u64>,
+        fence: Fence,
+        last: Position,
+        visible: u64,
+    ) -> Self {
+        Self {
+            epoch,
+            parameters,
+            fence,
+            roster,
+            authority: Authority::default(),
+            last,
+            committed: Position::default(),
+            visible,
+            sessions: BTreeMap::new(),
+            released: BTreeMap::new(),
+            appends: VecDeque::new(),
+        }
+    }
+
+    /// The highest index declared visible.
+    pub fn visible(&self) -> u64 {
+        self.visible
+    }
+
+    /// Begins a Confirm round (R2); see [`crate::round::Rounds::begin`].
+    pub fn begin_round(&mut self, now: Reading, voters: Vec<BTreeSet<u64>>) -> u64 {
+        self.authority.begin(now, voters)
+    }
+
+    /// Counts that `voter`, whose persisted vote is the committed vote of this epoch, confirmed round `number` (R2).
+    pub fn confirmed(&mut self, number: u64, voter: u64) -> bool {
+        self.authority.confirmed(number, voter)
+    }
+
+    /// Takes a roster that an applied entry brought. Who is removed gets no more leases; its session still counts (R10).
+    pub fn rostered(&mut self, roster: BTreeSet<u64>) {
+        self.roster = roster;
+    }
+
+    /// Takes parameters that an applied entry brought. Leases granted before keep their length.
+    pub fn configured(&mut self, parameters: Parameters) {
+        self.parameters = parameters;
+    }
+
+    /// Notes an entry that was appended to the own log, after the own View has registered it (R1).
+    pub fn appended(&mut self, now: Reading, entry: Position) {
+        self.last = entry;
+        let step = self.parameters.lag() / APPEND_STEPS;
+        if self.appends.back().is_none_or(|(_, at)| now.eager_since(at).is_none_or(|age| age >= step)) {
+            self.appends.push_back((entry.index, now));
+        }
+        // One that is older than the lag is enough: who lacks it has lagged for too long either way.
+        let lag = self.parameters.lag();
+        while self.appends.get(1).is_some_and(|(_, at)| now.eager_since(at).is_some_and(|age| age > lag)) {
+            self.appends.pop_front();
+        }
+    }
+
+    /// Notes that everything up to `entry` is committed.
+    pub fn committed(&mut self, entry: Position) {
+        self.committed = self.committed.max(entry);
+    }
+
+    /// Notes that a node has, in this epoch, a persisted vote no lower than it and no lease of an older one (R8).
+    pub fn dropped_older(&mut self, node: u64) {
+        self.fence.dropped_by(node);
+    }
+
+    /// Notes that a holder has registered everything up to `entry` (R1).
+    pub fn registered(&mut self, node: u64, incarnation: u64, entry: Position) {
+        if let Some(session) = self.sessions.get_mut(&(node, incarnation)) {
+            session.registered = session.registered.max(entry);
+        }
+    }
+
+    /// Grants a lease or says why not (R3). The session is recorded before the answer leaves.
+    pub fn request(&mut self, now: &Reading, request: Request) -> Result<Grant, Refusal> {
+        let length = self.may_grant(now, &request)?;
+        let expires = Wait::new(now, self.parameters.drift().longest(length));
+        let Request { node, incarnation, number, registered, .. } = request;
+        let fresh = Session { expires, granted: number, registered };
+        let session = self.sessions.entry((node, incarnation)).or_insert(fresh);
+        session.expires = session.expires.and(expires);
+        session.granted = session.granted.max(number);
+        session.registered = session.registered.max(registered);
+        Ok(Grant { epoch: self.epoch, incarnation, number, length, barrier: self.last, visible: self.visible })
+    }
+
+    fn may_grant(&self, now: &Reading, request: &Request) -> Result<Duration, Refusal> {
+        let Request { node, incarnation, number, registered, base } = *request;
+        if !self.roster.contains(&node) {
+            return Err(Refusal::NotRostered { node });
+        }
+        let voided = self.released.get(&node).is_some_and(|released| (incarnation, number) <= *released);
+        if voided || self.sessions.get(&(node, incarnation)).is_some_and(|session| number <= session.granted) {
+            return Err(Refusal::Stale { node, number });
+        }
+        let behind = self.committed.index.saturating_sub(base);
+        if behind > BASE_BEHIND_MAX {
+            return Err(Refusal::BaseBehind { node, behind });
+        }
+        if let Some(since) = self.unacknowledged(now, registered)
+            && since > self.parameters.lag()
+        {
+            return Err(Refusal::NoProgress { node, since });
+        }
+        self.authority.left(now, self.parameters.length()).ok_or(Refusal::Unconfirmed)
+    }
+
+    /// How long ago the first entry that a holder has not registered was appended, to within a step. `None` for a holder
+    /// that has them all.
+    fn unacknowledged(&self, now: &Reading, registered: Position) -> Option<Duration> {
+        if registered >= self.last {
+            return None;
+        }
+        let next = if registered.epoch == self.epoch { registered.index + 1 } else { 0 };
+        let before = self.appends.iter().rev().find(|(index, _)| *index <= next);
+        let (_, at) = before.or_else(|| self.appends.front())?;
+        Some(now.eager_since(at).unwrap_or(Duration::MAX))
+    }
+
+    /// Ends a session that its holder gave back, unless it was granted a lease since (R4).
+    ///
+    /// The holder has voided every request up to the number, so a grant of one that is still under way is void, too.
+    pub fn released(&mut self, release: Release) {
+        let Release { node, incarnation, up_to } = release;
+        let key = (node, incarnation);
+        if self.sessions.get(&key).is_some_and(|session| session.granted <= up_to) {
+            self.sessions.remove(&key);
+        }
+        let voided = self.released.entry(node).or_default();
+        *voided = (*voided).max((incarnation, up_to));
+    }
+
+    /// Advances what is visible as far as the rules allow (R5). Returns the new highest index, when it rose.
+    pub fn declare(&mut self, now: &Reading) -> Option<u64> {
+        self.sessions.retain(|_, session| !session.expires.is_over(now));
+        // A commit index of an older epoch may be short of what that epoch's leader declared.
+        if self.committed.epoch != self.epoch || !self.fence.is_over(now) {
+            return None;
+        }
+        let mut visible = self.committed.index.min(self.last.index);
+        for session in self.sessions.values() {
+            visible = visible.min(session.allows(self.epoch)?);
+        }
+        if visible <= self.visible {
+            return None;
+        }
+        self.visible = visible;
+        Some(visible)
+    }
+
+    /// The holders that keep `index` from being declared, with what is left of their sessions.
+    pub fn held_up_by(&self, now: &Reading, index: u64) -> impl Iterator<Item = (u64, Duration)> {
+        let live = self.sessions.iter().filter(|(_, session)| !session.expires.is_over(now));
+        let lacking = live.filter(move |(_, session)| session.allows(self.epoch).is_none_or(|allowed| allowed < index));
+        lacking.map(|((node, _), session)| (*node, session.expires.left(now)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
