@@ -7,7 +7,7 @@
 //! the leaders before it must have run out.
 //!
 //! The rules carry numbers, R1 to R12, and each is named where it is kept: [`round`] and [`Authority`] keep R2,
-//! [`Leader`] R3, R5 and R8, [`Holder`] R1, R4, R6, R7 and R9.
+//! [`Leader`] R3, R5 and R8, [`Holder`] R1, R4, R6 and R9, [`read`] R7.
 //!
 //! Both sides are plain values. Messages, log events and readings of the clocks go in; messages and decisions come out.
 //! The crate reads no clock, sends nothing and knows no consensus library, so that a checker may drive the very type
@@ -21,6 +21,7 @@ mod holder;
 mod leader;
 mod log;
 mod parameters;
+pub mod read;
 pub mod round;
 mod session;
 
