@@ -9,6 +9,7 @@ mod cargo;
 mod demo;
 mod env;
 mod layering;
+mod model;
 mod rocksdb;
 mod setup;
 mod source;
@@ -31,6 +32,8 @@ usage: cargo xtask COMMAND
   build             build the release binaries; the last line printed is the path of `portcullis`
   demo [--keep]     show a cluster at work on this machine; --keep leaves it running
   test [FILTER...]  everything that must hold before a commit; filters choose among the tests
+  model [--deep] [SLICE [RULE]]
+                    check the lease protocol in every order of events, and that every broken rule is noticed
   layering          which crate uses which, and what the pure ones must not reach
   tidy              rules on files and words that no compiler checks
   env               print the environment for calling cargo directly: eval \"$(cargo xtask env)\"
@@ -71,6 +74,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         ["test", filters @ ..] => return test::run(&root, filters),
+        ["model", args @ ..] => model::run(&cargo()?.0, args)?,
         ["layering"] => return Ok(report(&layering::check(&workspace::metadata(&root)?, &Tree::read(&root)?)?)),
         ["tidy"] => return Ok(report(&tidy::check(&Tree::read(&root)?))),
         ["env"] => print!("{}", env::exports(&cargo()?.0)?),

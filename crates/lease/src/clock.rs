@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 /// One reading of the clocks of one node that measure elapsed time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reading {
     /// Counts on while the machine is suspended.
     pub boot: Duration,
@@ -28,12 +28,22 @@ impl Reading {
         let monotonic = self.monotonic.saturating_sub(earlier.monotonic);
         monotonic.min(self.raw.saturating_sub(earlier.raw))
     }
+
+    /// This reading moved into the past, each clock by its reading in `by`. What follows from readings follows from
+    /// their differences, so values that are aged alike decide alike; a checker may so let the present stand still.
+    pub fn aged(self, by: &Self) -> Self {
+        Self {
+            boot: self.boot.saturating_sub(by.boot),
+            raw: self.raw.saturating_sub(by.raw),
+            monotonic: self.monotonic.saturating_sub(by.monotonic),
+        }
+    }
 }
 
 /// Until when a node may do something: eager time since an event stays below a length.
 ///
-/// It is one value, so that readers that race with a renewal see one expiry and never half of two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// It is one value, so that readers that race with a renewal see one expiry and never half of two. The default never holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Limit {
     event: Reading,
     length: Duration,
@@ -60,10 +70,15 @@ impl Limit {
         self.event.boot + self.length >= other.event.boot + other.length
             && self.event.raw + self.length >= other.event.raw + other.length
     }
+
+    /// Moved into the past; see [`Reading::aged`].
+    pub fn aged(self, by: &Reading) -> Self {
+        Self { event: self.event.aged(by), ..self }
+    }
 }
 
-/// How long a node waits for others: lazy time since an event reaches a length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How long a node waits for others: lazy time since an event reaches a length. The default is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Wait {
     monotonic: Duration,
     raw: Duration,
@@ -85,9 +100,20 @@ impl Wait {
         now.monotonic >= self.monotonic && now.raw >= self.raw
     }
 
+    /// Returns whether the wait is over by the faster clock, which is too early.
+    #[cfg(feature = "planted-faults")]
+    pub(crate) fn is_over_by_either(&self, now: &Reading) -> bool {
+        now.monotonic >= self.monotonic || now.raw >= self.raw
+    }
+
     /// What is left of it at `now`; zero when it is over.
     pub fn left(&self, now: &Reading) -> Duration {
         self.monotonic.saturating_sub(now.monotonic).max(self.raw.saturating_sub(now.raw))
+    }
+
+    /// Moved into the past; see [`Reading::aged`].
+    pub fn aged(self, by: &Reading) -> Self {
+        Self { monotonic: self.monotonic.saturating_sub(by.monotonic), raw: self.raw.saturating_sub(by.raw) }
     }
 
     /// The wait that is over when both are.

@@ -43,6 +43,18 @@ impl Fence {
         self.holding.remove(&node);
     }
 
+    /// Moved into the past; see [`Reading::aged`].
+    pub fn aged(self, by: &Reading) -> Self {
+        Self { wait: self.wait.aged(by), ..self }
+    }
+
+    /// Drops what no longer matters once the fence is over.
+    pub fn forget(&mut self, now: &Reading) {
+        if self.is_over(now) {
+            *self = Self { wait: Wait::default(), holding: BTreeSet::new() };
+        }
+    }
+
     /// Returns whether the leader may declare.
     pub fn is_over(&self, now: &Reading) -> bool {
         self.holding.is_empty() || self.wait.is_over(now)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::log::{Epoch, Position};
 
 /// A holder asks for a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Request {
     /// Who asks.
     pub node: u64,
@@ -20,7 +20,7 @@ pub struct Request {
 }
 
 /// The leader grants a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
     /// Of the leader.
     pub epoch: Epoch,
@@ -75,7 +75,7 @@ pub enum Refusal {
 }
 
 /// A holder gives its lease back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Release {
     /// Who gives it back.
     pub node: u64,

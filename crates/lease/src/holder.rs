@@ -1,10 +1,13 @@
 //! The holder's side: it registers entries, keeps leases and says whether a read may be answered (R1, R4, R6, R7, R9).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clock::{Limit, Reading};
+use crate::fault::{Fault, Faults};
 use crate::grant::{Grant, Release, Request};
 use crate::log::{Epoch, LogShape, Position};
+use crate::read::Mark;
 
 /// Requests that may be under way at once; answers to older ones come too late to be of use.
 pub const REQUESTS_MAX: usize = 64;
@@ -27,6 +30,7 @@ pub struct Holder {
     next: Option<Lease>,
     /// The newest reading seen, by which a clock that goes backwards shows.
     seen: Option<Reading>,
+    faults: Faults,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +99,7 @@ impl Holder {
             lease: None,
             next: None,
             seen: None,
+            faults: Faults::default(),
         }
     }
 
@@ -147,19 +152,29 @@ impl Holder {
         }
     }
 
+    /// How many requests this start of the process has made.
+    pub fn requests(&self) -> u64 {
+        self.last_request
+    }
+
+    /// Returns whether a grant for request `number` would still be taken; a driver may give up the others.
+    pub fn awaits(&self, number: u64) -> bool {
+        self.sent.contains_key(&number)
+    }
+
     /// Takes a grant (R4). It counts from the moment when its request was sent.
     pub fn granted(&mut self, now: &Reading, grant: Grant) -> Result<(), Refused> {
         let Grant { epoch, incarnation, number, length, barrier, visible } = grant;
-        if incarnation != self.incarnation {
+        if incarnation != self.incarnation && !self.faults.has(Fault::AnyIncarnation) {
             return Err(Refused::Incarnation { granted: incarnation, own: self.incarnation });
         }
-        if epoch < self.vote {
+        if epoch < self.vote && !self.faults.has(Fault::GrantBelowVote) {
             return Err(Refused::Epoch { granted: epoch, vote: self.vote });
         }
         self.observe(now);
         let sent = self.sent.remove(&number).ok_or(Refused::NotRequested { number })?;
         self.visible = self.visible.max(visible);
-        let expiry = Limit::new(sent, length);
+        let expiry = Limit::new(if self.faults.has(Fault::LeaseFromReceipt) { *now } else { sent }, length);
         if !expiry.holds(now) {
             return Err(Refused::RunOut);
         }
@@ -168,7 +183,7 @@ impl Holder {
             self.lease = self.next.take().or(self.lease);
         }
         match self.lease {
-            Some(held) if held.epoch == epoch => self.lease = Some(held.renewed(now, lease)),
+            Some(held) if held.epoch == epoch => self.lease = Some(held.renewed(now, lease, self.faults)),
             // A lease of an older epoch stays in use until the newer one is usable.
             Some(held) if held.epoch < epoch && held.expiry.holds(now) => self.wait_with(now, lease),
             Some(held) if held.epoch > epoch && held.expiry.holds(now) => {}
@@ -180,7 +195,7 @@ impl Holder {
 
     fn wait_with(&mut self, now: &Reading, lease: Lease) {
         self.next = Some(match self.next {
-            Some(held) if held.epoch == lease.epoch => held.renewed(now, lease),
+            Some(held) if held.epoch == lease.epoch => held.renewed(now, lease, self.faults),
             Some(held) if held.epoch > lease.epoch => held,
             Some(_) | None => lease,
         });
@@ -188,22 +203,29 @@ impl Holder {
 
     /// Lets the newer lease take over once its barrier is in the log.
     fn promote(&mut self) {
-        if self.next.is_some_and(|next| next.reached(&self.log)) {
+        if self.next.is_some_and(|next| next.reached(&self.log, self.faults)) {
             self.lease = self.next.take();
         }
     }
 
     /// Gives up every lease and voids every request under way (R4, R9).
     pub fn release(&mut self) -> Release {
-        self.drop_leases();
+        self.lease = None;
+        self.next = None;
+        if !self.faults.has(Fault::GrantSurvivesRelease) {
+            self.sent.clear();
+        }
         Release { node: self.node, incarnation: self.incarnation, up_to: self.last_request }
     }
 
     /// Gives up leases of epochs before `epoch`. With a persisted vote no lower it may tell that leader so (R8).
     pub fn drop_older(&mut self, epoch: Epoch) -> bool {
-        self.lease = self.lease.filter(|lease| lease.epoch >= epoch);
-        self.next = self.next.filter(|lease| lease.epoch >= epoch);
-        self.vote >= epoch
+        if !self.faults.has(Fault::DroppedInWords) {
+            self.lease = self.lease.filter(|lease| lease.epoch >= epoch);
+            self.next = self.next.filter(|lease| lease.epoch >= epoch);
+            self.promote();
+        }
+        self.vote >= epoch || self.faults.has(Fault::DroppedWithoutVote)
     }
 
     /// Notes that everything up to `index` is visible (R6).
@@ -218,7 +240,7 @@ impl Holder {
 
     /// Up to where the published state may reach when entries up to `applied` have been applied (R6).
     pub fn base_max(&self, applied: u64) -> u64 {
-        self.visible.min(applied)
+        if self.faults.has(Fault::PublishAtApplied) { applied } else { self.visible.min(applied) }
     }
 
     /// Notes the index of the state that is published now; entries above it are pending (R6).
@@ -227,15 +249,17 @@ impl Holder {
     /// When `base` falls, or is above what is visible.
     pub fn published(&mut self, base: u64) {
         assert!(base >= self.base, "INVARIANT: answers never go back");
-        assert!(base <= self.visible, "INVARIANT: only visible state is published");
+        let visible = base <= self.visible || self.faults.has(Fault::PublishAtApplied);
+        assert!(visible, "INVARIANT: only visible state is published");
         self.base = base;
     }
 
     /// Until when reads may be answered from the View, to be published as one value (R7). `None` for not at all: without
     /// a lease, before its barrier, or while the state reaches further than what is known to be visible.
     pub fn expiry(&self) -> Option<Limit> {
-        let lease = self.lease.filter(|lease| lease.reached(&self.log))?;
-        (self.base <= self.visible).then_some(lease.expiry)
+        let lease = self.lease.filter(|lease| lease.reached(&self.log, self.faults))?;
+        let unseen = self.faults.has(Fault::ServeAboveVisible) || self.faults.has(Fault::PublishAtApplied);
+        (self.base <= self.visible || unseen).then_some(lease.expiry)
     }
 
     /// Compares `now` with earlier readings; a clock that went backwards ends every lease and request.
@@ -246,6 +270,40 @@ impl Holder {
         self.seen = Some(*now);
     }
 
+    /// The place of the state that is published now.
+    pub fn mark(&self) -> Mark {
+        Mark { base: self.base, visible: self.visible, registered: self.log.last() }
+    }
+
+    /// Drops what no longer matters at `now`. It decides nothing, and may be called at any time.
+    pub fn forget(&mut self, now: &Reading, length_max: Duration) {
+        // With that rule broken a late grant would be of use.
+        let kept = self.faults.has(Fault::LeaseFromReceipt);
+        self.sent.retain(|_, sent| kept || Limit::new(*sent, length_max).holds(now));
+        self.next = self.next.filter(|lease| lease.expiry.holds(now));
+        // A lapsed lease tells nothing but its epoch and barrier.
+        let lapsed = |lease: Lease| Lease { expiry: Limit::default(), ..lease };
+        self.lease = self.lease.map(|lease| if lease.expiry.holds(now) { lease } else { lapsed(lease) });
+    }
+
+    /// Moved into the past; see [`Reading::aged`].
+    pub fn aged(mut self, by: &Reading) -> Self {
+        for sent in self.sent.values_mut() {
+            *sent = sent.aged(by);
+        }
+        let aged = |lease: Lease| Lease { expiry: lease.expiry.aged(by), ..lease };
+        self.lease = self.lease.map(aged);
+        self.next = self.next.map(aged);
+        self.seen = self.seen.map(|seen| seen.aged(by));
+        self
+    }
+
+    /// The same with a rule broken.
+    #[cfg(feature = "planted-faults")]
+    pub fn broken_by(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
     fn drop_leases(&mut self) {
         self.lease = None;
         self.next = None;
@@ -254,14 +312,16 @@ impl Holder {
 }
 
 impl Lease {
-    fn reached(&self, log: &LogShape) -> bool {
+    fn reached(&self, log: &LogShape, faults: Faults) -> bool {
         log.contains(self.barrier, self.epoch)
+            || faults.has(Fault::NoBarrier)
+            || faults.has(Fault::BarrierByIndex) && log.last().index >= self.barrier.index
     }
 
     /// This lease after a renewal in its epoch. While it lasts, every entry since has been registered with the leader's
     /// knowledge, so its own barrier is enough; once it has run out, entries may have been declared without.
-    fn renewed(self, now: &Reading, renewal: Self) -> Self {
-        if !self.expiry.holds(now) {
+    fn renewed(self, now: &Reading, renewal: Self, faults: Faults) -> Self {
+        if !self.expiry.holds(now) && !faults.has(Fault::LapsedKeepsBarrier) {
             return renewal;
         }
         let expiry = if renewal.expiry.outlasts(&self.expiry) { renewal.expiry } else { self.expiry };

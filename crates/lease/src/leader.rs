@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::authority::Authority;
 use crate::clock::{Reading, Wait};
+use crate::fault::{Fault, Faults};
 use crate::fence::Fence;
 use crate::grant::{Grant, Refusal, Release, Request};
-use crate::log::{Epoch, Position};
+use crate::log::{Epoch, LogShape, Position};
 use crate::parameters::Parameters;
 use crate::session::Session;
 
@@ -24,8 +25,8 @@ pub struct Leader {
     fence: Fence,
     roster: BTreeSet<u64>,
     authority: Authority,
-    /// The last entry of its own log, which its own View has registered: registering is part of the append.
-    last: Position,
+    /// Its own log, all of which its own View has registered: registering is part of the append.
+    log: LogShape,
     /// The newest entry known to be committed.
     committed: Position,
     visible: u64,
@@ -34,16 +35,17 @@ pub struct Leader {
     released: BTreeMap<u64, (u64, u64)>,
     /// When entries from an index on were appended, oldest first.
     appends: VecDeque<(u64, Reading)>,
+    faults: Faults,
 }
 
 impl Leader {
-    /// Begins an epoch: `last` is the last entry of the log, `visible` the highest index that this node knows declared.
+    /// Begins an epoch: `log` is the own log, `visible` the highest index that this node knows declared.
     pub fn new(
         epoch: Epoch,
         parameters: Parameters,
         roster: BTreeSet<u64>,
         fence: Fence,
-        last: Position,
+        log: LogShape,
         visible: u64,
     ) -> Self {
         Self {
@@ -52,12 +54,13 @@ impl Leader {
             fence,
             roster,
             authority: Authority::default(),
-            last,
+            log,
             committed: Position::default(),
             visible,
             sessions: BTreeMap::new(),
             released: BTreeMap::new(),
             appends: VecDeque::new(),
+            faults: Faults::default(),
         }
     }
 
@@ -71,9 +74,20 @@ impl Leader {
         self.authority.begin(now, voters)
     }
 
-    /// Counts that `voter`, whose persisted vote is the committed vote of this epoch, confirmed round `number` (R2).
-    pub fn confirmed(&mut self, number: u64, voter: u64) -> bool {
-        self.authority.confirmed(number, voter)
+    /// Counts at `now` that `voter`, whose persisted vote is the committed vote of this epoch, confirmed round `number`
+    /// (R2). Returns whether that completed the round.
+    pub fn confirmed(&mut self, now: &Reading, number: u64, voter: u64) -> bool {
+        self.authority.confirmed(now, number, voter)
+    }
+
+    /// Returns whether it still waits for leases of older epochs before it declares anything (R8).
+    pub fn is_fenced(&self, now: &Reading) -> bool {
+        !self.fence.is_over(now)
+    }
+
+    /// Returns whether an answer to round `number` still counts for anything; a driver may give up the others.
+    pub fn awaits(&self, number: u64) -> bool {
+        self.authority.awaits(number)
     }
 
     /// Takes a roster that an applied entry brought. Who is removed gets no more leases; its session still counts (R10).
@@ -88,16 +102,15 @@ impl Leader {
 
     /// Notes an entry that was appended to the own log, after the own View has registered it (R1).
     pub fn appended(&mut self, now: Reading, entry: Position) {
-        self.last = entry;
+        self.log.append(entry);
         let step = self.parameters.lag() / APPEND_STEPS;
+        if !self.faults.has_progress_gate() {
+            return;
+        }
         if self.appends.back().is_none_or(|(_, at)| now.eager_since(at).is_none_or(|age| age >= step)) {
             self.appends.push_back((entry.index, now));
         }
-        // One that is older than the lag is enough: who lacks it has lagged for too long either way.
-        let lag = self.parameters.lag();
-        while self.appends.get(1).is_some_and(|(_, at)| now.eager_since(at).is_some_and(|age| age > lag)) {
-            self.appends.pop_front();
-        }
+        self.forget_appends(&now);
     }
 
     /// Notes that everything up to `entry` is committed.
@@ -113,21 +126,31 @@ impl Leader {
     /// Notes that a holder has registered everything up to `entry` (R1).
     pub fn registered(&mut self, node: u64, incarnation: u64, entry: Position) {
         if let Some(session) = self.sessions.get_mut(&(node, incarnation)) {
-            session.registered = session.registered.max(entry);
+            session.registers(entry, self.faults);
         }
     }
 
     /// Grants a lease or says why not (R3). The session is recorded before the answer leaves.
     pub fn request(&mut self, now: &Reading, request: Request) -> Result<Grant, Refusal> {
         let length = self.may_grant(now, &request)?;
-        let expires = Wait::new(now, self.parameters.drift().longest(length));
+        let margin = !self.faults.has(Fault::NoDrift);
+        let expires = Wait::new(now, if margin { self.parameters.drift().longest(length) } else { length });
         let Request { node, incarnation, number, registered, .. } = request;
         let fresh = Session { expires, granted: number, registered };
         let session = self.sessions.entry((node, incarnation)).or_insert(fresh);
-        session.expires = session.expires.and(expires);
+        if !self.faults.has(Fault::SessionNotProlonged) {
+            session.expires = session.expires.and(expires);
+        }
         session.granted = session.granted.max(number);
-        session.registered = session.registered.max(registered);
-        Ok(Grant { epoch: self.epoch, incarnation, number, length, barrier: self.last, visible: self.visible })
+        session.registers(registered, self.faults);
+        Ok(Grant { epoch: self.epoch, incarnation, number, length, barrier: self.barrier(), visible: self.visible })
+    }
+
+    fn barrier(&self) -> Position {
+        if self.faults.has(Fault::BarrierAtVisible) {
+            return self.log.at(self.visible).unwrap_or_default();
+        }
+        self.log.last()
     }
 
     fn may_grant(&self, now: &Reading, request: &Request) -> Result<Duration, Refusal> {
@@ -154,7 +177,7 @@ impl Leader {
     /// How long ago the first entry that a holder has not registered was appended, to within a step. `None` for a holder
     /// that has them all.
     fn unacknowledged(&self, now: &Reading, registered: Position) -> Option<Duration> {
-        if registered >= self.last {
+        if registered >= self.log.last() {
             return None;
         }
         let next = if registered.epoch == self.epoch { registered.index + 1 } else { 0 };
@@ -169,7 +192,11 @@ impl Leader {
     pub fn released(&mut self, release: Release) {
         let Release { node, incarnation, up_to } = release;
         let key = (node, incarnation);
-        if self.sessions.get(&key).is_some_and(|session| session.granted <= up_to) {
+        if self
+            .sessions
+            .get(&key)
+            .is_some_and(|session| self.faults.has(Fault::LateRelease) || session.granted <= up_to)
+        {
             self.sessions.remove(&key);
         }
         let voided = self.released.entry(node).or_default();
@@ -178,14 +205,14 @@ impl Leader {
 
     /// Advances what is visible as far as the rules allow (R5). Returns the new highest index, when it rose.
     pub fn declare(&mut self, now: &Reading) -> Option<u64> {
-        self.sessions.retain(|_, session| !session.expires.is_over(now));
+        self.end_sessions(now);
         // A commit index of an older epoch may be short of what that epoch's leader declared.
-        if self.committed.epoch != self.epoch || !self.fence.is_over(now) {
+        if self.committed.epoch != self.epoch || !(self.fence.is_over(now) || self.faults.has(Fault::NoFence)) {
             return None;
         }
-        let mut visible = self.committed.index.min(self.last.index);
-        for session in self.sessions.values() {
-            visible = visible.min(session.allows(self.epoch)?);
+        let mut visible = self.committed.index.min(self.log.last().index);
+        for session in self.sessions.values().filter(|_| !self.faults.has(Fault::NoSessions)) {
+            visible = visible.min(session.allows(self.epoch, self.faults)?);
         }
         if visible <= self.visible {
             return None;
@@ -194,10 +221,55 @@ impl Leader {
         Some(visible)
     }
 
+    fn end_sessions(&mut self, now: &Reading) {
+        #[cfg(feature = "planted-faults")]
+        if self.faults.has(Fault::SessionByEitherClock) {
+            return self.sessions.retain(|_, session| !session.expires.is_over_by_either(now));
+        }
+        self.sessions.retain(|_, session| !session.expires.is_over(now));
+    }
+
+    /// Drops what no longer matters at `now`. It decides nothing, and may be called at any time.
+    pub fn forget(&mut self, now: &Reading) {
+        self.end_sessions(now);
+        self.fence.forget(now);
+        self.authority.forget(now, self.parameters.length());
+        self.forget_appends(now);
+    }
+
+    /// One append that is older than the lag is enough: who lacks it has lagged for too long either way.
+    fn forget_appends(&mut self, now: &Reading) {
+        let lag = self.parameters.lag();
+        let too_old = |at: &Reading| now.eager_since(at).is_some_and(|age| age > lag);
+        while self.appends.get(1).is_some_and(|(_, at)| too_old(at)) {
+            self.appends.pop_front();
+        }
+    }
+
+    /// Moved into the past; see [`Reading::aged`].
+    pub fn aged(mut self, by: &Reading) -> Self {
+        self.fence = self.fence.aged(by);
+        self.authority = self.authority.aged(by);
+        for session in self.sessions.values_mut() {
+            session.expires = session.expires.aged(by);
+        }
+        for (_, at) in &mut self.appends {
+            *at = at.aged(by);
+        }
+        self
+    }
+
+    /// The same with a rule broken.
+    #[cfg(feature = "planted-faults")]
+    pub fn broken_by(self, faults: Faults) -> Self {
+        Self { authority: self.authority.broken_by(faults), faults, ..self }
+    }
+
     /// The holders that keep `index` from being declared, with what is left of their sessions.
     pub fn held_up_by(&self, now: &Reading, index: u64) -> impl Iterator<Item = (u64, Duration)> {
         let live = self.sessions.iter().filter(|(_, session)| !session.expires.is_over(now));
-        let lacking = live.filter(move |(_, session)| session.allows(self.epoch).is_none_or(|allowed| allowed < index));
+        let lacking = live
+            .filter(move |(_, session)| session.allows(self.epoch, self.faults).is_none_or(|allowed| allowed < index));
         lacking.map(|((node, _), session)| (*node, session.expires.left(now)))
     }
 }

@@ -15,6 +15,7 @@
 
 mod authority;
 mod clock;
+mod fault;
 mod fence;
 mod grant;
 mod holder;
@@ -24,12 +25,17 @@ mod parameters;
 pub mod read;
 pub mod round;
 mod session;
+#[cfg(test)]
+mod translation;
+mod voter;
 
 pub use authority::Authority;
 pub use clock::{Limit, Reading, Wait};
+pub use fault::{Fault, Faults};
 pub use fence::{Fence, Promise};
 pub use grant::{Grant, Refusal, Release, Request};
 pub use holder::{Holder, REQUESTS_MAX, Refused, Registered};
 pub use leader::{BASE_BEHIND_MAX, Leader};
 pub use log::{Epoch, LogShape, Position};
 pub use parameters::{Drift, Parameters, ParametersError};
+pub use voter::Voter;

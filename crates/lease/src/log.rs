@@ -50,6 +50,12 @@ impl LogShape {
         self.runs.last().map_or_else(Position::default, |run| Position { epoch: run.epoch, index: self.last })
     }
 
+    /// The entry at `index`; `None` above the last, and below the first that is known.
+    pub fn at(&self, index: u64) -> Option<Position> {
+        let run = self.runs.iter().rev().find(|run| run.index <= index)?;
+        (index <= self.last).then_some(Position { epoch: run.epoch, index })
+    }
+
     /// Adds the next entry.
     ///
     /// # Panics
@@ -75,12 +81,7 @@ impl LogShape {
     /// An entry of that epoch at the same or a higher index proves it, too: the log of a leader only grows.
     pub fn contains(&self, entry: Position, leader: Epoch) -> bool {
         let of_leader = self.last_of(leader).is_some_and(|index| index >= entry.index);
-        entry.index == 0 || of_leader || self.epoch_at(entry.index) == Some(entry.epoch)
-    }
-
-    fn epoch_at(&self, index: u64) -> Option<Epoch> {
-        let run = self.runs.iter().rev().find(|run| run.index <= index)?;
-        (index <= self.last).then_some(run.epoch)
+        entry.index == 0 || of_leader || self.at(entry.index) == Some(entry)
     }
 
     fn last_of(&self, epoch: Epoch) -> Option<u64> {

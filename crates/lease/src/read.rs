@@ -5,6 +5,7 @@
 //! taken or after it was.
 
 use crate::clock::{Limit, Reading};
+use crate::fault::{Fault, Faults};
 use crate::log::Position;
 
 /// What a reader can look at: the values that the holder publishes, each loaded by one atomic step.
@@ -33,6 +34,8 @@ pub trait Marked {
 pub struct Mark {
     /// The state holds every entry up to this index, and all of them are visible.
     pub base: u64,
+    /// The highest index known to be visible.
+    pub visible: u64,
     /// The last entry registered; those between are pending in the View.
     pub registered: Position,
 }
@@ -52,17 +55,37 @@ pub struct NotLeased;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Began {
     registered: Position,
+    waits_for: u64,
+    faults: Faults,
 }
 
 /// Begins a read. From the View that comes back an answer may be given at once if nothing pending could change it.
 pub fn begin<P: Published>(published: &P) -> Result<(Began, P::View), NotLeased> {
+    begin_with(published, Faults::default())
+}
+
+/// Begins a read with a rule broken.
+#[cfg(feature = "planted-faults")]
+pub fn begin_broken_by<P: Published>(published: &P, faults: Faults) -> Result<(Began, P::View), NotLeased> {
+    begin_with(published, faults)
+}
+
+fn begin_with<P: Published>(published: &P, faults: Faults) -> Result<(Began, P::View), NotLeased> {
+    let early_clock = faults.has(Fault::ClockBeforeExpiry).then(|| published.now());
+    let early_view = faults.has(Fault::ViewBeforeExpiry).then(|| published.view());
     let expiry = published.expiry();
-    let view = published.view();
-    let now = published.now();
-    if !expiry.is_some_and(|expiry| expiry.holds(&now)) {
+    let view = early_view.unwrap_or_else(|| published.view());
+    let now = early_clock.unwrap_or_else(|| published.now());
+    if !expiry.is_some_and(|expiry| expiry.holds(&now) || faults.has(Fault::NoExpiry)) {
         return Err(NotLeased);
     }
-    Ok((Began { registered: view.mark().registered }, view))
+    let Mark { registered, visible, base } = view.mark();
+    let waits_for = match faults {
+        faults if faults.has(Fault::NoWait) => base,
+        faults if faults.has(Fault::WaitForVisible) => visible,
+        _ => registered.index,
+    };
+    Ok((Began { registered, waits_for, faults }, view))
 }
 
 impl Began {
@@ -71,17 +94,23 @@ impl Began {
     /// It needs no lease any more: what `view` holds became visible after the read began. Waiting for these entries
     /// ends even where others keep coming.
     pub fn may_ignore_pending_of(&self, view: &Mark) -> bool {
-        view.base >= self.registered.index
+        view.base >= self.waits_for
     }
 
-    /// What a later read must reach to be no older than this one could have been.
-    pub fn token(&self) -> Position {
+    /// The last entry registered when the read began. Of later ones the answer knows nothing.
+    pub fn registered(&self) -> Position {
         self.registered
+    }
+
+    /// The index that a later read must reach to be no older than an answer from `view` could have been. Every entry that
+    /// may have been visible anywhere when the read began is registered here.
+    pub fn token(&self, view: &Mark) -> u64 {
+        if self.faults.has(Fault::TokenAtBase) { view.base } else { view.base.max(self.registered.index) }
     }
 }
 
-/// Looks again at the last moment before an answer leaves. Of the View that comes back, no entry above [`Began::token`]
-/// may touch what the answer rests on; else, and without a lease, the read starts again.
+/// Looks again at the last moment before an answer leaves. In the View that comes back, no entry above the base that the
+/// answer was given from may touch what it rests on; else, and without a lease, the read starts again.
 pub fn emit<P: Published>(published: &P) -> Result<P::View, NotLeased> {
     begin(published).map(|(_, view)| view)
 }
@@ -128,7 +157,7 @@ mod tests {
     fn published(now: u64) -> Scripted {
         Scripted {
             expiry: Cell::new(Some(Limit::new(at(0), Duration::from_millis(100)))),
-            mark: Cell::new(Mark { base: 3, registered: Position::new(1, 5) }),
+            mark: Cell::new(Mark { base: 3, visible: 3, registered: Position::new(1, 5) }),
             now: Cell::new(now),
             looks: RefCell::default(),
         }
@@ -156,8 +185,9 @@ mod tests {
     fn r7_a_read_waits_for_what_was_registered_when_it_began_and_for_no_more() {
         let (began, view) = begin(&published(0)).unwrap();
         assert!(!began.may_ignore_pending_of(&view));
-        assert!(!began.may_ignore_pending_of(&Mark { base: 4, registered: Position::new(1, 9) }));
-        assert!(began.may_ignore_pending_of(&Mark { base: 5, registered: Position::new(1, 9) }));
-        assert_eq!(began.token(), Position::new(1, 5));
+        assert!(!began.may_ignore_pending_of(&Mark { base: 4, visible: 4, registered: Position::new(1, 9) }));
+        assert!(began.may_ignore_pending_of(&Mark { base: 5, visible: 5, registered: Position::new(1, 9) }));
+        assert_eq!(began.token(&view), 5);
+        assert_eq!(began.token(&Mark { base: 7, visible: 7, registered: Position::new(1, 9) }), 7);
     }
 }

@@ -1,8 +1,10 @@
 //! Confirm rounds (R2): how a leader proves that nobody else led when the round began.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crate::clock::Reading;
+use crate::clock::{Limit, Reading};
+use crate::fault::{Fault, Faults};
 
 /// Rounds in flight at once. Answers to older ones no longer count.
 pub const IN_FLIGHT_MAX: usize = 16;
@@ -11,6 +13,7 @@ pub const IN_FLIGHT_MAX: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rounds {
     last: u64,
+    faults: Faults,
     open: BTreeMap<u64, Round>,
 }
 
@@ -34,17 +37,45 @@ impl Rounds {
         self.last
     }
 
-    /// Counts that `voter` confirmed round `number`. Returns when the round began, once a majority of each set has.
-    pub fn confirmed(&mut self, number: u64, voter: u64) -> Option<Reading> {
+    /// Counts at `now` that `voter` confirmed round `number`. Returns when the round began, once a majority of each set
+    /// has.
+    pub fn confirmed(&mut self, now: &Reading, number: u64, voter: u64) -> Option<Reading> {
+        let number = if self.faults.has(Fault::AnswerForNewest) { self.last } else { number };
         let round = self.open.get_mut(&number)?;
         round.confirmed_by.insert(voter);
         if !is_majority(&round.voters, &round.confirmed_by) {
             return None;
         }
-        let began = round.began;
+        let began = if self.faults.has(Fault::RoundFromReceipt) { *now } else { round.began };
         // Older rounds prove less than this one.
         self.open = self.open.split_off(&(number + 1));
         Some(began)
+    }
+
+    /// Returns whether an answer to round `number` still counts for anything.
+    pub fn is_open(&self, number: u64) -> bool {
+        self.open.contains_key(&number)
+    }
+
+    /// Moved into the past; see [`Reading::aged`].
+    pub fn aged(mut self, by: &Reading) -> Self {
+        for round in self.open.values_mut() {
+            round.began = round.began.aged(by);
+        }
+        self
+    }
+
+    /// Drops the rounds that would prove nothing at `now`, because they began `length` ago.
+    pub fn forget(&mut self, now: &Reading, length: Duration) {
+        // With a rule broken they would prove something.
+        let kept = self.faults.has(Fault::RoundFromReceipt) || self.faults.has(Fault::AnswerForNewest);
+        self.open.retain(|_, round| kept || Limit::new(round.began, length).holds(now));
+    }
+
+    /// The same with a rule broken.
+    #[cfg(feature = "planted-faults")]
+    pub fn broken_by(self, faults: Faults) -> Self {
+        Self { faults, ..self }
     }
 }
 
@@ -56,8 +87,6 @@ pub fn is_majority(configurations: &[BTreeSet<u64>], yes: &BTreeSet<u64>) -> boo
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn set(ids: &[u64]) -> BTreeSet<u64> {
@@ -85,12 +114,12 @@ mod tests {
         let mut rounds = Rounds::default();
         let first = rounds.begin(at(1), vec![set(&[1, 2, 3])]);
         let second = rounds.begin(at(2), vec![set(&[1, 2, 3])]);
-        assert_eq!(rounds.confirmed(first, 1), None);
-        assert_eq!(rounds.confirmed(second, 2), None);
-        assert_eq!(rounds.confirmed(first, 3), Some(at(1)));
-        assert_eq!(rounds.confirmed(second, 2), None, "one voter counts once");
-        assert_eq!(rounds.confirmed(second, 1), Some(at(2)));
-        assert_eq!(rounds.confirmed(first, 2), None, "a round ends once");
+        assert_eq!(rounds.confirmed(&at(9), first, 1), None);
+        assert_eq!(rounds.confirmed(&at(9), second, 2), None);
+        assert_eq!(rounds.confirmed(&at(9), first, 3), Some(at(1)));
+        assert_eq!(rounds.confirmed(&at(9), second, 2), None, "one voter counts once");
+        assert_eq!(rounds.confirmed(&at(9), second, 1), Some(at(2)));
+        assert_eq!(rounds.confirmed(&at(9), first, 2), None, "a round ends once");
     }
 
     #[test]
@@ -98,8 +127,8 @@ mod tests {
         let mut rounds = Rounds::default();
         let first = rounds.begin(at(1), vec![set(&[1])]);
         let second = rounds.begin(at(2), vec![set(&[1])]);
-        assert_eq!(rounds.confirmed(second, 1), Some(at(2)));
-        assert_eq!(rounds.confirmed(first, 1), None);
+        assert_eq!(rounds.confirmed(&at(9), second, 1), Some(at(2)));
+        assert_eq!(rounds.confirmed(&at(9), first, 1), None);
     }
 
     #[test]
@@ -107,6 +136,6 @@ mod tests {
         let mut rounds = Rounds::default();
         let first = rounds.begin(at(0), vec![set(&[1])]);
         (0..IN_FLIGHT_MAX).for_each(|_| _ = rounds.begin(at(1), vec![set(&[1])]));
-        assert_eq!(rounds.confirmed(first, 1), None);
+        assert_eq!(rounds.confirmed(&at(9), first, 1), None);
     }
 }

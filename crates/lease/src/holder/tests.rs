@@ -1,7 +1,5 @@
 //! The holder's rules, one by one.
 
-use std::time::Duration;
-
 use super::*;
 
 fn ms(count: u64) -> Duration {

@@ -19,10 +19,17 @@ fn leader() -> Leader {
 fn fenced(holding: BTreeSet<u64>) -> Leader {
     let parameters = Parameters::new(ms(1_000), ms(100), ms(160), Drift::DEFAULT).unwrap();
     let fence = Fence::new(&at(1_000), parameters.fence(), holding);
-    let mut leader = Leader::new(Epoch(2), parameters, BTreeSet::from([1, 2, 3]), fence, Position::new(1, 4), 3);
+    let mut leader = Leader::new(
+        Epoch(2),
+        parameters,
+        BTreeSet::from([1, 2, 3]),
+        fence,
+        LogShape::ending_at(Position::new(1, 4)),
+        3,
+    );
     let round = leader.begin_round(at(1_000), vec![BTreeSet::from([1, 2, 3])]);
-    assert!(!leader.confirmed(round, 1));
-    assert!(leader.confirmed(round, 2));
+    assert!(!leader.confirmed(&at(1_000), round, 1));
+    assert!(leader.confirmed(&at(1_000), round, 2));
     leader.appended(at(1_000), Position::new(2, 5));
     leader
 }

@@ -1,0 +1,134 @@
+//! Rules that can be broken on purpose, to show that the checker notices.
+//!
+//! Only a build with the feature `planted-faults` can break one, and no build without debug assertions has it.
+
+#[cfg(all(feature = "planted-faults", not(debug_assertions)))]
+compile_error!("planted-faults is for checking only: build it with debug assertions");
+
+macro_rules! faults {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// A rule that is broken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Fault {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        #[cfg(feature = "planted-faults")]
+        impl Fault {
+            /// Every one of them, with what it does.
+            pub const ALL: &[(Fault, &str)] = &[$((Fault::$name, concat!($($doc),+)),)+];
+        }
+    };
+}
+
+faults! {
+    /// Leases are granted without a proof that the leader leads.
+    GrantWithoutProof,
+    /// A new leader does not wait for older leases.
+    NoFence,
+    /// A holder counts its lease from the moment when the grant came in.
+    LeaseFromReceipt,
+    /// A lease is used before its barrier is in the log.
+    NoBarrier,
+    /// The barrier is the last declared entry in place of the leader's last.
+    BarrierAtVisible,
+    /// The barrier is compared by its index only.
+    BarrierByIndex,
+    /// A renewal after a lapse keeps the old barrier.
+    LapsedKeepsBarrier,
+    /// A node publishes what is committed before it is visible.
+    PublishAtApplied,
+    /// A node that has started serves state that is not known to be visible.
+    ServeAboveVisible,
+    /// A read looks at the state before it looks at the lease.
+    ViewBeforeExpiry,
+    /// A read reads the clock before it looks at the lease.
+    ClockBeforeExpiry,
+    /// A token says what an answer was given from, and not what it could have seen.
+    TokenAtBase,
+    /// A read does not wait for pending entries.
+    NoWait,
+    /// A read waits for what it knows to be visible in place of what is registered.
+    WaitForVisible,
+    /// A round counts from the moment when its answers came in.
+    RoundFromReceipt,
+    /// An answer counts for the newest round, whichever it names.
+    AnswerForNewest,
+    /// Grants for an earlier start of the process are taken.
+    AnyIncarnation,
+    /// A holder takes grants of epochs older than its vote.
+    GrantBelowVote,
+    /// A lease that runs out is not told from one that lasts.
+    NoExpiry,
+    /// A session ends with the lease, without a margin for clocks that drift apart.
+    NoDrift,
+    /// The leader measures the age of its proof by the slower clock.
+    LazyProof,
+    /// The leader waits for sessions by the faster clock.
+    SessionByEitherClock,
+    /// Registrations are compared by index only.
+    RegisteredByIndex,
+    /// Sessions are not waited for.
+    NoSessions,
+    /// A renewal does not prolong the session.
+    SessionNotProlonged,
+    /// Grants under way survive a release.
+    GrantSurvivesRelease,
+    /// A late release ends a newer session.
+    LateRelease,
+    /// A voter that led itself reports how long it has been silent.
+    SilentLeader,
+    /// A voter that has started since reports a full silence.
+    SilentRestart,
+    /// An answer leaves although an entry touches it.
+    EmitTouched,
+    /// A node says that it dropped older leases before its vote is persisted.
+    DroppedWithoutVote,
+    /// A node says that it dropped older leases and keeps them.
+    DroppedInWords,
+    /// The leader ends the fence without waiting for holders that are not voters.
+    FenceForgetsHolders,
+}
+
+/// The rules that are broken in one value: none, outside of checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Faults {
+    #[cfg(feature = "planted-faults")]
+    planted: Option<Fault>,
+    #[cfg(feature = "planted-faults")]
+    without_progress_gate: bool,
+}
+
+impl Faults {
+    /// Breaks one rule.
+    #[cfg(feature = "planted-faults")]
+    pub fn plant(fault: Fault) -> Self {
+        Self { planted: Some(fault), without_progress_gate: false }
+    }
+
+    /// Lets a checker leave out when entries were appended, which never makes an answer wrong.
+    #[cfg(feature = "planted-faults")]
+    pub fn without_progress_gate(self) -> Self {
+        Self { without_progress_gate: true, ..self }
+    }
+
+    pub(crate) fn has_progress_gate(self) -> bool {
+        #[cfg(feature = "planted-faults")]
+        return !self.without_progress_gate;
+        #[cfg(not(feature = "planted-faults"))]
+        true
+    }
+
+    /// Returns whether a rule is broken.
+    #[cfg(feature = "planted-faults")]
+    pub fn has(self, fault: Fault) -> bool {
+        self.planted == Some(fault)
+    }
+
+    /// Returns whether a rule is broken.
+    #[cfg(not(feature = "planted-faults"))]
+    #[expect(clippy::unused_self, reason = "a build that breaks rules looks at it")]
+    pub(crate) fn has(self, _: Fault) -> bool {
+        false
+    }
+}

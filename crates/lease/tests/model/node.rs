@@ -1,0 +1,125 @@
+//! One node: what it keeps on disk, and what it forgets when its process ends.
+
+use portcullis_lease::{Epoch, Holder, Leader, LogShape, Position, Reading, Voter};
+
+use crate::answer::Read;
+use crate::slice::Slice;
+
+/// An entry of the log. Without a key it changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Entry {
+    pub(crate) epoch: u64,
+    pub(crate) key: Option<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Node {
+    /// On disk. The entry at index 1 comes first.
+    pub(crate) log: Vec<Entry>,
+    pub(crate) vote: u64,
+    pub(crate) incarnation: u64,
+    /// What it knows to be committed, all of which it has applied.
+    pub(crate) applied: u64,
+    pub(crate) holder: Holder,
+    pub(crate) voter: Voter,
+    pub(crate) leads: Option<Leads>,
+    pub(crate) read: Option<Read>,
+}
+
+/// What a leader keeps beside the rules.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Leads {
+    pub(crate) epoch: u64,
+    pub(crate) rules: Leader,
+    pub(crate) rounds: u64,
+    /// Up to where each node's log is known to be its own.
+    pub(crate) matched: Vec<u64>,
+}
+
+impl Node {
+    pub(crate) fn new(id: usize) -> Self {
+        Self {
+            log: Vec::new(),
+            vote: 0,
+            incarnation: 1,
+            applied: 0,
+            holder: Holder::new(id as u64, 1, LogShape::default(), Epoch(0), 0, 0),
+            voter: Voter::default(),
+            leads: None,
+            read: None,
+        }
+    }
+
+    pub(crate) fn last(&self) -> Position {
+        self.position(self.log.len() as u64)
+    }
+
+    pub(crate) fn position(&self, index: u64) -> Position {
+        if index == 0 {
+            return Position::default();
+        }
+        Position::new(self.log[index as usize - 1].epoch, index)
+    }
+
+    pub(crate) fn shape(&self) -> LogShape {
+        let mut shape = LogShape::default();
+        for index in 1..=self.log.len() as u64 {
+            shape.append(self.position(index));
+        }
+        shape
+    }
+
+    /// The last entry of `key` within (`above`, `up_to`]; zero for none.
+    pub(crate) fn last_of(&self, key: u8, above: u64, up_to: u64) -> u64 {
+        let up_to = up_to.min(self.log.len() as u64);
+        let of_key = |index: &u64| self.log[*index as usize - 1].key == Some(key);
+        (above + 1..=up_to).rev().find(of_key).unwrap_or(0)
+    }
+
+    pub(crate) fn append(&mut self, now: Reading, entry: Entry) {
+        self.log.push(entry);
+        let position = self.last();
+        self.holder.appended(position);
+        if let Some(leads) = &mut self.leads {
+            leads.rules.appended(now, position);
+        }
+    }
+
+    /// Publishes the newest state that may be shown.
+    pub(crate) fn publish(&mut self) {
+        let mark = self.holder.mark();
+        let base = self.holder.base_max(self.applied);
+        if base > mark.base {
+            self.holder.published(base);
+        }
+    }
+
+    /// Moves everything that is dated into the past, and drops what no longer counts.
+    pub(crate) fn age(&mut self, slice: &Slice, now: &Reading, by: &Reading) {
+        self.holder = self.holder.clone().aged(by);
+        self.voter = self.voter.aged(by);
+        if let Some(leads) = &mut self.leads {
+            leads.rules = leads.rules.clone().aged(by);
+        }
+        if let Some(read) = &mut self.read {
+            read.age(by);
+        }
+        self.tidy(slice, now);
+    }
+
+    fn tidy(&mut self, slice: &Slice, now: &Reading) {
+        let length = slice.parameters().length();
+        self.holder.observe(now);
+        // A read that looked at the clock before may look at a lapsed lease next.
+        if self.read.is_none() {
+            self.holder.forget(now, length);
+        }
+        self.voter.forget(now, length * 2);
+        if !slice.promises {
+            self.voter = Voter::default();
+        }
+        if let Some(leads) = &mut self.leads {
+            leads.rules.forget(now);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A slice as the checker sees it: which steps are open in a state, and what must hold in it.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use portcullis_lease::{Fault, Reading};
+use stateright::{Model, Property};
+
+use crate::answer::{Look, Stage, order};
+use crate::message::Message;
+use crate::slice::{Pace, Slice};
+use crate::step::{Rules, Step, faults};
+use crate::world::{NOW, World};
+
+pub(crate) struct System {
+    pub(crate) slice: Slice,
+    pub(crate) fault: Option<Fault>,
+    order: Vec<Look>,
+    pub(crate) reached: Reached,
+}
+
+/// How often something worth checking came about, so that nothing holds because nothing happens.
+#[derive(Default)]
+pub(crate) struct Reached {
+    pub(crate) answers: AtomicU64,
+    pub(crate) waits: AtomicU64,
+    pub(crate) declares: AtomicU64,
+    pub(crate) settled: AtomicU64,
+}
+
+/// One state in this many is played on without faults, to see that every write becomes visible.
+const SETTLE_EVERY: u64 = 512;
+/// Steps of time within which it must.
+const SETTLE_STEPS: usize = 12;
+
+impl System {
+    pub(crate) fn new(slice: Slice, fault: Option<Fault>) -> Self {
+        let order = order(faults(fault));
+        Self { slice, fault, order, reached: Reached::default() }
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules { slice: &self.slice, fault: self.fault, order: &self.order }
+    }
+
+    fn elections(&self, world: &World, steps: &mut Vec<Step>) {
+        let highest = world.nodes.iter().map(|node| node.vote).max().unwrap_or(0);
+        if highest >= self.slice.epochs {
+            return;
+        }
+        for id in self.slice.candidates.iter().copied() {
+            let node = &world.nodes[id];
+            let knows_enough = |voter: &usize| {
+                let voter = world.nodes[*voter].last();
+                node.last() >= voter
+            };
+            let others: Vec<usize> = (0..self.slice.voters).filter(|other| *other != id).filter(knows_enough).collect();
+            let needed = self.slice.voters / 2;
+            // Majorities of three voters, or one voter alone.
+            let choices: Vec<BTreeSet<usize>> = match needed {
+                0 => vec![BTreeSet::from([id])],
+                _ => others.iter().map(|other| BTreeSet::from([id, *other])).collect(),
+            };
+            if node.leads.is_none() {
+                steps.extend(choices.into_iter().map(|by| Step::Elect { node: id, by }));
+            }
+        }
+    }
+
+    fn leading(&self, world: &World, id: usize, steps: &mut Vec<Step>) {
+        let node = &world.nodes[id];
+        let Some(leads) = &node.leads else { return };
+        if world.writes < self.slice.writes {
+            steps.extend((0..self.slice.keys).map(|key| Step::Write { leader: id, key }));
+        }
+        if leads.rounds < self.slice.rounds {
+            let voters = (0..self.slice.voters).filter(|voter| world.nodes[*voter].vote == leads.epoch);
+            steps.extend(voters.map(|voter| Step::BeginRound { leader: id, voter }));
+        }
+        for (to, other) in world.nodes.iter().enumerate().filter(|(to, _)| *to != id) {
+            let lags = self.slice.readers.contains(&to) && other.applied < node.applied;
+            let behind = leads.matched[to] < node.log.len() as u64 || lags;
+            if other.vote <= leads.epoch && behind {
+                steps.push(Step::Replicate { leader: id, to });
+                if self.slice.snapshots && other.applied < node.holder.mark().base {
+                    steps.push(Step::Snapshot { leader: id, to });
+                }
+            }
+            if self.slice.readers.contains(&to) && other.holder.visible() < leads.rules.visible() {
+                steps.push(Step::Visible { leader: id, to });
+            }
+        }
+        if self.slice.drops && leads.rules.is_fenced(&NOW) {
+            steps.extend(self.slice.holders.iter().map(|from| Step::DroppedOlder { from: *from, leader: id }));
+        }
+        for holder in self.slice.holders {
+            if world.nodes[*holder].holder.requests() < self.slice.requests {
+                steps.push(Step::Request { from: *holder, leader: id });
+            }
+            if world.releases < self.slice.releases {
+                steps.push(Step::Release { from: *holder, leader: id });
+            }
+        }
+    }
+
+    fn reads(&self, world: &World, steps: &mut Vec<Step>) {
+        for id in self.slice.readers {
+            let node = &world.nodes[*id];
+            match node.read.as_ref().map(|read| &read.stage) {
+                // Without a lease it would be refused.
+                None if world.reads < self.slice.reads && node.holder.expiry().is_some() => {
+                    steps.extend((0..self.slice.keys).map(|key| Step::Read { node: *id, key }));
+                }
+                Some(Stage::Looking(_)) => steps.push(Step::Look { node: *id }),
+                Some(Stage::Waiting(began)) if began.may_ignore_pending_of(&node.holder.mark()) => {
+                    steps.push(Step::Resolve { node: *id });
+                }
+                Some(Stage::Waiting(_)) | None => {}
+            }
+        }
+    }
+
+    /// Plays on with nothing failing: time passes, everything arrives, the newest leader goes on or is elected.
+    fn settles(&self, world: &World) -> bool {
+        let rules = self.rules();
+        let mut world = world.clone();
+        world.wire.clear();
+        for _ in 0..SETTLE_STEPS {
+            rules.take(&mut world, Step::Tick(Pace::Even));
+            let newest = |world: &World| {
+                let leading =
+                    world.nodes.iter().enumerate().filter_map(|(id, node)| Some((node.leads.as_ref()?.epoch, id)));
+                leading.max()
+            };
+            let highest = world.nodes.iter().map(|node| node.vote).max();
+            if newest(&world).is_none_or(|(epoch, _)| Some(epoch) < highest) {
+                let longest = (0..self.slice.voters).max_by_key(|id| world.nodes[*id].last()).expect("has voters");
+                rules.take(&mut world, Step::Elect { node: longest, by: (0..self.slice.voters).collect() });
+            }
+            let (_, leader) = newest(&world).expect("elected");
+            for to in (0..self.slice.nodes()).filter(|to| *to != leader) {
+                rules.take(&mut world, Step::Replicate { leader, to });
+            }
+        }
+        world.violation.is_none() && world.declared == world.committed.len() as u64
+    }
+}
+
+impl Model for System {
+    type State = World;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<World> {
+        let mut world = World::new(&self.slice);
+        let faults = faults(self.fault);
+        for id in 0..world.nodes.len() {
+            let node = world.node(id);
+            node.holder = node.holder.clone().broken_by(faults);
+            node.voter = node.voter.broken_by(faults);
+            // As if it had followed somebody long ago.
+            node.voter.answered(Reading::default());
+        }
+        // Elections of other nodes are this one with other names, as long as nothing else sets nodes apart.
+        let by = if self.slice.voters == 1 { BTreeSet::from([0]) } else { BTreeSet::from([0, 1]) };
+        self.rules().take(&mut world, Step::Elect { node: 0, by });
+        vec![world]
+    }
+
+    fn actions(&self, world: &World, steps: &mut Vec<Step>) {
+        if world.violation.is_some() {
+            return;
+        }
+        steps.push(Step::Tick(Pace::Even));
+        steps.extend(self.slice.paces.iter().map(|pace| Step::Tick(*pace)));
+        self.elections(world, steps);
+        for id in 0..world.nodes.len() {
+            self.leading(world, id, steps);
+            if world.restarts < self.slice.restarts && self.slice.restarting.contains(&id) {
+                steps.push(Step::Restart { node: id });
+            }
+        }
+        steps.extend(world.wire.iter().map(|message: &Message| Step::Arrive(*message)));
+        self.reads(world, steps);
+    }
+
+    fn next_state(&self, world: &World, step: Step) -> Option<World> {
+        let mut next = world.clone();
+        let resolves = matches!(step, Step::Resolve { .. });
+        self.rules().take(&mut next, step);
+        next.forget_lost_messages();
+        if next == *world {
+            return None;
+        }
+        if next.declared > world.declared {
+            self.reached.declares.fetch_add(1, Ordering::Relaxed);
+        }
+        if world.reading() && !next.reading() {
+            self.reached.answers.fetch_add(1, Ordering::Relaxed);
+            self.reached.waits.fetch_add(u64::from(resolves), Ordering::Relaxed);
+        }
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("holds", |_, world: &World| world.violation.is_none()),
+            Property::always("settles", |system: &Self, world: &World| {
+                let mut hasher = DefaultHasher::new();
+                world.hash(&mut hasher);
+                if world.violation.is_some() || !hasher.finish().is_multiple_of(SETTLE_EVERY) {
+                    return true;
+                }
+                system.reached.settled.fetch_add(1, Ordering::Relaxed);
+                system.settles(world)
+            }),
+        ]
+    }
+}

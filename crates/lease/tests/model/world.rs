@@ -1,0 +1,111 @@
+//! A state of the whole cluster, and what only an observer of all of it knows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_lease::Reading;
+
+use crate::message::Message;
+use crate::node::{Entry, Node};
+use crate::slice::Slice;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct World {
+    /// Shared with other states until something happens to them.
+    pub(crate) nodes: Vec<Arc<Node>>,
+    pub(crate) wire: BTreeSet<Message>,
+    /// The longest log that was ever committed.
+    pub(crate) committed: Vec<Entry>,
+    /// The highest index that any leader ever declared.
+    pub(crate) declared: u64,
+    pub(crate) writes: usize,
+    pub(crate) restarts: u8,
+    pub(crate) releases: u8,
+    pub(crate) reads: u8,
+    pub(crate) violation: Option<Violation>,
+}
+
+/// How a rule was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Violation {
+    /// An answer lacks a write that was declared before it was asked for.
+    Stale,
+    /// An answer shows what is not declared.
+    NotVisible,
+    /// An answer shows what is not committed.
+    NotCommitted,
+    /// A node could answer, and lacks what is declared.
+    LeasedWithout,
+    /// A token promises less than the answer shows or could have seen.
+    Token,
+    /// A leader declared what is not committed.
+    DeclaredUncommitted,
+    /// A committed entry was replaced: the model of the log is wrong.
+    LogBroken,
+}
+
+/// The present, by the clocks of every node: time passes by moving the past away. What is older than this is as good
+/// as for ever, so it is longer than anything that is waited for.
+pub(crate) const NOW: Reading =
+    Reading { boot: Duration::from_secs(4), raw: Duration::from_secs(4), monotonic: Duration::from_secs(4) };
+
+impl World {
+    pub(crate) fn new(slice: &Slice) -> Self {
+        Self {
+            nodes: (0..slice.nodes()).map(|id| Arc::new(Node::new(id))).collect(),
+            wire: BTreeSet::new(),
+            committed: Vec::new(),
+            declared: 0,
+            writes: 0,
+            restarts: 0,
+            releases: 0,
+            reads: 0,
+            violation: None,
+        }
+    }
+
+    pub(crate) fn node(&mut self, id: usize) -> &mut Node {
+        Arc::make_mut(&mut self.nodes[id])
+    }
+
+    /// The last declared entry of `key`; zero for none.
+    pub(crate) fn declared_of(&self, key: u8) -> u64 {
+        let of_key = |index: &u64| self.committed.get(*index as usize - 1).is_some_and(|entry| entry.key == Some(key));
+        (1..=self.declared).rev().find(of_key).unwrap_or(0)
+    }
+
+    /// Whether the log of a node holds every entry up to `index`, which is declared.
+    pub(crate) fn has_declared(&self, id: usize, index: u64) -> bool {
+        let up_to = index as usize;
+        self.nodes[id].log.get(..up_to).is_some_and(|log| self.committed.get(..up_to) == Some(log))
+    }
+
+    pub(crate) fn reading(&self) -> bool {
+        self.nodes.iter().any(|node| node.read.is_some())
+    }
+
+    /// Drops messages that nobody will ever take, which is the same as that they are lost.
+    pub(crate) fn forget_lost_messages(&mut self) {
+        let nodes = &self.nodes;
+        let leads = |id: usize, epoch: u64| nodes[id].leads.as_ref().is_some_and(|leads| leads.epoch == epoch);
+        let open = |id: usize, epoch: u64, round: u64| {
+            leads(id, epoch) && nodes[id].leads.as_ref().is_some_and(|leads| leads.rules.awaits(round))
+        };
+        let awaits = |node: u64, incarnation: u64, number: u64| {
+            let node = &nodes[node as usize];
+            // A grant for an earlier start of the process must be refused, so it goes on.
+            node.incarnation != incarnation || node.holder.awaits(number)
+        };
+        self.wire.retain(|message| match message {
+            Message::Confirmed { leader, epoch, round, .. } => open(*leader, *epoch, *round),
+            Message::Request { request, .. } => awaits(request.node, request.incarnation, request.number),
+            Message::Grant { to, grant } => awaits(*to as u64, grant.incarnation, grant.number),
+            Message::Release { .. } => true,
+        });
+    }
+
+    pub(crate) fn found(&mut self, violation: Violation) {
+        self.violation = self.violation.or(Some(violation));
+    }
+}
