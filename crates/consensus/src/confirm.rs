@@ -19,6 +19,7 @@ use portcullis_storage::codec;
 
 use crate::clock::Clock;
 use crate::convert::wire_vote;
+use crate::leases::Leases;
 use crate::peer::{Confirm, ConfirmAnswer, Request, Response, WireVote};
 use crate::read_index::ReadError;
 use crate::transport::Transport;
@@ -30,20 +31,38 @@ pub(crate) struct Confirmer {
     pub(crate) raft: Raft,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) leases: Arc<Leases>,
     pub(crate) rounds: AtomicU64,
 }
 
 /// What the leader knew when a round began.
 struct Start {
     vote: WireVote,
-    index: u64,
+    /// An index that covers everything acknowledged before; `None` before the leader has committed an entry of its own.
+    index: Option<u64>,
     membership: Membership,
 }
 
 impl Confirmer {
     /// Returns an index that covers everything acknowledged before the call, after proving that this node led then.
     pub(crate) async fn read_index(&self, timeout: Duration) -> Result<u64, ReadError> {
+        self.prove(timeout).await?.ok_or(ReadError::LeaderTooNew)
+    }
+
+    /// Proves that this node leads, which renews its right to grant leases, too. Returns an index that covers everything
+    /// acknowledged before the call, if it has committed an entry of its own.
+    pub(crate) async fn prove(&self, timeout: Duration) -> Result<Option<u64>, ReadError> {
+        // The clocks are read before this node looks at its own vote and before it asks others.
+        let asked = self.clock.read();
         let start = self.start().await?;
+        let term = start.vote.term;
+        let number = self.leases.begin_round(asked, term, start.membership.get_joint_config().clone());
+        let count = |voter: u64| {
+            if let Some(number) = number {
+                self.leases.confirmed(term, number, voter);
+            }
+        };
+        count(self.me);
         let confirm = Confirm { vote: start.vote, round: self.rounds.fetch_add(1, Ordering::Relaxed) };
         let message = codec::encode(&Request::Confirm(confirm));
         let mut said_yes = BTreeSet::from([self.me]);
@@ -67,12 +86,14 @@ impl Confirmer {
                 && round == confirm.round
             {
                 said_yes.insert(voter);
+                count(voter);
             }
         }
     }
 
     /// Answers another node's question, from inside the Raft state of this one.
     pub(crate) async fn answer(&self, confirm: Confirm) -> Result<ConfirmAnswer, ReadError> {
+        self.leases.helps();
         let vote = self.raft.with_raft_state(|state| wire_vote(state.vote_ref())).await;
         let vote = vote.map_err(|_| ReadError::Stopped)?;
         let confirmed = confirm.vote.committed && vote == confirm.vote;
@@ -92,8 +113,7 @@ impl Confirmer {
         });
         match start.await.map_err(|_| ReadError::Stopped)? {
             (false, ..) => Err(ReadError::NotLeader),
-            (true, _, None, _) => Err(ReadError::LeaderTooNew),
-            (true, vote, Some(index), membership) => Ok(Start { vote, index, membership }),
+            (true, vote, index, membership) => Ok(Start { vote, index, membership }),
         }
     }
 }

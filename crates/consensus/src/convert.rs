@@ -1,5 +1,7 @@
 //! Conversions between openraft's types and ours.
 
+use std::time::Duration;
+
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
@@ -116,11 +118,12 @@ pub(crate) fn vote_request(wire: &Ballot) -> VoteRequest<Types> {
     request
 }
 
-pub(crate) fn ballot_answer(answer: &VoteResponse<Types>) -> BallotAnswer {
+pub(crate) fn ballot_answer(answer: &VoteResponse<Types>, silent: Duration) -> BallotAnswer {
     BallotAnswer {
         vote: wire_vote(&answer.vote),
         granted: answer.vote_granted,
         last: answer.last_log_id.as_ref().map(position),
+        silent_ns: u64::try_from(silent.as_nanos()).unwrap_or(0),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Futures are boxed here, at the border of the crate, so that openraft is compiled once and not again in every crate
 //! that waits for one.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::{Config, SnapshotPolicy};
+use portcullis_lease::read::{Began, NotLeased};
 use portcullis_machine::Envelope;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
@@ -24,13 +26,14 @@ use crate::clock::Clock;
 use crate::confirm::Confirmer;
 use crate::convert::{self, log_id, position, vote, wire_vote};
 use crate::gate::Gate;
-use crate::log_store::LogStore;
+use crate::leases::{LeaseStatus, Leases, Note, Origin, View, drive};
+use crate::log_store::{self, LogStore, leased};
 use crate::membership::{self, MembershipError};
 use crate::network::Network;
 use crate::peer::{ReadIndexAnswer, Request, Response, Transfer, TransferAnswer};
 use crate::read_index::{self, ReadError, ReadIndex};
 use crate::snapshot::Receiver;
-use crate::state_machine::StateMachine;
+use crate::state_machine::{self, StateMachine};
 use crate::status::{self, Status};
 use crate::transport::Transport;
 use crate::types::{Peer, Proposal, Raft, Reply, Types};
@@ -39,6 +42,8 @@ use crate::types::{Peer, Proposal, Raft, Reply, Types};
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Entries that are purged at a time.
 const PURGE_ENTRIES: u64 = 1_024;
+/// How many commits may wait to be applied.
+const APPLIES_MAX: u64 = 1_000_000;
 /// Entries in one message to a follower.
 const PAYLOAD_ENTRIES_MAX: u64 = 4_096;
 
@@ -94,6 +99,9 @@ pub enum StartError {
     /// What is stored cannot be read.
     #[error("the stored membership cannot be read")]
     Stored(#[from] convert::ConvertError),
+    /// The log or the state cannot be read.
+    #[error("what is stored cannot be read: {0}")]
+    Unreadable(String),
     /// openraft does not start.
     #[error("consensus does not start: {0}")]
     Raft(String),
@@ -129,6 +137,7 @@ pub struct Group {
     published: watch::Receiver<u64>,
     receiver: Arc<Receiver>,
     transport: Arc<dyn Transport>,
+    leases: Arc<Leases>,
 }
 
 impl Group {
@@ -140,10 +149,13 @@ impl Group {
             let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
             let config = config(&options).validate().map_err(|error| StartError::Timing(error.to_string()))?;
             let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
-            let receiver = Receiver::new(store.inbox());
-            let machine = StateMachine::new(store, published)?;
-            let network = Network { me, transport: Arc::clone(&transport) };
-            let raft = Raft::build(me, Arc::new(config), network, LogStore::new(log), machine).await;
+            let origin = origin(options.me, &log, &store).map_err(|error| StartError::Unreadable(error.to_string()))?;
+            let leases = Leases::new(origin, Arc::clone(&clock), Arc::clone(&transport));
+            let receiver = Receiver::new(store.inbox(), Arc::clone(&leases));
+            let machine = StateMachine::new(store, published, Arc::clone(&leases))?;
+            let network = Network { me, transport: Arc::clone(&transport), leases: Arc::clone(&leases) };
+            let log_store = LogStore::new(log, Arc::clone(&leases));
+            let raft = Raft::build(me, Arc::new(config), network, log_store, machine).await;
             let raft = raft.map_err(|error| StartError::Raft(error.to_string()))?;
             hold_elections(&raft, Arc::clone(&gate));
             raft.run();
@@ -152,10 +164,12 @@ impl Group {
                 raft: raft.clone(),
                 transport: Arc::clone(&transport),
                 clock,
+                leases: Arc::clone(&leases),
                 rounds: AtomicU64::new(1),
             });
+            drive(&leases, &confirmer, options.timing.election_max);
             let read_index = ReadIndex::start(Arc::clone(&confirmer), options.timing.election_max);
-            Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: shown, receiver, transport }))
+            Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: shown, receiver, transport, leases }))
         }
         .boxed()
     }
@@ -242,18 +256,20 @@ impl Group {
             let request = codec::decode(message).map_err(convert::ConvertError::from)?;
             let response = match request {
                 Request::Append(append) => {
+                    self.leases.helps();
                     let answer = self.raft.append_entries(convert::append(&append)?).await.map_err(stopped)?;
                     Response::Append(convert::wire_append_answer(&answer))
                 }
                 Request::Vote(ballot) => {
                     self.check_gate()?;
                     let answer = self.raft.vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
-                    Response::Vote(convert::ballot_answer(&answer))
+                    // Looked at once the vote is on disk: from then on this node helps no older leader.
+                    Response::Vote(convert::ballot_answer(&answer, self.leases.silent()))
                 }
                 Request::PreVote(ballot) => {
                     self.check_gate()?;
                     let answer = self.raft.pre_vote(convert::vote_request(&ballot)).await.map_err(stopped)?;
-                    Response::Vote(convert::ballot_answer(&answer))
+                    Response::Vote(convert::ballot_answer(&answer, Duration::ZERO))
                 }
                 Request::TransferLeader(transfer) => {
                     self.check_gate()?;
@@ -266,12 +282,52 @@ impl Group {
                     Ok(index) => ReadIndexAnswer::Index(index),
                     Err(error) => ReadIndexAnswer::Unproven(error.to_string()),
                 }),
-                Request::Snapshot(part) => Response::Snapshot(self.receiver.take(&self.raft, *part).await?),
+                Request::Snapshot(part) => {
+                    self.leases.helps();
+                    Response::Snapshot(self.receiver.take(&self.raft, *part).await?)
+                }
                 Request::Application(body) => Response::Application(application(from, body).await),
             };
             Ok(codec::encode(&response))
         }
         .boxed()
+    }
+
+    /// Takes a note from another member.
+    pub fn receive(&self, from: NodeId, note: &[u8]) -> Result<(), AnswerError> {
+        let note: Note = codec::decode(note).map_err(convert::ConvertError::from)?;
+        self.leases.receive(from.0, note);
+        Ok(())
+    }
+
+    /// Begins a read that this node answers by its lease alone: nothing is sent. See [`portcullis_lease::read::begin`].
+    pub fn begin_read(&self) -> Result<(Began, Arc<View>), NotLeased> {
+        self.leases.begin()
+    }
+
+    /// Looks again before an answer leaves. See [`portcullis_lease::read::emit`].
+    pub fn emit(&self) -> Result<Arc<View>, NotLeased> {
+        self.leases.emit()
+    }
+
+    /// The newest visible state of this node, for reads that need no lease.
+    pub fn newest(&self) -> Arc<View> {
+        self.leases.newest()
+    }
+
+    /// What the leases of this node look like.
+    pub fn lease_status(&self) -> LeaseStatus {
+        self.leases.status()
+    }
+
+    /// Gives up the lease for good: nothing is answered by it from then on (R9).
+    pub fn release_lease(&self) {
+        self.leases.release();
+    }
+
+    /// Whether a node may still hold a lease, as far as this leader can tell. True at nodes that do not lead.
+    pub fn may_hold_lease(&self, node: NodeId) -> bool {
+        self.leases.may_hold(node.0)
     }
 
     /// Who is thought to lead, and where. Thinking so proves nothing.
@@ -312,9 +368,12 @@ impl Group {
     /// Stops taking part.
     pub fn stop(&self) -> BoxFuture<'_, ()> {
         async move {
+            self.leases.release();
             if let Err(error) = self.raft.shutdown().await {
                 tracing::error!(%error, "consensus did not stop cleanly");
             }
+            // What waits here to become visible is given up now that nobody takes it for applied.
+            self.leases.stop();
         }
         .boxed()
     }
@@ -399,6 +458,21 @@ pub enum AnswerError {
     Stopped,
 }
 
+/// What the leases of a node begin with.
+pub(crate) fn origin(me: NodeId, log: &Log, store: &Store) -> io::Result<Origin> {
+    let applied = store.applied().map(leased).unwrap_or_default();
+    let reader = store.reader();
+    Ok(Origin {
+        me,
+        incarnation: log.incarnation(),
+        term: log.vote().map_or(0, |vote| vote.term),
+        applied,
+        entries: log_store::registered(log, applied.index)?,
+        state: Arc::clone(&reader.view()),
+        roster: state_machine::roster(&reader)?,
+    })
+}
+
 fn stopped<E>(_: RaftError<Types, E>) -> AnswerError {
     AnswerError::Stopped
 }
@@ -431,6 +505,8 @@ fn config(options: &Options) -> Config {
         max_in_snapshot_log_to_keep: options.snapshot_every,
         replication_lag_threshold: options.snapshot_every,
         purge_batch_size: PURGE_ENTRIES,
+        // What is committed waits there until it is visible, and consensus must not wait with it.
+        state_machine_channel_size: Some(APPLIES_MAX),
         enable_pre_vote: Some(true),
         enable_leader_restore: Some(false),
         ..Config::default()

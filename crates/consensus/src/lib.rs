@@ -9,6 +9,7 @@ mod confirm;
 mod convert;
 mod gate;
 mod group;
+mod leases;
 mod log_store;
 mod membership;
 mod network;
@@ -22,6 +23,7 @@ mod transport;
 mod types;
 
 pub use group::{AnswerError, Application, CallError, Group, Options, Parts, ProposeError, StartError, Timing};
+pub use leases::{LeaseCounts, LeaseStatus, View};
 pub use membership::MembershipError;
 pub use read_index::ReadError;
 pub use status::{NodeRole, NodeStatus, Status};

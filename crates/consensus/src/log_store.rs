@@ -1,16 +1,19 @@
-//! openraft's log store over ours.
+//! openraft's log store over ours. What happens to the log is told to the leases before anybody else hears of it.
 
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, Range, RangeBounds};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
-use openraft::{OptionalSend, alias};
+use openraft::{EntryPayload, OptionalSend, alias};
 use portcullis_storage::log;
 use tokio::sync::oneshot;
 
 use crate::convert::{self, log_id, position, vote, wire_vote};
+use crate::leases::Leases;
 use crate::peer::{Position, WireVote};
 use crate::types::{Entry, LogId, Types, Vote};
 
@@ -21,11 +24,12 @@ const READ_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 #[derive(Clone)]
 pub(crate) struct LogStore {
     log: log::Log,
+    leases: Arc<Leases>,
 }
 
 impl LogStore {
-    pub(crate) fn new(log: log::Log) -> Self {
-        Self { log }
+    pub(crate) fn new(log: log::Log, leases: Arc<Leases>) -> Self {
+        Self { log, leases }
     }
 
     fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
@@ -74,16 +78,22 @@ impl RaftLogStorage<Types> for LogStore {
     async fn save_vote(&mut self, vote: &alias::VoteOf<Types>) -> io::Result<()> {
         let WireVote { term, node, committed } = wire_vote(vote);
         let vote = log::Vote { term, node, committed };
-        flushed(|done| self.log.save_vote(vote, done)).await
+        flushed(|done| self.log.save_vote(vote, done)).await?;
+        self.leases.voted(term);
+        Ok(())
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         self.log.save_committed(committed.as_ref().map(stored_id));
+        if let Some(committed) = committed {
+            self.leases.committed(leased(stored_id(&committed)));
+        }
         Ok(())
     }
 
+    /// Nothing: what was committed is applied once it is known to be visible, and that a leader has to say.
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        Ok(self.log.committed().map(loaded_id))
+        Ok(None)
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> io::Result<()>
@@ -91,20 +101,28 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let stored =
-            |entry: Entry| log::Entry { id: stored_id(&entry.log_id()), payload: convert::payload(&entry).into() };
+        let mut registered = Vec::new();
+        let stored = |entry: Entry| {
+            let id = stored_id(&entry.log_id());
+            registered.extend((id.index > 0).then(|| (leased(id), command(&entry))));
+            log::Entry { id, payload: convert::payload(&entry).into() }
+        };
         let entries = entries.into_iter().map(stored).collect();
+        let leader = self.log.vote().filter(|vote| vote.committed).map(|vote| vote.node);
+        self.leases.appended(&registered, leader);
         self.log.append(entries, Box::new(move |written| callback.io_completed(written)));
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
         let index = last.map(|last| last.index);
+        self.leases.truncated_after(index.unwrap_or(0));
         flushed(|done| self.log.truncate_after(index, done)).await
     }
 
     async fn purge(&mut self, id: LogId) -> io::Result<()> {
         let id = stored_id(&id);
+        self.leases.purged(leased(id));
         flushed(|done| self.log.purge(id, done)).await
     }
 }
@@ -115,6 +133,29 @@ async fn flushed(ask: impl FnOnce(log::Done)) -> io::Result<()> {
     // Whoever stopped waiting needs no answer.
     ask(Box::new(move |written| drop(sender.send(written))));
     done.await.map_err(|_| io::Error::other("the log writer has stopped"))?
+}
+
+/// The first entry of a log makes the first member and changes nothing else; for leases the log begins behind it.
+pub(crate) fn leased(id: log::LogId) -> portcullis_lease::Position {
+    portcullis_lease::Position::new(id.term, id.index)
+}
+
+/// The command of an entry, if it holds one.
+fn command(entry: &Entry) -> Option<Bytes> {
+    match &entry.payload {
+        EntryPayload::Normal(proposal) => Some(proposal.0.clone()),
+        EntryPayload::Blank | EntryPayload::Membership(_) => None,
+    }
+}
+
+/// The entries behind `applied`, as leases begin with them.
+pub(crate) fn registered(log: &log::Log, applied: u64) -> io::Result<Vec<(portcullis_lease::Position, Option<Bytes>)>> {
+    let behind = log.entries((applied + 1).max(1)..u64::MAX)?;
+    let registered = behind.into_iter().map(|stored| {
+        let entry = convert::entry(stored_position(stored.id), &stored.payload).map_err(io::Error::other)?;
+        Ok((leased(stored.id), command(&entry)))
+    });
+    registered.collect()
 }
 
 fn half_open(range: &impl RangeBounds<u64>) -> Range<u64> {

@@ -15,6 +15,7 @@ use portcullis_model::NodeId;
 use portcullis_storage::codec;
 
 use crate::convert::{self, log_id, position, vote, wire_vote};
+use crate::leases::Leases;
 use crate::peer::{Request, Response, Transfer, TransferAnswer};
 use crate::snapshot::{self, SnapshotData};
 use crate::transport::{Transport, TransportError};
@@ -24,6 +25,7 @@ use crate::types::{Peer, Types, Vote};
 pub(crate) struct Network {
     pub(crate) me: u64,
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) leases: Arc<Leases>,
 }
 
 /// The way to one peer.
@@ -32,13 +34,15 @@ pub(crate) struct Connection {
     to: u64,
     peer: Peer,
     transport: Arc<dyn Transport>,
+    leases: Arc<Leases>,
 }
 
 impl RaftNetworkFactory<Types> for Network {
     type Network = Connection;
 
     async fn new_client(&mut self, target: u64, node: &Peer) -> Connection {
-        Connection { me: self.me, to: target, peer: node.clone(), transport: Arc::clone(&self.transport) }
+        let (transport, leases) = (Arc::clone(&self.transport), Arc::clone(&self.leases));
+        Connection { me: self.me, to: target, peer: node.clone(), transport, leases }
     }
 }
 
@@ -91,7 +95,14 @@ impl RaftNetworkV2<Types> for Connection {
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
         match self.call(RPCTypes::Vote, Request::Vote(convert::ballot(&rpc)), &option).await? {
-            Response::Vote(answer) => Ok(convert::vote_response(&answer)),
+            Response::Vote(answer) => {
+                if answer.granted {
+                    // Noted before openraft counts the vote, so that it is there when this node leads.
+                    let silent = Duration::from_nanos(answer.silent_ns);
+                    self.leases.promised(rpc.vote.leader_id.term, self.to, silent);
+                }
+                Ok(convert::vote_response(&answer))
+            }
             _ => Err(self.confused()),
         }
     }

@@ -111,6 +111,8 @@ pub(crate) struct BallotAnswer {
     pub(crate) vote: WireVote,
     pub(crate) granted: bool,
     pub(crate) last: Option<Position>,
+    /// How long the voter has helped no leader, in nanoseconds, by the clock that is slowest.
+    pub(crate) silent_ns: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::convert::{self, ConvertError, log_id, vote, wire_vote};
 use crate::group::AnswerError;
+use crate::leases::Leases;
 use crate::log_store::loaded_id;
 use crate::network::Connection;
 use crate::peer::{Position, Request, Response, SnapshotAnswer, SnapshotPart, WireMembership, WireVote};
@@ -94,13 +95,14 @@ fn interrupted(error: &(impl std::error::Error + 'static)) -> StreamingError<Typ
 /// Where snapshots arrive.
 pub(crate) struct Receiver {
     inbox: Inbox,
+    leases: Arc<Leases>,
     /// The one that is being received, and by whom it is sent.
     current: Mutex<Option<(u64, Header, Incoming)>>,
 }
 
 impl Receiver {
-    pub(crate) fn new(inbox: Inbox) -> Arc<Self> {
-        Arc::new(Self { inbox, current: Mutex::new(None) })
+    pub(crate) fn new(inbox: Inbox, leases: Arc<Leases>) -> Arc<Self> {
+        Arc::new(Self { inbox, leases, current: Mutex::new(None) })
     }
 
     /// Takes a part, and says what is wanted next. Runs to its end also when the sender no longer waits, so that the
@@ -137,6 +139,8 @@ impl Receiver {
                 Ok(SnapshotAnswer::Continue { after })
             }
             Taken::All(received) => {
+                // What a snapshot holds is visible. Said before it is installed, because that waits for what is being applied.
+                self.leases.proved_visible(received.header().applied().map_or(0, |id| id.index));
                 let snapshot = SnapshotOf::<Types, SnapshotData> {
                     meta: meta(received.header())?,
                     snapshot: SnapshotData::Received(received),

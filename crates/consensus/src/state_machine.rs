@@ -1,18 +1,21 @@
 //! openraft's state machine over the state store.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use openraft::alias::SnapshotOf;
-use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
-use portcullis_machine::{Envelope, Fault, VERSION_SUPPORTED};
+use portcullis_machine::{Effect, Envelope, Fault, VERSION_SUPPORTED};
 use portcullis_storage::codec;
-use portcullis_storage::state::{Received, Snapshot, Store};
+use portcullis_storage::state::{Reader, Received, Snapshot, Store};
 use tokio::sync::watch;
 
 use crate::convert;
-use crate::log_store::{loaded_id, stored_id};
+use crate::leases::Leases;
+use crate::log_store::{leased, loaded_id, stored_id};
 use crate::snapshot::{self, SnapshotData};
 use crate::types::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, Types};
 
@@ -24,15 +27,22 @@ pub(crate) struct StateMachine {
     current: Option<Snapshot>,
     /// The index up to which readers see the state.
     published: watch::Sender<u64>,
+    leases: Arc<Leases>,
+    /// Whether the roster changed since the leases were told.
+    rostered: bool,
 }
 
 impl StateMachine {
-    pub(crate) fn new(store: Store, published: watch::Sender<u64>) -> Result<Self, convert::ConvertError> {
+    pub(crate) fn new(
+        store: Store,
+        published: watch::Sender<u64>,
+        leases: Arc<Leases>,
+    ) -> Result<Self, convert::ConvertError> {
         let membership = match store.membership() {
             Some(bytes) => snapshot::stored_membership(bytes)?,
             None => StoredMembership::default(),
         };
-        Ok(Self { store, membership, current: None, published })
+        Ok(Self { store, membership, current: None, published, leases, rostered: false })
     }
 
     fn apply_one(&mut self, entry: Entry) -> io::Result<Option<Reply>> {
@@ -41,6 +51,8 @@ impl StateMachine {
             EntryPayload::Blank => self.store.apply_blank(id).map(|()| None).map_err(io::Error::other),
             EntryPayload::Normal(proposal) => {
                 let applied = self.store.apply(id, envelope(&proposal.0)?).map_err(io::Error::other)?;
+                let members = |effect: &Effect| matches!(effect, Effect::AdmitNode(_) | Effect::RetireNode(_));
+                self.rostered |= applied.change.effects.iter().any(members);
                 Ok(Some(Reply { revision: applied.revision, result: applied.result }))
             }
             EntryPayload::Membership(membership) => {
@@ -67,19 +79,25 @@ impl RaftStateMachine<Types> for StateMachine {
     where
         S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
     {
+        let mut upto = 0;
         let mut replies = Vec::new();
         while let Some(entry) = entries.next().await {
             let (entry, responder) = entry?;
+            let index = entry.log_id.index;
+            if index > upto {
+                // What is visible already need not wait for what is not yet.
+                self.show(&mut replies)?;
+                let Some(visible) = self.leases.until_visible(index).await else {
+                    // Consensus has ended. What is left is applied after the next start.
+                    while entries.next().await.is_some() {}
+                    return Ok(());
+                };
+                upto = visible;
+            }
             let reply = self.apply_one(entry)?;
             replies.extend(responder.map(|responder| (responder, reply)));
         }
-        // Writers are answered only after readers can see what they wrote.
-        self.store.publish().map_err(io::Error::other)?;
-        self.published.send_replace(self.store.applied().map_or(0, |id| id.index));
-        for (responder, reply) in replies {
-            responder.send(reply);
-        }
-        Ok(())
+        self.show(&mut replies)
     }
 
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Frozen> {
@@ -99,7 +117,10 @@ impl RaftStateMachine<Types> for StateMachine {
         self.store.install(&received).map_err(io::Error::other)?;
         self.membership = meta.last_membership.clone();
         self.freeze()?;
-        self.published.send_replace(self.store.applied().map_or(0, |id| id.index));
+        let (applied, reader) = (self.store.applied().map(leased).unwrap_or_default(), self.store.reader());
+        self.leases.rostered(roster(&reader)?);
+        self.leases.installed(applied, Arc::clone(&reader.view()));
+        self.published.send_replace(applied.index);
         Ok(())
     }
 
@@ -109,6 +130,23 @@ impl RaftStateMachine<Types> for StateMachine {
 }
 
 impl StateMachine {
+    /// Lets readers see what was applied, and answers its writers after them.
+    fn show(&mut self, replies: &mut Vec<(ApplyResponder<Types>, Option<Reply>)>) -> io::Result<()> {
+        let Some(applied) = self.store.applied().filter(|applied| applied.index > *self.published.borrow()) else {
+            answer(replies);
+            return Ok(());
+        };
+        self.store.publish().map_err(io::Error::other)?;
+        let reader = self.store.reader();
+        if std::mem::take(&mut self.rostered) {
+            self.leases.rostered(roster(&reader)?);
+        }
+        self.leases.applied(Arc::clone(&reader.view()));
+        self.published.send_replace(applied.index);
+        answer(replies);
+        Ok(())
+    }
+
     /// Takes a snapshot of this machine the way that one from another machine comes in.
     fn receive(&self, built: &Snapshot) -> io::Result<Received> {
         let mut incoming = self.store.inbox().receive(0, built.header()).map_err(io::Error::other)?;
@@ -129,6 +167,17 @@ impl StateMachine {
         self.current = Some(snapshot.clone());
         Ok(snapshot)
     }
+}
+
+fn answer(replies: &mut Vec<(ApplyResponder<Types>, Option<Reply>)>) {
+    for (responder, reply) in replies.drain(..) {
+        responder.send(reply);
+    }
+}
+
+/// Who may hold a lease, by the state: every node that was let in and has not been removed.
+pub(crate) fn roster(reader: &Reader) -> io::Result<BTreeSet<u64>> {
+    Ok(reader.members().map_err(io::Error::other)?.into_iter().map(|node| node.0).collect())
 }
 
 /// Reads a command. One of a newer version may hold what this build does not know, so the version is read first.

@@ -46,4 +46,8 @@ pub trait Transport: Send + Sync + 'static {
         message: Vec<u8>,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, TransportError>>;
+
+    /// Sends a note, which has no answer, behind those that were sent to the node before. Returns at once; the note may be
+    /// lost, or arrive late.
+    fn send(&self, to: NodeId, address: &str, note: Vec<u8>);
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::{Epoch, Position};
 
 /// A holder asks for a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Request {
     /// Who asks.
     pub node: u64,
@@ -20,7 +22,7 @@ pub struct Request {
 }
 
 /// The leader grants a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Grant {
     /// Of the leader.
     pub epoch: Epoch,
@@ -37,7 +39,7 @@ pub struct Grant {
 }
 
 /// Why the leader granted nothing. The holder asks again at the next renewal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
     /// No majority has confirmed the leader for as long as a lease lasts.
     #[error("the leader has not been confirmed by a majority within the lease length")]
@@ -75,7 +77,7 @@ pub enum Refusal {
 }
 
 /// A holder gives its lease back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Release {
     /// Who gives it back.
     pub node: u64,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{Limit, Reading};
 use crate::fault::{Fault, Faults};
 use crate::grant::{Grant, Release, Request};
@@ -41,7 +43,7 @@ struct Lease {
 }
 
 /// What a holder says once it has registered an entry. It leaves with the append, before the entry is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Registered {
     /// Who.
     pub node: u64,
@@ -116,13 +118,22 @@ impl Holder {
         self.registration()
     }
 
-    /// Replaces the log by a snapshot, which ends with an entry that is visible (R11).
-    pub fn installed(&mut self, last: Position) -> Registered {
-        self.log = LogShape::ending_at(last);
-        self.base = last.index;
+    /// Moves past a snapshot, which ends with an entry that is visible (R11). Entries behind it that the log already holds
+    /// stay registered.
+    pub fn skipped_to(&mut self, last: Position) -> Registered {
+        if self.log.at(last.index) != Some(last) {
+            self.log = LogShape::ending_at(last);
+        }
         self.visible = self.visible.max(last.index);
         self.promote();
         self.registration()
+    }
+
+    /// Takes the state of a snapshot in place of its own (R11).
+    pub fn installed(&mut self, last: Position) -> Registered {
+        let registered = self.skipped_to(last);
+        self.base = self.base.max(last.index);
+        registered
     }
 
     /// What this replica has registered: all of its log.
@@ -268,6 +279,28 @@ impl Holder {
             self.drop_leases();
         }
         self.seen = Some(*now);
+    }
+
+    /// The epoch of the lease that is in use, or would be if it had not run out. `None` for no lease, and before its
+    /// barrier.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.lease.filter(|lease| lease.reached(&self.log, self.faults)).map(|lease| lease.epoch)
+    }
+
+    /// Returns whether a lease of an epoch before `epoch` is left that has not run out.
+    pub fn holds_before(&self, now: &Reading, epoch: Epoch) -> bool {
+        let is_left = |lease: &Lease| lease.epoch < epoch && lease.expiry.holds(now);
+        self.lease.iter().chain(&self.next).any(is_left)
+    }
+
+    /// The position of an entry in the log, as far as it is known.
+    pub fn entry_at(&self, index: u64) -> Option<Position> {
+        self.log.at(index)
+    }
+
+    /// The log as far as it is known, for a leader to begin with.
+    pub fn log(&self) -> &LogShape {
+        &self.log
     }
 
     /// The place of the state that is published now.

@@ -64,6 +64,31 @@ impl Leader {
         }
     }
 
+    /// Its epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The newest entry that it has in its log.
+    pub fn last(&self) -> Position {
+        self.log.last()
+    }
+
+    /// Whether entries are committed that it has not declared.
+    pub fn is_held_up(&self) -> bool {
+        self.committed.index > self.visible
+    }
+
+    /// The sessions that it has granted and not seen end, each with what is left of it.
+    pub fn sessions(&self, now: &Reading) -> impl Iterator<Item = (u64, Duration)> {
+        self.sessions.iter().map(|((node, _), session)| (*node, session.expires.left(now)))
+    }
+
+    /// What is left of the fence (R8).
+    pub fn fence_left(&self, now: &Reading) -> Duration {
+        self.fence.left(now)
+    }
+
     /// The highest index declared visible.
     pub fn visible(&self) -> u64 {
         self.visible

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The term of a leader. There is at most one leader in each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
 
 /// An entry of the log. The epoch counts first: the same index may hold another entry in a later epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// Of the leader that proposed the entry.
     pub epoch: Epoch,
@@ -56,13 +58,14 @@ impl LogShape {
         (index <= self.last).then_some(Position { epoch: run.epoch, index })
     }
 
-    /// Adds the next entry.
+    /// Adds the next entry. An empty log may begin anywhere, as one does of which the beginning was cut off.
     ///
     /// # Panics
     /// When `entry` is not the one after the last, or its epoch is lower: the log store orders what it appends.
     pub fn append(&mut self, entry: Position) {
         let last = self.last();
-        assert_eq!(entry.index, self.last + 1, "INVARIANT: entries are appended one after the other");
+        let follows = self.runs.is_empty() || entry.index == self.last + 1;
+        assert!(follows, "INVARIANT: entry {entry} does not follow {last}");
         assert!(entry.epoch >= last.epoch, "INVARIANT: epochs never fall along a log");
         if self.runs.is_empty() || entry.epoch > last.epoch {
             self.runs.push(entry);

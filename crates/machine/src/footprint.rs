@@ -51,6 +51,19 @@ pub enum Touch {
 }
 
 impl Touch {
+    /// Whose it is.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Tenant(tenant)
+            | Self::Role(tenant, _)
+            | Self::Grant(tenant, _)
+            | Self::WholeGrant { tenant, .. }
+            | Self::Grants(tenant, _)
+            | Self::Relationship(tenant, _)
+            | Self::Relationships(tenant, _) => tenant,
+        }
+    }
+
     fn covers_grant(&self, owner: &TenantId, grant: &Grant) -> bool {
         match self {
             Self::Tenant(tenant) => tenant == owner,

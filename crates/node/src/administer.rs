@@ -213,8 +213,19 @@ impl Node {
         }
         match self.write_as_leader(self.own_draft(Action::RetireNode(id))).await {
             // A removal that died half-way has used the id up already.
-            Answer::Wrote(_) => self.administered(self.group.remove(id).await),
+            Answer::Wrote(_) => {
+                self.wait_for_lease_end(id).await;
+                self.administered(self.group.remove(id).await)
+            }
             other => other,
+        }
+    }
+
+    /// A node that is no member cannot be asked to give back its lease, so it goes only once it has none (R10). Its id is
+    /// used up, so it gets no other.
+    async fn wait_for_lease_end(&self, id: NodeId) {
+        while self.group.status().leads && self.group.may_hold_lease(id) {
+            tokio::time::sleep(LEADER_PAUSE).await;
         }
     }
 

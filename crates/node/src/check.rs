@@ -2,11 +2,11 @@
 
 use portcullis_eval::{self as eval, Bounds, Budget, Error, Query};
 use portcullis_model::{Object, PermissionName, Subject, TenantId};
-use portcullis_storage::resident::TenantIndex;
 use tokio::time::Instant;
 
+use crate::decide::{DecideError, Ground, Judged};
 use crate::node::Node;
-use crate::view::Served;
+use crate::view::{Freshness, Served};
 
 /// May `subject` do `permission` with `resource`?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,72 +97,128 @@ impl From<Error> for CheckError {
     }
 }
 
-/// Decisions are made from the version that [`Node::view`] has served, on the thread that asks.
 impl Node {
     /// Decides one question.
-    pub fn check(
+    pub async fn check(
         &self,
-        served: &Served,
+        freshness: Freshness,
+        tenant: &TenantId,
+        question: &Question,
+        deadline: Instant,
+    ) -> Result<(Answer, Served), DecideError> {
+        let judge = |ground: &Ground<'_>| {
+            let answer = self.judge(ground, tenant, question, deadline)?;
+            Ok(Judged { value: answer, allows: answer.allowed })
+        };
+        self.decide(freshness, deadline, judge).await
+    }
+
+    /// Decides many questions, all from one version.
+    pub async fn check_all(
+        &self,
+        freshness: Freshness,
+        tenant: &TenantId,
+        questions: &[Question],
+        deadline: Instant,
+    ) -> Result<(Vec<Result<Answer, CheckError>>, Served), DecideError> {
+        let judge = |ground: &Ground<'_>| {
+            let answers: Vec<_> =
+                questions.iter().map(|question| self.judge(ground, tenant, question, deadline)).collect();
+            let is_undecided = |answer: &Result<Answer, CheckError>| matches!(answer, Err(CheckError::Undecided));
+            if !ground.is_certain() && answers.iter().any(is_undecided) {
+                return Err(CheckError::Undecided);
+            }
+            let allows = answers.iter().any(|answer| answer.as_ref().is_ok_and(|answer| answer.allowed));
+            Ok(Judged { value: answers, allows })
+        };
+        self.decide(freshness, deadline, judge).await
+    }
+
+    /// Decides one question and says why.
+    pub async fn explain(
+        &self,
+        freshness: Freshness,
+        tenant: &TenantId,
+        question: &Question,
+        deadline: Instant,
+    ) -> Result<(Why, Served), DecideError> {
+        let judge = |ground: &Ground<'_>| {
+            let (index, doubts) = ground.tenant(tenant)?;
+            let is_late = || Instant::now() >= deadline;
+            let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
+            let explained = match doubts {
+                None => eval::explain(index, query(question), clock, &budget)?,
+                Some(doubts) => eval::explain(&index.doubted_by(doubts), query(question), clock, &budget)?,
+            };
+            let answer = answer(ground, explained.outcome)?;
+            let why = Why { answer, steps: explained.steps, truncated: explained.truncated };
+            Ok(Judged { value: why, allows: answer.allowed })
+        };
+        self.decide(freshness, deadline, judge).await
+    }
+
+    /// Lists what a subject may do with a resource. Undecided as soon as one of its answers is.
+    pub async fn permissions(
+        &self,
+        freshness: Freshness,
+        tenant: &TenantId,
+        (subject, resource): (&Subject, &Object),
+        deadline: Instant,
+    ) -> Result<(Permissions, Served), DecideError> {
+        let judge = |ground: &Ground<'_>| {
+            let (index, doubts) = ground.tenant(tenant)?;
+            // A role that is about to be added may name permissions that none names yet.
+            if doubts.is_some_and(|doubts| doubts.is_whole() || doubts.touches_roles()) && !ground.fails_closed() {
+                return Err(CheckError::Undecided);
+            }
+            let is_late = || Instant::now() >= deadline;
+            let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
+            let held = match doubts {
+                None => eval::permissions(index, subject, resource, clock, &budget)?,
+                Some(doubts) => eval::permissions(&index.doubted_by(doubts), subject, resource, clock, &budget)?,
+            };
+            let all = decided(ground, held.all)?;
+            let mut names = Vec::new();
+            for (name, bounds) in held.permissions {
+                if decided(ground, bounds)? {
+                    names.push(name);
+                }
+            }
+            let allows = all || !names.is_empty();
+            Ok(Judged { value: Permissions { names, all }, allows })
+        };
+        self.decide(freshness, deadline, judge).await
+    }
+
+    fn judge(
+        &self,
+        ground: &Ground<'_>,
         tenant: &TenantId,
         question: &Question,
         deadline: Instant,
     ) -> Result<Answer, CheckError> {
-        let index = tenant_of(served, tenant)?;
+        let (index, doubts) = ground.tenant(tenant)?;
         let is_late = || Instant::now() >= deadline;
-        let outcome = eval::check(index, query(question), Some(self.wall()), &Budget::new(&is_late))?;
-        answer(outcome)
+        let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
+        let outcome = match doubts {
+            None => eval::check(index, query(question), clock, &budget)?,
+            Some(doubts) => eval::check(&index.doubted_by(doubts), query(question), clock, &budget)?,
+        };
+        answer(ground, outcome)
     }
-
-    /// Decides one question and says why.
-    pub fn explain(
-        &self,
-        served: &Served,
-        tenant: &TenantId,
-        question: &Question,
-        deadline: Instant,
-    ) -> Result<Why, CheckError> {
-        let index = tenant_of(served, tenant)?;
-        let is_late = || Instant::now() >= deadline;
-        let explained = eval::explain(index, query(question), Some(self.wall()), &Budget::new(&is_late))?;
-        Ok(Why { answer: answer(explained.outcome)?, steps: explained.steps, truncated: explained.truncated })
-    }
-
-    /// Lists what a subject may do with a resource. Undecided as soon as one of its answers is.
-    pub fn permissions(
-        &self,
-        served: &Served,
-        tenant: &TenantId,
-        subject: &Subject,
-        resource: &Object,
-        deadline: Instant,
-    ) -> Result<Permissions, CheckError> {
-        let index = tenant_of(served, tenant)?;
-        let is_late = || Instant::now() >= deadline;
-        let held = eval::permissions(index, subject, resource, Some(self.wall()), &Budget::new(&is_late))?;
-        let all = decided(held.all)?;
-        let mut names = Vec::new();
-        for (name, bounds) in held.permissions {
-            if decided(bounds)? {
-                names.push(name);
-            }
-        }
-        Ok(Permissions { names, all })
-    }
-}
-
-fn tenant_of<'a>(served: &'a Served, tenant: &TenantId) -> Result<&'a TenantIndex, CheckError> {
-    let index = served.view.resident.tenant(tenant);
-    index.map(AsRef::as_ref).ok_or_else(|| CheckError::TenantMissing(tenant.clone()))
 }
 
 fn query(question: &Question) -> Query<'_> {
     Query { subject: &question.subject, permission: &question.permission, resource: &question.resource }
 }
 
-fn answer(outcome: eval::Outcome) -> Result<Answer, CheckError> {
-    Ok(Answer { allowed: decided(outcome.bounds)?, visited: outcome.visited })
+fn answer(ground: &Ground<'_>, outcome: eval::Outcome) -> Result<Answer, CheckError> {
+    Ok(Answer { allowed: decided(ground, outcome.bounds)?, visited: outcome.visited })
 }
 
-fn decided(bounds: Bounds) -> Result<bool, CheckError> {
-    bounds.decided().ok_or(CheckError::Undecided)
+fn decided(ground: &Ground<'_>, bounds: Bounds) -> Result<bool, CheckError> {
+    match bounds.decided() {
+        None if ground.fails_closed() => Ok(false),
+        decided => decided.ok_or(CheckError::Undecided),
+    }
 }

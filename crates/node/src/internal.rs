@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;
 use crate::health::{Alarm, LowDisk};
+use crate::node::Lease;
 
 /// A message from one node to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,4 +64,5 @@ pub(crate) struct About {
     pub(crate) disk_free_bytes: Option<u64>,
     pub(crate) disk_reserve_bytes: u64,
     pub(crate) alarms: Vec<Alarm>,
+    pub(crate) lease: Lease,
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::join_all;
 use portcullis_consensus::clock::{Clock, Reading};
-use portcullis_consensus::{AnswerError, Group, NodeStatus, Status};
+use portcullis_consensus::{AnswerError, Group, LeaseStatus, NodeStatus, Status};
 use portcullis_model::{Clock as WallClock, ClusterId, GroupId, NodeId};
 use portcullis_storage::codec;
 use portcullis_storage::state::{Reader, Sum};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -51,6 +52,21 @@ pub struct MemberStatus {
     pub disk_free_bytes: Option<u64>,
     /// What an operator should see to.
     pub alarms: Vec<Alarm>,
+    /// Its read lease; `None` if it did not answer.
+    pub lease: Option<Lease>,
+}
+
+/// A node's read lease, as it says itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The epoch of a lease that can be used now.
+    pub epoch: Option<u64>,
+    /// What is left of it.
+    pub left: Duration,
+    /// Why the last request was refused, if none was granted since.
+    pub refusal: Option<String>,
+    /// Entries of its log that are not visible at this node yet.
+    pub pending: u64,
 }
 
 impl Node {
@@ -94,6 +110,17 @@ impl Node {
         self.reader.state_hash(revision)
     }
 
+    /// The leases of this node, in full.
+    pub fn lease_status(&self) -> LeaseStatus {
+        self.group.lease_status()
+    }
+
+    /// The read lease of this node.
+    pub fn lease(&self) -> Lease {
+        let LeaseStatus { epoch, left, refusal, visible, registered, .. } = self.lease_status();
+        Lease { epoch, left, refusal, pending: registered.saturating_sub(visible) }
+    }
+
     /// The last revision that its readers see.
     pub fn visible(&self) -> portcullis_model::Revision {
         self.reader.view().revision
@@ -118,6 +145,7 @@ impl Node {
                 version: Some(about.version),
                 disk_free_bytes: about.disk_free_bytes,
                 alarms: about.alarms,
+                lease: Some(about.lease),
             },
             None => MemberStatus {
                 last_log: node.matched,
@@ -127,6 +155,7 @@ impl Node {
                 version: None,
                 disk_free_bytes: None,
                 alarms: Vec::new(),
+                lease: None,
             },
         }
     }
@@ -153,6 +182,7 @@ impl Node {
             disk_free_bytes: self.disk_free_bytes(),
             disk_reserve_bytes: self.config.disk_reserve_bytes,
             alarms: self.alarms(),
+            lease: self.lease(),
         }
     }
 
@@ -164,6 +194,11 @@ impl Node {
             async move { codec::encode(&node.answer_message(&body).await) }.boxed()
         });
         self.group.answer(from, message, &application).await
+    }
+
+    /// Takes a note from another node of the cluster.
+    pub fn receive(&self, from: NodeId, note: &[u8]) -> Result<(), AnswerError> {
+        self.group.receive(from, note)
     }
 
     async fn answer_message(&self, body: &[u8]) -> Answer {

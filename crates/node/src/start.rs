@@ -118,9 +118,10 @@ impl Node {
         .boxed()
     }
 
-    /// Hands leadership to another voter, if this node leads and there is one.
+    /// Gives up the lease, and hands leadership to another voter, if this node leads and there is one.
     pub fn drain(&self, timeout: Duration) -> BoxFuture<'_, ()> {
         async move {
+            self.group.release_lease();
             if self.leader() != Some(self.id()) {
                 return;
             }

@@ -15,6 +15,8 @@ use crate::node::Node;
 pub enum Freshness {
     /// As everything that was acknowledged anywhere before the read began.
     Linearizable,
+    /// The same, and a decision that is being changed at this very moment is no at once.
+    FailClosed,
     /// At least as fresh as a token.
     AtLeast(Token),
     /// Exactly at a token, while its version is retained.
@@ -28,8 +30,36 @@ pub enum Freshness {
 pub struct Served {
     /// The version.
     pub view: Arc<View>,
+    /// What a later read must be as fresh as, so that it is no older than this one could have been.
+    pub token: Revision,
+    /// What made it fresh.
+    pub by: ServedBy,
     /// How long ago it was known to hold everything acknowledged; only where less than that was asked for.
     pub age: Option<Duration>,
+}
+
+/// What made an answer as fresh as was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServedBy {
+    /// The lease of this node, at once.
+    Lease,
+    /// The lease, once what was under way had become visible.
+    Waiting,
+    /// The leader's word, because this node had no lease.
+    Leader,
+    /// Nothing: less was asked for.
+    Nothing,
+}
+
+impl std::fmt::Display for ServedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lease => "lease",
+            Self::Waiting => "waited",
+            Self::Leader => "leader",
+            Self::Nothing => "unproven",
+        })
+    }
 }
 
 /// Why a read cannot be served. A retry, here or at another node, is safe.
@@ -65,16 +95,19 @@ impl Node {
     /// Every read of every kind goes through here. Nothing that is not published is ever served.
     pub async fn view(&self, freshness: Freshness, deadline: Instant) -> Result<Served, ViewError> {
         match freshness {
-            Freshness::Linearizable => {
-                let asked = self.clock.read();
-                self.group.wait_fresh(deadline).await?;
-                self.last_fresh.send_replace(asked);
-                Ok(self.newest(None))
-            }
+            Freshness::Linearizable | Freshness::FailClosed => match self.group.begin_read() {
+                Ok((began, _)) => {
+                    let asked = self.clock.read();
+                    self.group.wait_published(began.registered().index, deadline).await?;
+                    self.last_fresh.send_replace(asked);
+                    Ok(self.newest(ServedBy::Lease))
+                }
+                Err(_) => self.view_without_lease(deadline).await,
+            },
             Freshness::AtLeast(token) => {
                 let revision = self.check_group(token)?;
                 self.group.wait_published(revision.0, deadline).await?;
-                Ok(self.newest(None))
+                Ok(self.newest(ServedBy::Nothing))
             }
             Freshness::Exactly(token) => {
                 let revision = self.check_group(token)?;
@@ -84,19 +117,29 @@ impl Node {
                     ViewError::Failed
                 })?;
                 let not_retained = ViewError::NotRetained { asked: revision, oldest_known: self.visible() };
-                Ok(Served { view: view.ok_or(not_retained)?, age: None })
+                let view = view.ok_or(not_retained)?;
+                Ok(Served { view, token: revision, by: ServedBy::Nothing, age: None })
             }
             Freshness::MinimizeLatency => {
                 let last_fresh = *self.last_fresh.borrow();
                 // A clock that went backwards proves nothing about the age.
                 let age = self.clock.read().eager_since(&last_fresh).unwrap_or(Duration::MAX);
-                Ok(self.newest(Some(age)))
+                Ok(Served { age: Some(age), ..self.newest(ServedBy::Nothing) })
             }
         }
     }
 
-    fn newest(&self, age: Option<Duration>) -> Served {
-        Served { view: Arc::clone(&self.reader.view()), age }
+    /// A version that the leader's word proves fresh, for a node that has no lease.
+    pub(crate) async fn view_without_lease(&self, deadline: Instant) -> Result<Served, ViewError> {
+        let asked = self.clock.read();
+        self.group.wait_fresh(deadline).await?;
+        self.last_fresh.send_replace(asked);
+        Ok(self.newest(ServedBy::Leader))
+    }
+
+    fn newest(&self, by: ServedBy) -> Served {
+        let view = Arc::clone(&self.reader.view());
+        Served { token: view.revision, view, by, age: None }
     }
 
     fn check_group(&self, token: Token) -> Result<Revision, ViewError> {

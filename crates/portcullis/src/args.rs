@@ -203,6 +203,9 @@ pub(crate) enum Mode {
     #[default]
     #[value(alias = "linearizable")]
     Linearizable,
+    /// The same, and a decision that is being changed at this very moment is a denial at once.
+    #[value(alias = "fail_closed")]
+    FailClosed,
     /// At least as fresh as a token.
     #[value(alias = "at_least_as_fresh")]
     AtLeastAsFresh,

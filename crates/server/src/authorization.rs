@@ -1,15 +1,16 @@
 //! `portcullis.v1.Authorization`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_model::limit;
-use portcullis_node::{Answer, Node, Question, Served};
+use portcullis_node::{Answer, CheckError, Node, Question, Served, ServedBy};
 use portcullis_wire::v1::authorization_server::Authorization;
 use portcullis_wire::v1::{self, Decision};
 use portcullis_wire::{self as wire, FieldError};
 use tonic::{Request, Response, Status};
 
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::{error, meter};
 
 pub(crate) struct Service {
@@ -22,10 +23,10 @@ impl Authorization for Service {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
         let question = question(call.message.item.as_ref()).map_err(error::field)?;
-        let served = call.served(call.message.consistency.as_ref()).await?;
-        let answer = call.node.check(&served, &tenant, &question, call.deadline);
-        meter::checked(&answer);
-        let answer = answer.map_err(|error| error::check(&error))?;
+        let freshness = call::freshness(call.message.consistency.as_ref())?;
+        let answered = call.node.check(freshness, &tenant, &question, call.deadline).await;
+        meter::decided(&answered);
+        let (answer, served) = answered.map_err(|error| error::decide(&error))?;
         Ok(Response::new(v1::CheckResponse {
             decision: decision(&answer).into(),
             evaluation: Some(evaluation(&call.node, &served)),
@@ -45,15 +46,14 @@ impl Authorization for Service {
         }
         let parse = |(nth, item)| question(Some(item)).map_err(|error| error.within(&format!("items[{nth}]")));
         let questions: Vec<_> = items.iter().enumerate().map(parse).collect::<Result<_, _>>().map_err(error::field)?;
-        let served = call.served(call.message.consistency.as_ref()).await?;
-        let check = |question| {
-            let answer = call.node.check(&served, &tenant, question, call.deadline);
-            meter::checked(&answer);
-            answer
-        };
-        let answer = |question| match check(question) {
+        let freshness = call::freshness(call.message.consistency.as_ref())?;
+        let answered = call.node.check_all(freshness, &tenant, &questions, call.deadline).await;
+        let (answers, served) = answered.map_err(|error| error::decide(&error))?;
+        meter::served(served.by);
+        answers.iter().for_each(meter::checked);
+        let result = |answer: &Result<Answer, CheckError>| match answer {
             Ok(answer) => v1::BatchCheckResult {
-                decision: decision(&answer).into(),
+                decision: decision(answer).into(),
                 visited: answer.visited,
                 ..v1::BatchCheckResult::default()
             },
@@ -63,7 +63,7 @@ impl Authorization for Service {
                 ..v1::BatchCheckResult::default()
             },
         };
-        let results = questions.iter().map(answer).collect();
+        let results = answers.iter().map(result).collect();
         let evaluation = Some(evaluation(&call.node, &served));
         Ok(Response::new(v1::BatchCheckResponse { results, evaluation }))
     }
@@ -76,9 +76,9 @@ impl Authorization for Service {
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
         let subject = wire::field("subject", &call.message.subject).map_err(error::field)?;
         let resource = wire::field("resource", &call.message.resource).map_err(error::field)?;
-        let served = call.served(call.message.consistency.as_ref()).await?;
-        let found = call.node.permissions(&served, &tenant, &subject, &resource, call.deadline);
-        let found = found.map_err(|error| error::check(&error))?;
+        let freshness = call::freshness(call.message.consistency.as_ref())?;
+        let found = call.node.permissions(freshness, &tenant, (&subject, &resource), call.deadline).await;
+        let (found, served) = found.map_err(|error| error::decide(&error))?;
         Ok(Response::new(v1::LookupPermissionsResponse {
             permissions: found.names.iter().map(ToString::to_string).collect(),
             all: found.all,
@@ -90,12 +90,15 @@ impl Authorization for Service {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
         let question = question(call.message.item.as_ref()).map_err(error::field)?;
-        let served = call.served(call.message.consistency.as_ref()).await?;
-        let why = call.node.explain(&served, &tenant, &question, call.deadline);
-        let why = why.map_err(|error| error::check(&error))?;
+        let freshness = call::freshness(call.message.consistency.as_ref())?;
+        let why = call.node.explain(freshness, &tenant, &question, call.deadline).await;
+        let (why, served) = why.map_err(|error| error::decide(&error))?;
         Ok(Response::new(v1::ExplainResponse {
             decision: decision(&why.answer).into(),
-            evaluation: Some(evaluation(&call.node, &served)),
+            evaluation: Some(v1::Evaluation {
+                lease: Some(lease_used(&call.node, &served)),
+                ..evaluation(&call.node, &served)
+            }),
             steps: why.steps,
             truncated: why.truncated,
         }))
@@ -117,8 +120,24 @@ fn decision(answer: &Answer) -> Decision {
 
 fn evaluation(node: &Node, served: &Served) -> v1::Evaluation {
     v1::Evaluation {
-        position: Some(wire::position(node.group_id(), served.view.revision)),
+        position: Some(wire::shown(node.group_id(), served.view.revision, served.token)),
         node: node.id().0,
-        age_ms: served.age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        age_ms: served.age.map_or(0, millis),
+        lease: None,
     }
+}
+
+/// What made an explained answer fresh.
+fn lease_used(node: &Node, served: &Served) -> v1::LeaseUsed {
+    let lease = node.lease();
+    let is_leased = matches!(served.by, ServedBy::Lease | ServedBy::Waiting);
+    v1::LeaseUsed {
+        by: served.by.to_string(),
+        epoch: lease.epoch.filter(|_| is_leased).unwrap_or(0),
+        left_ms: if is_leased { millis(lease.left) } else { 0 },
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -39,12 +39,7 @@ impl<T> Call<T> {
 
     /// Waits for a version that is as fresh as the caller asked for.
     pub(crate) async fn served(&self, consistency: Option<&v1::Consistency>) -> Result<Served, Status> {
-        let freshness = match wire::freshness(consistency).map_err(error::field)? {
-            wire::Freshness::Linearizable => Freshness::Linearizable,
-            wire::Freshness::AtLeast(token) => Freshness::AtLeast(token),
-            wire::Freshness::Exactly(token) => Freshness::Exactly(token),
-            wire::Freshness::MinimizeLatency => Freshness::MinimizeLatency,
-        };
+        let freshness = freshness(consistency)?;
         self.node.view(freshness, self.deadline).await.map_err(|error| error::view(&error))
     }
 
@@ -78,6 +73,17 @@ impl<T> Call<T> {
         meter::wrote(&written, begun.elapsed());
         written.map_err(|error| error::write(&error))
     }
+}
+
+/// How fresh a caller wants an answer.
+pub(crate) fn freshness(consistency: Option<&v1::Consistency>) -> Result<Freshness, Status> {
+    Ok(match wire::freshness(consistency).map_err(error::field)? {
+        wire::Freshness::Linearizable => Freshness::Linearizable,
+        wire::Freshness::FailClosed => Freshness::FailClosed,
+        wire::Freshness::AtLeast(token) => Freshness::AtLeast(token),
+        wire::Freshness::Exactly(token) => Freshness::Exactly(token),
+        wire::Freshness::MinimizeLatency => Freshness::MinimizeLatency,
+    })
 }
 
 /// Where a write took place.

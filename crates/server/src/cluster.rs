@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_consensus::NodeRole;
 use portcullis_model::{NodeId, Revision};
-use portcullis_node::{MemberStatus, Node};
+use portcullis_node::{Lease, MemberStatus, Node};
 use portcullis_wire::v1::cluster_server::Cluster;
 use portcullis_wire::{self as wire, v1};
 use tonic::{Request, Response, Status};
@@ -142,5 +142,16 @@ fn member(member: &MemberStatus) -> v1::Node {
         reachable: member.version.is_some(),
         disk_free_bytes: member.disk_free_bytes.unwrap_or(0),
         alarms: member.alarms.iter().map(ToString::to_string).collect(),
+        lease: member.lease.as_ref().map(lease),
+    }
+}
+
+fn lease(lease: &Lease) -> v1::Lease {
+    v1::Lease {
+        held: lease.epoch.is_some(),
+        seconds_left: lease.left.as_secs_f64(),
+        reason: lease.refusal.clone().unwrap_or_default(),
+        epoch: lease.epoch.unwrap_or(0),
+        pending: lease.pending,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use portcullis_machine::{Refusal, RefusalKind};
-use portcullis_node::{AdministerError, CheckError, ViewError, WriteError};
+use portcullis_node::{AdministerError, CheckError, DecideError, ViewError, WriteError};
 use portcullis_wire::{Domain, FieldError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -76,6 +76,14 @@ pub(crate) fn view(error: &ViewError) -> Status {
         ViewError::OtherGroup { .. } => status(Code::InvalidArgument, "TOKEN_OF_OTHER_GROUP", message),
         ViewError::NotRetained { .. } => status(Code::OutOfRange, "REVISION_NOT_RETAINED", message),
         ViewError::Failed => status(Code::Unavailable, "NODE_FAILED", message),
+    }
+}
+
+/// There is no decision.
+pub(crate) fn decide(error: &DecideError) -> Status {
+    match error {
+        DecideError::View(error) => view(error),
+        DecideError::Check(error) => check(error),
     }
 }
 

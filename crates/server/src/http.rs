@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
+use portcullis_consensus::LeaseStatus;
 use portcullis_node::{Freshness, Node};
 use tokio::time::Instant;
 
@@ -52,5 +53,33 @@ async fn show_metrics(State(watched): State<Watched>) -> String {
     gauge("portcullis_resident_bytes", watched.node.resident_bytes());
     gauge("portcullis_alarms", watched.node.alarms().len() as u64);
     gauge("portcullis_visible_revision", watched.node.visible().0);
+    show_lease_metrics(&watched.node, &group);
     watched.metrics.render()
+}
+
+fn show_lease_metrics(node: &Node, group: &str) {
+    let LeaseStatus { left, visible, registered, fenced_for, sessions, counts, .. } = node.lease_status();
+    let gauge = |name: &'static str, value: f64| metrics::gauge!(name, "group" => group.to_owned()).set(value);
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact up to 2^53")]
+    let count = |count: u64| count as f64;
+    gauge("portcullis_lease_seconds_left", left.as_secs_f64());
+    gauge("portcullis_lease_pending_entries", count(registered.saturating_sub(visible)));
+    gauge("portcullis_lease_fence_seconds_left", fenced_for.as_secs_f64());
+    gauge("portcullis_lease_sessions", count(sessions.len() as u64));
+    let counter = |name: &'static str, label: &'static str, value: u64| {
+        metrics::counter!(name, "group" => group.to_owned(), "reason" => label).absolute(value);
+    };
+    metrics::counter!("portcullis_leases_granted_total", "group" => group.to_owned()).absolute(counts.granted);
+    for (reason, refused) in [
+        ("unconfirmed", counts.refused_unconfirmed),
+        ("roster", counts.refused_roster),
+        ("lag", counts.refused_lag),
+        ("stale", counts.refused_stale),
+    ] {
+        counter("portcullis_leases_refused_total", reason, refused);
+    }
+    for (node, stalls) in counts.stalls {
+        let labels = [("group", group.to_owned()), ("holder", node.to_string())];
+        metrics::counter!("portcullis_lease_stalls_total", &labels).absolute(stalls);
+    }
 }

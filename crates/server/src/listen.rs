@@ -102,12 +102,14 @@ impl Listeners {
 
     /// Serves the node until [`Running::stop`].
     pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle) -> Running {
-        let (client, peer) = (client_services(node), peer_services(node));
+        let client = client_services(node);
         let router = http::router(Arc::clone(node), metrics);
         Running {
             served: [
                 Served::start("client", |stopped| serve_grpc("client", self.client, client, stopped)),
-                Served::start("peer", |stopped| serve_grpc("peer", self.peer, peer, stopped)),
+                Served::start("peer", |stopped| {
+                    serve_grpc("peer", self.peer, peer_services(node, stopped.clone()), stopped)
+                }),
                 Served::start("http", |stopped| tokio::spawn(serve_http(self.http, router, stopped))),
             ],
         }
@@ -165,8 +167,8 @@ fn client_services(node: &Arc<Node>) -> Routes {
         .add_service(ClusterServer::new(cluster::Service { node: node() }).max_decoding_message_size(most))
 }
 
-fn peer_services(node: &Arc<Node>) -> Routes {
-    let service = PeerServer::new(peer::Service { node: Arc::clone(node) })
+fn peer_services(node: &Arc<Node>, stopped: watch::Receiver<bool>) -> Routes {
+    let service = PeerServer::new(peer::Service { node: Arc::clone(node), stopped })
         .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX);
     Routes::new(service)

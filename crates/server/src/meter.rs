@@ -5,11 +5,21 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, histogram};
 use portcullis_model::GroupId;
-use portcullis_node::{Answer, CheckError, WriteError, Written};
+use portcullis_node::{Answer, CheckError, DecideError, Served, ServedBy, WriteError, Written};
 
 static CHECKS: LazyLock<Checks> = LazyLock::new(|| {
     let checks = |result| counter!("portcullis_checks_total", "group" => group(), "result" => result);
     Checks { allowed: checks("allow"), denied: checks("deny"), failed: checks("error") }
+});
+
+static SERVED: LazyLock<Decisions> = LazyLock::new(|| {
+    let served = |by| counter!("portcullis_decisions_total", "group" => group(), "by" => by);
+    Decisions {
+        lease: served("lease"),
+        waited: served("waited"),
+        leader: served("leader"),
+        unproven: served("unproven"),
+    }
 });
 
 static WRITES: LazyLock<Writes> = LazyLock::new(|| {
@@ -29,6 +39,18 @@ struct Checks {
     failed: Counter,
 }
 
+/// How calls that decide something were served.
+struct Decisions {
+    /// By the lease, at once.
+    lease: Counter,
+    /// By the lease, after a wait.
+    waited: Counter,
+    /// By the leader's word.
+    leader: Counter,
+    /// Less than a linearizable answer was asked for.
+    unproven: Counter,
+}
+
 struct Writes {
     done: Counter,
     refused: Counter,
@@ -39,6 +61,27 @@ struct Writes {
 
 fn group() -> String {
     GroupId::FIRST.to_string()
+}
+
+/// Counts a check and how it was served.
+pub(crate) fn decided(answered: &Result<(Answer, Served), DecideError>) {
+    match answered {
+        Ok((answer, served)) => {
+            self::served(served.by);
+            checked(&Ok(*answer));
+        }
+        Err(_) => CHECKS.failed.increment(1),
+    }
+}
+
+/// Counts how a call that decides something was served.
+pub(crate) fn served(by: ServedBy) {
+    match by {
+        ServedBy::Lease => SERVED.lease.increment(1),
+        ServedBy::Waiting => SERVED.waited.increment(1),
+        ServedBy::Leader => SERVED.leader.increment(1),
+        ServedBy::Nothing => SERVED.unproven.increment(1),
+    }
 }
 
 /// Counts a check, also one within a batch.

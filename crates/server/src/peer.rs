@@ -6,11 +6,14 @@ use portcullis_consensus::AnswerError;
 use portcullis_model::{ClusterId, GroupId, NodeId};
 use portcullis_node::Node;
 use portcullis_wire::peer::peer_server::Peer;
-use portcullis_wire::peer::{CallRequest, CallResponse};
-use tonic::{Request, Response, Status};
+use portcullis_wire::peer::{CallRequest, CallResponse, PostResponse};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
+    /// Whether the listener takes no more calls. A stream of notes would keep it open.
+    pub(crate) stopped: watch::Receiver<bool>,
 }
 
 #[tonic::async_trait]
@@ -24,6 +27,20 @@ impl Peer for Service {
             AnswerError::Snapshot(_) | AnswerError::Stopped => Status::unavailable(error.to_string()),
         })?;
         Ok(Response::new(CallResponse { body }))
+    }
+
+    async fn post(&self, request: Request<Streaming<CallRequest>>) -> Result<Response<PostResponse>, Status> {
+        let (mut notes, mut stopped) = (request.into_inner(), self.stopped.clone());
+        loop {
+            let note = tokio::select! {
+                note = notes.message() => note?,
+                _ = stopped.wait_for(|stopped| *stopped) => return Err(Status::unavailable("the node is stopping")),
+            };
+            let Some(note) = note else { return Ok(Response::new(PostResponse {})) };
+            self.check_addressee(&note).map_err(Status::failed_precondition)?;
+            let received = self.node.receive(NodeId(note.from), &note.body);
+            received.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        }
     }
 }
 

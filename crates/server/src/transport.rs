@@ -11,6 +11,9 @@ use portcullis_model::{GroupId, NodeId, limit};
 use portcullis_node::Node;
 use portcullis_wire::peer::CallRequest;
 use portcullis_wire::peer::peer_client::PeerClient;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
@@ -20,6 +23,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
 /// How long a probe may go unanswered.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Notes to one node that may wait to be sent.
+const NOTES_MAX: usize = 1_024;
+/// How soon after a stream of notes was begun another may be.
+const POST_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// Messages between nodes may be larger than those of clients: a batch of entries is one message.
 pub(crate) const PEER_MESSAGE_BYTES_MAX: usize = 64 * limit::MESSAGE_BYTES_MAX;
 
@@ -28,12 +35,19 @@ pub struct GrpcTransport {
     me: NodeId,
     node: OnceLock<Weak<Node>>,
     channels: Mutex<HashMap<String, Channel>>,
+    posts: Mutex<HashMap<String, Post>>,
+}
+
+/// A stream of notes to a node.
+struct Post {
+    notes: mpsc::Sender<CallRequest>,
+    begun: Instant,
 }
 
 impl GrpcTransport {
     /// A transport without connections.
     pub fn new(me: NodeId) -> Arc<Self> {
-        Arc::new(Self { me, node: OnceLock::new(), channels: Mutex::new(HashMap::new()) })
+        Arc::new(Self { me, node: OnceLock::new(), channels: Mutex::default(), posts: Mutex::default() })
     }
 
     /// Lets calls carry the cluster that the node belongs to. Before this they carry none.
@@ -65,6 +79,39 @@ impl GrpcTransport {
     }
 }
 
+impl GrpcTransport {
+    fn request(&self, to: NodeId, body: Vec<u8>) -> CallRequest {
+        CallRequest { cluster: self.cluster(), group: GroupId::FIRST.0, from: self.me.0, to: to.0, body }
+    }
+
+    /// Where notes to an address wait to be sent.
+    fn post(&self, address: &str) -> Option<mpsc::Sender<CallRequest>> {
+        let mut posts = self.posts.lock().expect("INVARIANT: nothing panics while holding the posts");
+        if let Some(post) = posts.get(address) {
+            if !post.notes.is_closed() {
+                return Some(post.notes.clone());
+            }
+            // One that broke off at once would again.
+            if post.begun.elapsed() < POST_AGAIN_AFTER {
+                return None;
+            }
+        }
+        let channel = self.channel(address).ok()?;
+        let (post, notes) = mpsc::channel(NOTES_MAX);
+        tokio::spawn(carry(channel, notes));
+        posts.insert(address.to_owned(), Post { notes: post.clone(), begun: Instant::now() });
+        Some(post)
+    }
+}
+
+/// Sends notes in one stream until it breaks. Those that wait then are lost: newer ones say what still matters.
+async fn carry(channel: Channel, notes: mpsc::Receiver<CallRequest>) {
+    let mut client = PeerClient::new(channel);
+    if let Err(status) = client.post(ReceiverStream::new(notes)).await {
+        tracing::debug!(%status, "a stream of notes broke off");
+    }
+}
+
 impl Transport for GrpcTransport {
     fn call(
         &self,
@@ -74,8 +121,7 @@ impl Transport for GrpcTransport {
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, TransportError>> {
         let address = address.to_owned();
-        let request =
-            CallRequest { cluster: self.cluster(), group: GroupId::FIRST.0, from: self.me.0, to: to.0, body: message };
+        let request = self.request(to, message);
         let channel = self.channel(&address);
         async move {
             let channel = channel.map_err(|why| TransportError::Unreachable { to, address: address.clone(), why })?;
@@ -95,5 +141,11 @@ impl Transport for GrpcTransport {
             }
         }
         .boxed()
+    }
+
+    fn send(&self, to: NodeId, address: &str, note: Vec<u8>) {
+        let Some(post) = self.post(address) else { return };
+        // One that finds no room is lost, as it may be.
+        let _ = post.try_send(self.request(to, note));
     }
 }

@@ -11,6 +11,11 @@ pub fn position(group: GroupId, revision: Revision) -> v1::Position {
     v1::Position { revision: revision.0, token: Token { group, revision }.to_string() }
 }
 
+/// The position that an answer was given from, and the token that a later read needs to be no older.
+pub fn shown(group: GroupId, revision: Revision, token: Revision) -> v1::Position {
+    v1::Position { revision: revision.0, token: Token { group, revision: token }.to_string() }
+}
+
 /// A cursor as callers see it.
 pub fn page_token(next: Option<&[u8]>) -> String {
     let mut text = String::new();

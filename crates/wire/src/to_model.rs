@@ -35,6 +35,8 @@ pub fn tenant(text: &str) -> Result<TenantId, FieldError> {
 pub enum Freshness {
     /// As everything that was acknowledged anywhere.
     Linearizable,
+    /// The same, and what is being changed at this very moment is no.
+    FailClosed,
     /// At least as fresh as a token.
     AtLeast(Token),
     /// Exactly at a token.
@@ -48,6 +50,7 @@ pub fn freshness(consistency: Option<&v1::Consistency>) -> Result<Freshness, Fie
     use v1::consistency::Mode;
     match consistency.and_then(|consistency| consistency.mode.as_ref()) {
         None | Some(Mode::Linearizable(_)) => Ok(Freshness::Linearizable),
+        Some(Mode::FailClosed(_)) => Ok(Freshness::FailClosed),
         Some(Mode::AtLeastAsFresh(token)) => Ok(Freshness::AtLeast(field("consistency.at_least_as_fresh", token)?)),
         Some(Mode::AtExact(token)) => Ok(Freshness::Exactly(field("consistency.at_exact", token)?)),
         Some(Mode::MinimizeLatency(_)) => Ok(Freshness::MinimizeLatency),

@@ -60,7 +60,7 @@ async fn a_node_is_alive_before_it_is_ready() -> anyhow::Result<()> {
     // One of two is no majority.
     cluster.kill(1)?;
     assert_eq!(cluster.node(2).http("/livez").await?, (200, "ok\n".to_owned()));
-    let (status, why) = cluster.node(2).http("/readyz").await?;
-    assert_eq!(status, 503, "{why}");
+    wait::until_true("the lease to run out", PATIENCE, async || Ok(cluster.node(2).http("/readyz").await?.0 == 503))
+        .await?;
     cluster.finish()
 }

@@ -1,17 +1,25 @@
 //! openraft's own suite, on our log store and state machine.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
-use portcullis_model::GroupId;
+use portcullis_model::{GroupId, NodeId};
 use portcullis_storage::{log, state};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use crate::clock::SystemClock;
+use crate::group::origin;
+use crate::leases::Leases;
 use crate::log_store::LogStore;
 use crate::state_machine::StateMachine;
 use crate::types::Types;
+use crate::{Transport, TransportError};
 
 /// Opens a log and a state in a folder.
 pub(super) fn open(folder: &Path, node: u64) -> (log::Log, state::Store) {
@@ -23,6 +31,24 @@ pub(super) fn open(folder: &Path, node: u64) -> (log::Log, state::Store) {
     (log, store)
 }
 
+/// There is nobody else.
+struct Nowhere;
+
+impl Transport for Nowhere {
+    fn call(
+        &self,
+        to: NodeId,
+        address: &str,
+        _message: Vec<u8>,
+        _timeout: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, TransportError>> {
+        let error = TransportError::Unreachable { to, address: address.to_owned(), why: "nobody is there".to_owned() };
+        futures::future::ready(Err(error)).boxed()
+    }
+
+    fn send(&self, _to: NodeId, _address: &str, _note: Vec<u8>) {}
+}
+
 struct Builder;
 
 impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
@@ -30,8 +56,12 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
         let folder = tempfile::tempdir().unwrap();
         let (log, store) = open(folder.path(), 1);
         let (published, _) = watch::channel(0);
-        let machine = StateMachine::new(store, published).unwrap();
-        Ok((folder, LogStore::new(log), machine))
+        let origin = origin(NodeId(1), &log, &store).unwrap();
+        let leases = Leases::new(origin, Arc::new(SystemClock), Arc::new(Nowhere));
+        // The suite applies what no leader has declared.
+        leases.proved_visible(u64::MAX);
+        let machine = StateMachine::new(store, published, Arc::clone(&leases)).unwrap();
+        Ok((folder, LogStore::new(log, leases), machine))
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) async fn run(client: &Client, output: Output, check: Check) -> anyhow
         let answer = client.explain(v1::ExplainRequest { tenant: String::new(), item, consistency }).await?;
         output::one(output, &answer, |answer| {
             let mut lines = vec![headline(answer.decision(), answer.evaluation.as_ref())];
+            lines.extend(answer.evaluation.as_ref().and_then(|evaluation| evaluation.lease.as_ref()).map(freshness));
             lines.extend(answer.steps.iter().map(|step| format!("  {step}")));
             lines.extend(answer.truncated.then(|| "  … more was left out".to_owned()));
             lines.join("\n")
@@ -53,6 +54,16 @@ pub(crate) async fn lookup(client: &Client, output: Output, lookup: Lookup) -> a
         if names.is_empty() { "nothing".to_owned() } else { names.join("\n") }
     });
     Ok(())
+}
+
+fn freshness(lease: &v1::LeaseUsed) -> String {
+    let of_lease = format!("its lease of epoch {}, {} ms left", lease.epoch, lease.left_ms);
+    match lease.by.as_str() {
+        "lease" => format!("  answered by the node alone, under {of_lease}"),
+        "waited" => format!("  answered by the node after a change of the answer was visible, under {of_lease}"),
+        "leader" => "  the node holds no lease, and asked the leader how fresh it has to be".to_owned(),
+        _ => "  the answer need not be fresh".to_owned(),
+    }
 }
 
 fn headline(decision: v1::Decision, evaluation: Option<&v1::Evaluation>) -> String {

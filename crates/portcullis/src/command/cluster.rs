@@ -81,7 +81,18 @@ fn describe(status: &v1::StatusResponse) -> String {
     let cluster = if status.cluster_id.is_empty() { "not initialised" } else { &status.cluster_id };
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["ID", "REGION", "ROLE", "CLIENT", "LAST LOG", "APPLIED", "BEHIND", "DISK FREE", "VERSION"]);
+    table.set_header([
+        "ID",
+        "REGION",
+        "ROLE",
+        "CLIENT",
+        "LAST LOG",
+        "APPLIED",
+        "BEHIND",
+        "LEASE",
+        "DISK FREE",
+        "VERSION",
+    ]);
     let newest = status.nodes.iter().map(|node| node.applied).max().unwrap_or(0);
     for node in &status.nodes {
         let known = |value: u64| if node.reachable { value.to_string() } else { "-".to_owned() };
@@ -93,6 +104,7 @@ fn describe(status: &v1::StatusResponse) -> String {
             node.last_log.to_string(),
             known(node.applied),
             known(newest.saturating_sub(node.applied)),
+            node.lease.as_ref().map_or_else(|| "-".to_owned(), lease),
             if node.disk_free_bytes > 0 { gibibytes(node.disk_free_bytes) } else { "-".to_owned() },
             if node.reachable { node.version.clone() } else { "unreachable".to_owned() },
         ]);
@@ -106,6 +118,15 @@ fn describe(status: &v1::StatusResponse) -> String {
         table.trim_fmt(),
         alarms.concat()
     )
+}
+
+/// What is left of a lease, or why there is none.
+fn lease(lease: &v1::Lease) -> String {
+    match lease.reason.as_str() {
+        _ if lease.held => format!("{:.1} s", lease.seconds_left),
+        "" => "none".to_owned(),
+        why => format!("none: {why}"),
+    }
 }
 
 fn gibibytes(bytes: u64) -> String {

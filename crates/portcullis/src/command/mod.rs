@@ -77,6 +77,7 @@ fn consistency(given: Consistency) -> anyhow::Result<Option<v1::Consistency>> {
         (None, Mode::Linearizable) => Wire::Linearizable(true),
         (None, Mode::AtLeastAsFresh) => Wire::AtLeastAsFresh(given.token.unwrap_or_default()),
         (None, Mode::MinimizeLatency) => Wire::MinimizeLatency(true),
+        (None, Mode::FailClosed) => Wire::FailClosed(true),
     };
     Ok(Some(v1::Consistency { mode: Some(mode) }))
 }

@@ -6,6 +6,7 @@
 //! It holds what decides: roles, active grants and relationships. Grants that have not begun or have ended, and who
 //! uses a role, are questions to the rows.
 
+mod doubts;
 mod places;
 mod roles;
 mod set;
@@ -17,6 +18,7 @@ use foldhash::fast::FixedState;
 use imbl::shared_ptr::DefaultSharedPtr;
 use portcullis_model::{Grant, Relationship, Role, RoleId, TenantId};
 
+pub use doubts::{Doubted, Doubts, TenantDoubts};
 pub use tenant::TenantIndex;
 
 /// A persistent map, hashed alike in every process, so that no order depends on chance.

@@ -57,6 +57,15 @@ impl Roles {
         key
     }
 
+    /// The first key that stands for no role.
+    pub(super) fn end(&self) -> u32 {
+        u32::try_from(self.ids.len()).expect("INVARIANT: fewer than 2^32 roles in a tenant")
+    }
+
+    pub(super) fn key(&self, role: &RoleId) -> Option<RoleKey> {
+        self.keys.get(role).copied()
+    }
+
     pub(super) fn id(&self, role: RoleKey) -> &RoleId {
         &self.ids[role.0 as usize]
     }

@@ -65,6 +65,32 @@ impl TenantIndex {
         self.relationships
     }
 
+    /// The first key that stands for no name.
+    pub(super) fn names_end(&self) -> u32 {
+        u32::try_from(self.names.len()).expect("INVARIANT: fewer than 2^32 names in a tenant")
+    }
+
+    /// The first handle that stands for no grant, now or at an earlier time.
+    pub(super) fn grants_end(&self) -> u32 {
+        u32::try_from(self.slots.len()).expect("INVARIANT: fewer than 2^32 grants in a tenant")
+    }
+
+    /// The first key that stands for no role.
+    pub(super) fn roles_end(&self) -> u32 {
+        self.roles.end()
+    }
+
+    pub(super) fn role_key(&self, role: &RoleId) -> Option<RoleKey> {
+        self.roles.key(role)
+    }
+
+    /// The handle of a grant, if it is active.
+    pub(super) fn handle_of(&self, grant: &GrantId) -> Option<GrantHandle> {
+        let slots = &self.slots;
+        let is_it = |place: u32| slots[place as usize].as_ref().is_some_and(|slot| slot.id == *grant);
+        self.handles.find(Hash::of(grant.as_str()), is_it).map(GrantHandle)
+    }
+
     pub(super) fn put_role(&mut self, role: &Role) {
         self.roles.put(role);
     }
@@ -151,7 +177,7 @@ impl TenantIndex {
         NodeKey(place)
     }
 
-    fn key(&self, name: &str) -> Option<NodeKey> {
+    pub(super) fn key(&self, name: &str) -> Option<NodeKey> {
         self.find(Hash::of(name), name)
     }
 
@@ -160,12 +186,12 @@ impl TenantIndex {
     }
 }
 
-fn is_parent(relationship: &Relationship) -> bool {
+pub(super) fn is_parent(relationship: &Relationship) -> bool {
     relationship.relation.as_str() == PARENT
 }
 
 /// The names between which a relationship leads upwards: from an object to its parent, or from a subject to a userset.
-fn ends(relationship: &Relationship) -> (String, String) {
+pub(super) fn ends(relationship: &Relationship) -> (String, String) {
     let Relationship { resource, relation, subject } = relationship;
     if is_parent(relationship) {
         (resource.to_string(), subject.to_string())

@@ -1,5 +1,6 @@
 //! Reading the published state.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::Guard;
@@ -114,6 +115,23 @@ impl Reader {
     /// Whether a node id was used up.
     pub fn is_retired(&self, node: NodeId) -> Read<bool> {
         self.reads().is_retired(node)
+    }
+
+    /// The nodes that were let in and whose ids are not used up.
+    pub fn members(&self) -> Read<BTreeSet<NodeId>> {
+        let reads = self.reads();
+        let prefix = reads.keys.global(Family::AdmittedNode);
+        let skip = prefix.as_bytes().len();
+        let mut members = BTreeSet::new();
+        for row in reads.rows(&prefix) {
+            let (key, _) = row?;
+            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+            let node = NodeId(u64::from_be_bytes(key[skip..].try_into().map_err(|_| damaged())?));
+            if !reads.is_retired(node)? {
+                members.insert(node);
+            }
+        }
+        Ok(members)
     }
 
     /// A role.

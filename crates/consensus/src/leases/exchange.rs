@@ -1,0 +1,161 @@
+//! What is said between holders and the leader (R3, R4, R8), on either side.
+
+use portcullis_lease::{Epoch, Registered, Request};
+use portcullis_model::NodeId;
+use portcullis_storage::codec;
+
+use super::note::Note;
+use super::{Core, Leases};
+
+impl Leases {
+    /// Asks the leader for a lease (R4).
+    pub(super) fn ask(&self) {
+        let now = self.clock.read();
+        let mut core = self.core();
+        if core.is_leaving {
+            return;
+        }
+        let request = core.holder.request(now);
+        if core.leader.is_some() {
+            let answer = self.grant(&mut core, request);
+            self.take(&mut core, self.me, &answer);
+        } else {
+            drop(core);
+            self.tell_leader(self.members.load().leader, &Note::Request(request));
+        }
+    }
+
+    /// Gives up the lease, and tells the leader (R4, R9).
+    pub(crate) fn release(&self) {
+        let mut core = self.core();
+        core.is_leaving = true;
+        let release = core.holder.release();
+        self.show(&core, false);
+        match &mut core.leader {
+            Some(leader) => leader.released(release),
+            None => self.tell_leader(self.members.load().leader, &Note::Release(release)),
+        }
+    }
+
+    /// Takes a note from another node.
+    pub(crate) fn receive(&self, from: u64, note: Note) {
+        if note.holder().is_some_and(|holder| holder != from) {
+            tracing::warn!(from, ?note, "a note about leases names another node than it is from");
+            return;
+        }
+        let mut core = self.core();
+        match note {
+            Note::Request(request) if core.leader.is_some() => {
+                let answer = self.grant(&mut core, request);
+                self.tell(from, &answer);
+                self.declare(&mut core);
+            }
+            Note::Registered(Registered { node, incarnation, entry }) => {
+                if let Some(leader) = &mut core.leader {
+                    leader.registered(node, incarnation, entry);
+                    self.declare(&mut core);
+                }
+            }
+            Note::Release(release) => {
+                if let Some(leader) = &mut core.leader {
+                    leader.released(release);
+                    self.declare(&mut core);
+                }
+            }
+            Note::Dropped { epoch, node } => {
+                if let Some(leader) = core.leader.as_mut().filter(|leader| leader.epoch() == epoch) {
+                    leader.dropped_older(node);
+                    self.declare(&mut core);
+                }
+            }
+            Note::Granted(_) | Note::Refused { .. } | Note::Visible { .. } => self.take(&mut core, from, &note),
+            // Whoever leads now will be asked at the next renewal.
+            Note::Request(_) => {}
+        }
+    }
+
+    pub(super) fn grant(&self, core: &mut Core, request: Request) -> Note {
+        let now = self.clock.read();
+        let leader = core.leader.as_mut().expect("INVARIANT: only a leader is asked to grant");
+        match leader.request(&now, request) {
+            Ok(grant) => {
+                self.counts.granted();
+                Note::Granted(grant)
+            }
+            Err(refusal) => {
+                self.counts.refused(&refusal);
+                Note::Refused { epoch: leader.epoch(), refusal, visible: leader.visible() }
+            }
+        }
+    }
+
+    /// Takes what a leader says to a holder.
+    pub(super) fn take(&self, core: &mut Core, from: u64, note: &Note) {
+        match *note {
+            Note::Granted(grant) => {
+                let now = self.clock.read();
+                let epoch = grant.epoch;
+                match core.holder.granted(&now, grant) {
+                    Ok(()) => core.refusal = None,
+                    Err(refused) => tracing::debug!(%refused, "a lease was not taken"),
+                }
+                self.drop_older(core, epoch, Some(from));
+            }
+            Note::Refused { epoch, refusal, visible } => {
+                tracing::debug!(%refusal, "no lease was granted");
+                core.refusal = Some(refusal);
+                core.holder.declared(visible);
+                self.drop_older(core, epoch, Some(from));
+            }
+            Note::Visible { epoch, visible } => {
+                core.holder.declared(visible);
+                if epoch > core.dropped {
+                    self.drop_older(core, epoch, Some(from));
+                }
+                if core.holder.epoch().is_none_or(|held| held < epoch) {
+                    self.ask_now.notify_one();
+                }
+            }
+            Note::Request(_) | Note::Registered(_) | Note::Release(_) | Note::Dropped { .. } => {}
+        }
+        self.show(core, false);
+        self.note_visible(core);
+    }
+
+    /// Tells a new leader once nothing is left of leases before it (R8). An older lease stays in use until the newer one
+    /// can take its place.
+    pub(super) fn drop_older(&self, core: &mut Core, epoch: Epoch, leader: Option<u64>) {
+        let now = self.clock.read();
+        if core.holder.holds_before(&now, epoch) || !core.holder.drop_older(epoch) {
+            return;
+        }
+        core.dropped = epoch;
+        match core.leader.as_mut() {
+            Some(leader) if leader.epoch() == epoch => {
+                leader.dropped_older(self.me);
+                self.declare(core);
+            }
+            Some(_) => {}
+            None => self.tell_leader(leader, &Note::Dropped { epoch, node: self.me }),
+        }
+    }
+
+    pub(super) fn tell_leader(&self, leader: Option<u64>, note: &Note) {
+        if let Some(leader) = leader.filter(|leader| *leader != self.me) {
+            self.tell(leader, note);
+        }
+    }
+
+    pub(super) fn tell_others(&self, note: &Note) {
+        let others: Vec<u64> = self.members.load().peers.keys().copied().filter(|peer| *peer != self.me).collect();
+        for peer in others {
+            self.tell(peer, note);
+        }
+    }
+
+    pub(super) fn tell(&self, to: u64, note: &Note) {
+        if let Some(peer) = self.members.load().peers.get(&to) {
+            self.transport.send(NodeId(to), &peer.peer, codec::encode(note));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The leader's side: it proves that it leads, and declares what is visible (R2, R5, R8).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use portcullis_lease::{Epoch, Fence, Leader, Promise, Reading};
+
+use super::note::Note;
+use super::{Core, Leases, Promises};
+
+/// How often it is said that a holder holds up writes.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+
+impl Leases {
+    /// Notes what came with a vote for this node (R8).
+    pub(crate) fn promised(&self, term: u64, voter: u64, silent: Duration) {
+        let received = self.clock.read();
+        let mut core = self.core();
+        if core.promises.term != term {
+            core.promises = Promises { term, votes: BTreeMap::new() };
+        }
+        core.promises.votes.insert(voter, Promise { received, silent });
+    }
+
+    /// Begins to lead (R8). `voters` are those of the effective membership, of both where it is joint.
+    /// Returns whether it did not lead in this term before.
+    pub(super) fn lead(&self, term: u64, voters: &[BTreeSet<u64>]) -> bool {
+        let now = self.clock.read();
+        let mut core = self.core();
+        // One that began anew in the same epoch would not know whom it has granted leases to.
+        if term <= core.led {
+            return false;
+        }
+        core.led = term;
+        let (me, parameters) = (self.me, core.parameters);
+        // A node is a member for as long as it may hold a lease: it is removed only after its session has ended.
+        let holding: BTreeSet<u64> = self.members.load().peers.keys().copied().collect();
+        let own = Promise { received: now, silent: core.voter.silent(&now) };
+        let mut ballots = BTreeMap::from([(me, own)]);
+        if core.promises.term == term {
+            ballots.extend(std::mem::take(&mut core.promises.votes));
+        }
+        let elected = portcullis_lease::round::is_majority(voters, &ballots.keys().copied().collect());
+        let granted: Vec<Promise> = ballots.into_values().collect();
+        let shortened = Fence::promised(&granted, parameters.drift(), parameters.fence(), holding.clone());
+        let fence = shortened.filter(|_| elected).unwrap_or_else(|| Fence::new(&now, parameters.fence(), holding));
+        tracing::info!(term, fenced_for = ?fence.left(&now), "this node leads");
+        core.voter.led();
+        let log = core.holder.log().clone();
+        let leader = Leader::new(Epoch(term), parameters, core.roster.clone(), fence, log, core.holder.visible());
+        core.leader = Some(leader);
+        true
+    }
+
+    /// Ends to lead, if it did.
+    pub(super) fn step_down(&self) {
+        let now = self.clock.read();
+        let mut core = self.core();
+        core.leader = None;
+        core.voter.stepped_down(now);
+        core.stalled_since = None;
+    }
+
+    /// Begins a Confirm round, for which the clocks were read before this node looked at its own vote (R2).
+    pub(crate) fn begin_round(&self, asked: Reading, term: u64, voters: Vec<BTreeSet<u64>>) -> Option<u64> {
+        let mut core = self.core();
+        let leader = core.leader.as_mut().filter(|leader| leader.epoch() == Epoch(term))?;
+        let number = leader.begin_round(asked, voters);
+        Some(number)
+    }
+
+    /// Counts an answer to a Confirm round (R2).
+    pub(crate) fn confirmed(&self, term: u64, number: u64, voter: u64) {
+        let now = self.clock.read();
+        let mut core = self.core();
+        let Some(leader) = core.leader.as_mut().filter(|leader| leader.epoch() == Epoch(term)) else { return };
+        let is_first = leader.sessions(&now).next().is_none();
+        if leader.confirmed(&now, number, voter) && is_first {
+            // Whoever was refused before need not wait for the next renewal.
+            let note = Note::Visible { epoch: leader.epoch(), visible: leader.visible() };
+            self.tell_others(&note);
+            self.ask_now.notify_one();
+        }
+    }
+
+    pub(super) fn declare(&self, core: &mut Core) {
+        let now = self.clock.read();
+        let Some(leader) = &mut core.leader else { return };
+        let declared = leader.declare(&now);
+        let epoch = leader.epoch();
+        if leader.is_held_up() {
+            core.stalled_since.get_or_insert(now);
+            self.held_up.notify_one();
+        } else {
+            core.stalled_since = None;
+        }
+        let Some(visible) = declared else { return };
+        core.holder.declared(visible);
+        self.show(core, false);
+        self.note_visible(core);
+        self.tell_others(&Note::Visible { epoch, visible });
+    }
+
+    /// Declares what the rules allow by now, and says who keeps the rest from being declared. `said` is when it was said
+    /// last.
+    pub(super) fn declare_or_say(&self, said: Option<Reading>) -> Option<Reading> {
+        let now = self.clock.read();
+        let mut core = self.core();
+        self.declare(&mut core);
+        let (Some(leader), Some(since)) = (&core.leader, core.stalled_since) else { return said };
+        let waited = now.lazy_since(&since);
+        if waited < core.parameters.lag() || said.is_some_and(|said| now.lazy_since(&said) < SAY_EVERY) {
+            return said;
+        }
+        for (node, left) in leader.held_up_by(&now, leader.visible() + 1) {
+            self.counts.stalled_by(node);
+            tracing::warn!(node, ?waited, lease_left = ?left, "a lease holder holds up writes");
+        }
+        if leader.is_fenced(&now) {
+            tracing::warn!(?waited, left = ?leader.fence_left(&now), "writes wait for leases of the leader before");
+        }
+        Some(now)
+    }
+}

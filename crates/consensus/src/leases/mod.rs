@@ -1,0 +1,339 @@
+//! Read leases of one group at one node: the rules of `portcullis-lease`, joined to the log, the state and the network.
+//!
+//! The log store says what is appended, truncated and committed, the state machine what is applied, and other nodes send
+//! [`Note`]s. Each goes to the rules under one lock, and what follows from it is shown to reads before the lock is free.
+//! Reads take no lock.
+//!
+//! Entries are applied once they are visible and not before, so the state holds nothing that may not be shown.
+
+mod drive;
+mod exchange;
+mod leading;
+mod note;
+mod pending;
+mod shown;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use portcullis_lease::read::{self, Began, NotLeased};
+use portcullis_lease::{Epoch, Holder, Leader, LogShape, Parameters, Position, Promise, Reading, Refusal, Voter};
+use portcullis_model::NodeId;
+use portcullis_storage::state;
+use tokio::sync::{Notify, watch};
+
+use crate::clock::Clock;
+use crate::transport::Transport;
+use crate::types::Peer;
+
+pub(crate) use drive::drive;
+pub(crate) use note::Note;
+use pending::Pending;
+use shown::Shown;
+pub use shown::View;
+pub use status::{LeaseCounts, LeaseStatus};
+
+/// The lease state of a node.
+pub(crate) struct Leases {
+    me: u64,
+    clock: Arc<dyn Clock>,
+    transport: Arc<dyn Transport>,
+    core: Mutex<Core>,
+    shown: Shown,
+    /// The highest index that this node knows to be visible.
+    visible: watch::Sender<u64>,
+    stopped: watch::Sender<bool>,
+    members: ArcSwap<Members>,
+    /// Tells the driver to ask for a lease at once.
+    ask_now: Notify,
+    /// Tells the driver that something is committed and not declared.
+    held_up: Notify,
+    counts: status::Counters,
+}
+
+/// Who there is, as far as is known.
+#[derive(Debug, Default)]
+struct Members {
+    leader: Option<u64>,
+    peers: BTreeMap<u64, Peer>,
+}
+
+struct Core {
+    holder: Holder,
+    leader: Option<Leader>,
+    /// The last term that this node led.
+    led: u64,
+    voter: Voter,
+    promises: Promises,
+    parameters: Parameters,
+    roster: BTreeSet<u64>,
+    /// The last epoch for which this node has said that it holds no older lease.
+    dropped: Epoch,
+    pending: imbl::Vector<Arc<Pending>>,
+    state: Arc<state::View>,
+    /// Why the last request was refused.
+    refusal: Option<Refusal>,
+    /// Whether this node is stopping, and wants no lease any more.
+    is_leaving: bool,
+    /// Since when something committed waits to be declared.
+    stalled_since: Option<Reading>,
+}
+
+/// What the votes of one term promise.
+#[derive(Debug, Default)]
+struct Promises {
+    term: u64,
+    votes: BTreeMap<u64, Promise>,
+}
+
+/// What a node's leases begin with.
+pub(crate) struct Origin {
+    pub(crate) me: NodeId,
+    pub(crate) incarnation: u64,
+    /// The term of the vote on disk.
+    pub(crate) term: u64,
+    /// The last entry that was applied. Only what is visible ever is.
+    pub(crate) applied: Position,
+    /// The entries behind it, with the commands of those that hold one.
+    pub(crate) entries: Vec<(Position, Option<Bytes>)>,
+    pub(crate) state: Arc<state::View>,
+    pub(crate) roster: BTreeSet<u64>,
+}
+
+impl Leases {
+    pub(crate) fn new(origin: Origin, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Arc<Self> {
+        let Origin { me, incarnation, term, applied, entries, state, roster } = origin;
+        let log = LogShape::ending_at(applied);
+        let mut holder = Holder::new(me.0, incarnation, log, Epoch(term), applied.index, applied.index);
+        let mut pending = imbl::Vector::new();
+        for (position, command) in entries {
+            holder.appended(position);
+            pending.push_back(Pending::new(position, command));
+        }
+        let doubts = OnceLock::new();
+        let view = View { state: Arc::clone(&state), mark: holder.mark(), pending: pending.clone(), doubts };
+        let core = Core {
+            holder,
+            leader: None,
+            led: 0,
+            voter: Voter::default(),
+            promises: Promises::default(),
+            parameters: Parameters::local(),
+            roster,
+            dropped: Epoch(0),
+            pending,
+            state,
+            refusal: None,
+            is_leaving: false,
+            stalled_since: None,
+        };
+        let ((visible, _), (stopped, _)) = (watch::channel(applied.index), watch::channel(false));
+        Arc::new(Self {
+            me: me.0,
+            shown: Shown::new(view, Arc::clone(&clock)),
+            clock,
+            transport,
+            core: Mutex::new(core),
+            visible,
+            stopped,
+            members: ArcSwap::default(),
+            ask_now: Notify::new(),
+            held_up: Notify::new(),
+            counts: status::Counters::default(),
+        })
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().expect("INVARIANT: nothing panics while holding the leases")
+    }
+
+    /// Begins a read (R7).
+    pub(crate) fn begin(&self) -> Result<(Began, Arc<View>), NotLeased> {
+        read::begin(&self.shown).map(|(began, view)| (began, view.0))
+    }
+
+    /// Looks again before an answer leaves (R7).
+    pub(crate) fn emit(&self) -> Result<Arc<View>, NotLeased> {
+        read::emit(&self.shown).map(|view| view.0)
+    }
+
+    /// The newest visible state, for reads that need no lease.
+    pub(crate) fn newest(&self) -> Arc<View> {
+        self.shown.newest()
+    }
+
+    /// Waits until an entry is visible, and returns up to where everything is. `None` once the node stops.
+    pub(crate) async fn until_visible(&self, index: u64) -> Option<u64> {
+        let (mut visible, mut stopped) = (self.visible.subscribe(), self.stopped.subscribe());
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+            visible = visible.wait_for(|visible| *visible >= index) => visible.ok().map(|visible| *visible),
+        }
+    }
+
+    /// Lets nobody wait any more.
+    pub(crate) fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Registers entries that are being appended (R1). Nothing has acknowledged them yet. `leader` proposed them, if the
+    /// vote on disk names one.
+    pub(crate) fn appended(&self, entries: &[(Position, Option<Bytes>)], leader: Option<u64>) {
+        let now = self.clock.read();
+        let mut core = self.core();
+        let mut registered = None;
+        if let Some((first, _)) =
+            entries.first().filter(|(first, _)| core.holder.registration().entry.index + 1 < first.index)
+        {
+            // Of what lies before the first entry of a log nothing is known.
+            core.pending.push_back(Pending::unknown(Position { index: first.index - 1, ..*first }));
+        }
+        for (position, command) in entries {
+            registered = Some(core.holder.appended(*position));
+            core.pending.push_back(Pending::new(*position, command.clone()));
+        }
+        let Some(registered) = registered else { return };
+        self.show(&core, true);
+        let Core { leader: leads, .. } = &mut *core;
+        // An entry of another epoch comes from another leader.
+        if leads.as_ref().is_some_and(|leads| entries.iter().any(|(position, _)| position.epoch != leads.epoch())) {
+            *leads = None;
+        }
+        match leads {
+            Some(leads) => {
+                for (position, _) in entries {
+                    leads.appended(now, *position);
+                }
+                leads.registered(registered.node, registered.incarnation, registered.entry);
+            }
+            None => self.tell_leader(leader, &Note::Registered(registered)),
+        }
+        let newest = core.holder.registration().entry.epoch;
+        if newest > core.dropped {
+            self.drop_older(&mut core, newest, leader);
+        }
+    }
+
+    /// Forgets entries that another leader's will replace (R1).
+    pub(crate) fn truncated_after(&self, index: u64) {
+        let mut core = self.core();
+        core.leader = None;
+        core.holder.truncated_after(index);
+        while core.pending.back().is_some_and(|pending| pending.position().index > index) {
+            core.pending.pop_back();
+        }
+        self.show(&core, true);
+    }
+
+    /// Notes that the log begins behind an entry. Where it did not reach that far, a snapshot will bring what is missing,
+    /// and until then nothing is known of it (R11).
+    pub(crate) fn purged(&self, last: Position) {
+        let mut core = self.core();
+        if core.holder.registration().entry.index >= last.index {
+            return;
+        }
+        core.leader = None;
+        core.holder.skipped_to(last);
+        core.pending = imbl::Vector::unit(Pending::unknown(last));
+        self.show(&core, true);
+        self.note_visible(&core);
+    }
+
+    /// Notes that a vote is on disk (R4).
+    pub(crate) fn voted(&self, term: u64) {
+        self.core().holder.voted(Epoch(term));
+    }
+
+    /// Notes what is committed, and declares what the rules allow (R5).
+    pub(crate) fn committed(&self, committed: Position) {
+        let mut core = self.core();
+        if let Some(leader) = &mut core.leader {
+            leader.committed(committed);
+            self.declare(&mut core);
+        }
+    }
+
+    /// Shows a state that was applied (R6).
+    pub(crate) fn applied(&self, state: Arc<state::View>) {
+        let mut core = self.core();
+        let base = state.revision.0;
+        core.holder.published(base);
+        core.state = state;
+        while core.pending.front().is_some_and(|pending| pending.position().index <= base) {
+            core.pending.pop_front();
+        }
+        self.show(&core, true);
+    }
+
+    /// Notes that a snapshot is being taken: it holds nothing that is not visible (R11).
+    pub(crate) fn proved_visible(&self, index: u64) {
+        let mut core = self.core();
+        core.holder.declared(index);
+        self.show(&core, false);
+        self.note_visible(&core);
+    }
+
+    /// Shows the state of a snapshot (R11).
+    pub(crate) fn installed(&self, last: Position, state: Arc<state::View>) {
+        let mut core = self.core();
+        core.leader = None;
+        core.holder.installed(last);
+        drop(core);
+        self.applied(state);
+        self.note_visible(&self.core());
+    }
+
+    /// Takes the roster that the applied state names (R10).
+    pub(crate) fn rostered(&self, roster: BTreeSet<u64>) {
+        let mut core = self.core();
+        if let Some(leader) = &mut core.leader {
+            leader.rostered(roster.clone());
+        }
+        core.roster = roster;
+    }
+
+    /// Notes that this node helps a leader: it answers a round, an append or a snapshot (R8). To be called before its vote
+    /// is looked at.
+    pub(crate) fn helps(&self) {
+        let now = self.clock.read();
+        self.core().voter.answered(now);
+    }
+
+    /// The time since this node last helped a leader, to be sent with a vote that is on disk (R8).
+    pub(crate) fn silent(&self) -> Duration {
+        let now = self.clock.read();
+        self.core().voter.silent(&now)
+    }
+
+    /// Shows reads what holds now.
+    fn show(&self, core: &Core, is_new: bool) {
+        let view = || View {
+            state: Arc::clone(&core.state),
+            mark: core.holder.mark(),
+            pending: core.pending.clone(),
+            doubts: OnceLock::new(),
+        };
+        self.shown.show(is_new.then(view), core.holder.expiry());
+    }
+
+    fn note_visible(&self, core: &Core) {
+        let visible = core.holder.visible();
+        self.visible.send_if_modified(|known| {
+            let rises = visible > *known;
+            *known = visible.max(*known);
+            rises
+        });
+    }
+
+    /// Notes who there is.
+    fn met(&self, members: Members) {
+        let leader = members.leader;
+        if self.members.swap(Arc::new(members)).leader != leader {
+            self.ask_now.notify_one();
+        }
+    }
+}

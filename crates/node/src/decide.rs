@@ -1,0 +1,161 @@
+//! How a decision is made: from what, and when it may leave.
+//!
+//! A node with a lease decides from its own copy. Entries that are in its log and not visible yet put rows in doubt; an
+//! answer that does not depend on them is final at once, and any other waits until they are visible. Before an allow
+//! leaves, the lease and what came meanwhile are looked at again.
+
+use std::sync::Arc;
+
+use portcullis_consensus::View;
+use portcullis_model::{Revision, TenantId};
+use portcullis_storage::resident::{Doubts, TenantDoubts, TenantIndex};
+use portcullis_storage::state;
+use tokio::time::Instant;
+
+use crate::check::CheckError;
+use crate::node::Node;
+use crate::view::{Freshness, Served, ServedBy, ViewError};
+
+/// Why there is no decision. It is never an allow. A retry, here or at another node, is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// There is nothing to decide from.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The question has no answer.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+}
+
+/// What is decided from.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    state: &'a state::View,
+    /// What entries behind the state put in doubt, if that matters.
+    doubts: Option<&'a Doubts>,
+    /// Whether what is in doubt counts as no.
+    fail_closed: bool,
+}
+
+/// A decision, and whether it lets somebody do something.
+pub(crate) struct Judged<T> {
+    pub(crate) value: T,
+    pub(crate) allows: bool,
+}
+
+impl<'a> Ground<'a> {
+    fn certain(state: &'a state::View, fail_closed: bool) -> Self {
+        Self { state, doubts: None, fail_closed }
+    }
+
+    fn doubted(view: &'a View, fail_closed: bool) -> Self {
+        Self { state: &view.state, doubts: Some(view.doubts()), fail_closed }
+    }
+
+    /// Whether what is in doubt counts as no.
+    pub(crate) fn fails_closed(&self) -> bool {
+        self.fail_closed
+    }
+
+    /// Whether everything counts, so that waiting would bring no answer that is more certain.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.doubts.is_none()
+    }
+
+    /// A tenant, and what is in doubt in it.
+    pub(crate) fn tenant(&self, tenant: &TenantId) -> Result<(&'a TenantIndex, Option<&'a TenantDoubts>), CheckError> {
+        if self.doubts.is_some_and(Doubts::is_everything) {
+            return Err(CheckError::Undecided);
+        }
+        let doubts = self.doubts.and_then(|doubts| doubts.tenant(tenant));
+        match self.state.resident.tenant(tenant) {
+            Some(index) => Ok((index, doubts)),
+            None if doubts.is_some() => Err(CheckError::Undecided),
+            None => Err(CheckError::TenantMissing(tenant.clone())),
+        }
+    }
+}
+
+impl Node {
+    /// Decides, as freshly as was asked for, and waits until `deadline` only where the answer itself is changing.
+    pub(crate) async fn decide<T>(
+        &self,
+        freshness: Freshness,
+        deadline: Instant,
+        judge: impl Fn(&Ground<'_>) -> Result<Judged<T>, CheckError>,
+    ) -> Result<(T, Served), DecideError> {
+        let fail_closed = freshness == Freshness::FailClosed;
+        if !matches!(freshness, Freshness::Linearizable | Freshness::FailClosed) {
+            let served = self.view(freshness, deadline).await?;
+            let judged = judge(&Ground::certain(&served.view, fail_closed))?;
+            return Ok((judged.value, served));
+        }
+        loop {
+            let Ok((began, view)) = self.group.begin_read() else {
+                let served = self.view_without_lease(deadline).await?;
+                let judged = judge(&Ground::certain(&served.view, fail_closed))?;
+                return Ok((judged.value, served));
+            };
+            let (judged, view, by) = match judge(&Ground::doubted(&view, fail_closed)) {
+                Err(CheckError::Undecided) => {
+                    let view = self.view_that_shows(began.registered().index, deadline).await?;
+                    let judged = judge(&Ground::certain(&view.state, fail_closed));
+                    (judged, view, ServedBy::Waiting)
+                }
+                judged => (judged, view, ServedBy::Lease),
+            };
+            let base = view.mark().base;
+            let judged = match judged {
+                Ok(judged) => judged,
+                // Only time is in doubt: the end of a grant is about to become visible.
+                Err(CheckError::Undecided) => {
+                    let next = self.group.wait_published(base + 1, deadline).await;
+                    next.map_err(|_| CheckError::Undecided)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let shown =
+                if judged.allows { self.emitted(judged, view, by, fail_closed, &judge) } else { Some((judged, view)) };
+            if let Some((judged, view)) = shown {
+                // The answer may rest on entries that are in this log and not visible yet.
+                let mark = view.mark();
+                let token = Revision(began.token(mark).max(mark.registered.index));
+                return Ok((judged.value, Served { view: Arc::clone(&view.state), token, age: None, by }));
+            }
+            if Instant::now() >= deadline {
+                return Err(CheckError::Undecided.into());
+            }
+        }
+    }
+
+    /// Looks once more before an allow leaves: the lease must still hold, and nothing that came meanwhile may take the
+    /// answer away. `None` to start again.
+    fn emitted<T>(
+        &self,
+        judged: Judged<T>,
+        view: Arc<View>,
+        by: ServedBy,
+        fail_closed: bool,
+        judge: &impl Fn(&Ground<'_>) -> Result<Judged<T>, CheckError>,
+    ) -> Option<(Judged<T>, Arc<View>)> {
+        let mut last = self.group.emit().ok()?;
+        if by == ServedBy::Lease && Arc::ptr_eq(&last, &view) {
+            return Some((judged, view));
+        }
+        // Whatever is in the log by now is taken into account, until nothing comes while that is done.
+        loop {
+            let again = judge(&Ground::doubted(&last, fail_closed)).ok()?;
+            let newest = self.group.emit().ok()?;
+            if Arc::ptr_eq(&last, &newest) || !again.allows {
+                return Some((again, last));
+            }
+            last = newest;
+        }
+    }
+
+    async fn view_that_shows(&self, index: u64, deadline: Instant) -> Result<Arc<View>, ViewError> {
+        self.group.wait_published(index, deadline).await?;
+        Ok(self.group.newest())
+    }
+}
