@@ -22,6 +22,11 @@ static SERVED: LazyLock<Decisions> = LazyLock::new(|| {
     }
 });
 
+static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
+    let messages = |kind| counter!("portcullis_peer_messages_total", "group" => group(), "kind" => kind);
+    Messages { calls: messages("call"), notes: messages("note") }
+});
+
 static WRITES: LazyLock<Writes> = LazyLock::new(|| {
     let writes = |result| counter!("portcullis_writes_total", "group" => group(), "result" => result);
     Writes {
@@ -51,6 +56,12 @@ struct Decisions {
     unproven: Counter,
 }
 
+/// What this node has sent to others.
+struct Messages {
+    calls: Counter,
+    notes: Counter,
+}
+
 struct Writes {
     done: Counter,
     refused: Counter,
@@ -61,6 +72,16 @@ struct Writes {
 
 fn group() -> String {
     GroupId::FIRST.to_string()
+}
+
+/// Counts a message to another node that has an answer.
+pub(crate) fn called() {
+    MESSAGES.calls.increment(1);
+}
+
+/// Counts a message to another node that has none.
+pub(crate) fn noted() {
+    MESSAGES.notes.increment(1);
 }
 
 /// Counts a check and how it was served.

@@ -17,6 +17,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
+use crate::meter;
+
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an idle connection is probed, so that one that died in a partition does not stay.
@@ -121,6 +123,7 @@ impl Transport for GrpcTransport {
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, TransportError>> {
         let address = address.to_owned();
+        meter::called();
         let request = self.request(to, message);
         let channel = self.channel(&address);
         async move {
@@ -144,6 +147,7 @@ impl Transport for GrpcTransport {
     }
 
     fn send(&self, to: NodeId, address: &str, note: Vec<u8>) {
+        meter::noted();
         let Some(post) = self.post(address) else { return };
         // One that finds no room is lost, as it may be.
         let _ = post.try_send(self.request(to, note));

@@ -10,8 +10,8 @@ use super::{Core, Leases};
 impl Leases {
     /// Asks the leader for a lease (R4).
     pub(super) fn ask(&self) {
-        let now = self.clock.read();
         let mut core = self.core();
+        let now = self.clock.read();
         if core.is_leaving {
             return;
         }

@@ -14,8 +14,8 @@ const SAY_EVERY: Duration = Duration::from_secs(1);
 impl Leases {
     /// Notes what came with a vote for this node (R8).
     pub(crate) fn promised(&self, term: u64, voter: u64, silent: Duration) {
-        let received = self.clock.read();
         let mut core = self.core();
+        let received = self.clock.read();
         if core.promises.term != term {
             core.promises = Promises { term, votes: BTreeMap::new() };
         }
@@ -25,8 +25,8 @@ impl Leases {
     /// Begins to lead (R8). `voters` are those of the effective membership, of both where it is joint.
     /// Returns whether it did not lead in this term before.
     pub(super) fn lead(&self, term: u64, voters: &[BTreeSet<u64>]) -> bool {
-        let now = self.clock.read();
         let mut core = self.core();
+        let now = self.clock.read();
         // One that began anew in the same epoch would not know whom it has granted leases to.
         if term <= core.led {
             return false;
@@ -54,8 +54,8 @@ impl Leases {
 
     /// Ends to lead, if it did.
     pub(super) fn step_down(&self) {
-        let now = self.clock.read();
         let mut core = self.core();
+        let now = self.clock.read();
         core.leader = None;
         core.voter.stepped_down(now);
         core.stalled_since = None;
@@ -71,8 +71,8 @@ impl Leases {
 
     /// Counts an answer to a Confirm round (R2).
     pub(crate) fn confirmed(&self, term: u64, number: u64, voter: u64) {
-        let now = self.clock.read();
         let mut core = self.core();
+        let now = self.clock.read();
         let Some(leader) = core.leader.as_mut().filter(|leader| leader.epoch() == Epoch(term)) else { return };
         let is_first = leader.sessions(&now).next().is_none();
         if leader.confirmed(&now, number, voter) && is_first {
@@ -104,8 +104,8 @@ impl Leases {
     /// Declares what the rules allow by now, and says who keeps the rest from being declared. `said` is when it was said
     /// last.
     pub(super) fn declare_or_say(&self, said: Option<Reading>) -> Option<Reading> {
-        let now = self.clock.read();
         let mut core = self.core();
+        let now = self.clock.read();
         self.declare(&mut core);
         let (Some(leader), Some(since)) = (&core.leader, core.stalled_since) else { return said };
         let waited = now.lazy_since(&since);

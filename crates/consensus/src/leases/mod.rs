@@ -147,6 +147,7 @@ impl Leases {
         })
     }
 
+    /// Everything under the lock. The clocks are read while it is held, so that no reading is older than one seen before.
     fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().expect("INVARIANT: nothing panics while holding the leases")
     }
@@ -183,8 +184,8 @@ impl Leases {
     /// Registers entries that are being appended (R1). Nothing has acknowledged them yet. `leader` proposed them, if the
     /// vote on disk names one.
     pub(crate) fn appended(&self, entries: &[(Position, Option<Bytes>)], leader: Option<u64>) {
-        let now = self.clock.read();
         let mut core = self.core();
+        let now = self.clock.read();
         let mut registered = None;
         if let Some((first, _)) =
             entries.first().filter(|(first, _)| core.holder.registration().entry.index + 1 < first.index)
@@ -299,14 +300,14 @@ impl Leases {
     /// Notes that this node helps a leader: it answers a round, an append or a snapshot (R8). To be called before its vote
     /// is looked at.
     pub(crate) fn helps(&self) {
-        let now = self.clock.read();
-        self.core().voter.answered(now);
+        let mut core = self.core();
+        core.voter.answered(self.clock.read());
     }
 
     /// The time since this node last helped a leader, to be sent with a vote that is on disk (R8).
     pub(crate) fn silent(&self) -> Duration {
-        let now = self.clock.read();
-        self.core().voter.silent(&now)
+        let core = self.core();
+        core.voter.silent(&self.clock.read())
     }
 
     /// Shows reads what holds now.

@@ -96,8 +96,8 @@ impl Counters {
 impl Leases {
     /// What the leases look like now.
     pub(crate) fn status(&self) -> LeaseStatus {
-        let now = self.clock.read();
         let core = self.core();
+        let now = self.clock.read();
         let left = core.holder.expiry().map_or(Duration::ZERO, |expiry| expiry.left(&now));
         let leader = core.leader.as_ref();
         LeaseStatus {
@@ -114,8 +114,8 @@ impl Leases {
 
     /// Whether a node may still hold a lease of this leader, or of one before it. True where this node does not lead.
     pub(crate) fn may_hold(&self, node: u64) -> bool {
-        let now = self.clock.read();
         let core = self.core();
+        let now = self.clock.read();
         core.leader.as_ref().is_none_or(|leader| {
             leader.is_fenced(&now) || leader.sessions(&now).any(|(holder, left)| holder == node && !left.is_zero())
         })

@@ -2,6 +2,7 @@
 
 mod batches;
 mod commands;
+mod doubts;
 mod history;
 mod lists;
 mod scripts;

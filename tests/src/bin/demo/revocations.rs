@@ -1,4 +1,5 @@
-//! Revocations, one by one; after each, every node is asked at once. Half-way the leader is killed.
+//! Revocations, one by one; after each, every node is asked at once. Meanwhile a follower is killed, which holds a read
+//! lease, and then the leader.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use crate::world::{Standing, World};
 /// The pace, so that checkers see the time between two revocations too.
 const EVERY: Duration = Duration::from_millis(30);
 /// How long one node is tried before the next.
-const ONE_NODE_TIMEOUT: Duration = Duration::from_secs(2);
+const ONE_NODE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What came of the revocations.
 pub(crate) struct Revoked {
@@ -29,46 +30,58 @@ pub(crate) struct Revoked {
     pub unanswered: u64,
     /// How long a revocation took from the first attempt to its acknowledgement, in microseconds.
     pub latency_us: Histogram<u64>,
-    /// The leader that was killed.
-    pub killed: u64,
+    /// Who was killed, in this order.
+    pub kills: Vec<Kill>,
+}
+
+/// A node that was killed.
+pub(crate) struct Kill {
+    /// What it was.
+    pub what: &'static str,
+    /// Which it was.
+    pub node: u64,
     /// From the kill to the next acknowledged revocation.
     pub writes_resumed_after: Duration,
 }
 
+/// When nodes are killed and started again, in eighths of all revocations.
+const KILL_HOLDER_AT: u32 = 1;
+const RESTART_HOLDER_AT: u32 = 3;
+const KILL_LEADER_AT: u32 = 4;
+const RESTART_LEADER_AT: u32 = 6;
+
 /// Revokes the first grants of the world.
 pub(crate) async fn run(world: &World, cluster: &mut Cluster, count: u32) -> anyhow::Result<Revoked> {
     let latency_us = Histogram::new_with_bounds(1, LONGEST_US, 3)?;
-    let mut seen = Revoked {
-        acknowledged: 0,
-        answers: 0,
-        stale: 0,
-        unanswered: 0,
-        latency_us,
-        killed: 0,
-        writes_resumed_after: Duration::ZERO,
-    };
+    let mut seen = Revoked { acknowledged: 0, answers: 0, stale: 0, unanswered: 0, latency_us, kills: Vec::new() };
     let bar = ProgressBar::new(count.into())
         .with_style(ProgressStyle::with_template("  {bar:40} {pos} of {len} revoked  {msg}")?);
     let mut pace = interval(EVERY);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let clients = clients(cluster)?;
-    let (kill_at, restart_at) = (count / 2, count * 3 / 4);
+    let at = |eighths: u32| count * eighths / 8;
     let mut killed_at = None;
     for nth in 0..count {
         pace.tick().await;
-        if nth == kill_at {
-            seen.killed = cluster.leader().await?;
-            bar.suspend(|| println!("Killing the leader, node {}, with SIGKILL.", seen.killed));
+        let victim = match nth {
+            _ if nth == at(KILL_HOLDER_AT) => Some(("a lease holder", cluster.followers().await?[0])),
+            _ if nth == at(KILL_LEADER_AT) => Some(("the leader", cluster.leader().await?)),
+            _ => None,
+        };
+        if let Some((what, node)) = victim {
+            bar.suspend(|| println!("Killing {what}, node {node}, with SIGKILL."));
+            seen.kills.push(Kill { what, node, writes_resumed_after: Duration::ZERO });
             killed_at = Some(Instant::now());
-            cluster.kill(seen.killed)?;
+            cluster.kill(node)?;
         }
-        if nth == restart_at {
-            cluster.restart(seen.killed).await?;
-            bar.suspend(|| println!("Node {} is back.", seen.killed));
+        if nth == at(RESTART_HOLDER_AT) || nth == at(RESTART_LEADER_AT) {
+            let node = seen.kills.last().map_or(0, |kill| kill.node);
+            cluster.restart(node).await?;
+            bar.suspend(|| println!("Node {node} is back."));
         }
         revoke(world, (cluster, &clients), nth, &mut seen).await?;
-        if let Some(killed_at) = killed_at.take() {
-            seen.writes_resumed_after = killed_at.elapsed();
+        if let (Some(killed_at), Some(kill)) = (killed_at.take(), seen.kills.last_mut()) {
+            kill.writes_resumed_after = killed_at.elapsed();
         }
         ask_everybody(world, cluster, nth, &mut seen).await;
         bar.inc(1);

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::checkers::Checked;
 use crate::revocations::Revoked;
+use crate::served::Served;
 
 /// The longest time that is told apart, in microseconds.
 pub(crate) const LONGEST_US: u64 = 60_000_000;
@@ -25,7 +26,7 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 }
 
 /// Prints what was seen, and returns whether the promise held.
-pub(crate) fn print(revoked: &Revoked, checked: &Checked) -> bool {
+pub(crate) fn print(revoked: &Revoked, checked: &Checked, served: &[Served]) -> bool {
     let stale = revoked.stale + checked.stale;
     println!();
     row("revocations acknowledged", &revoked.acknowledged.to_string());
@@ -35,11 +36,18 @@ pub(crate) fn print(revoked: &Revoked, checked: &Checked) -> bool {
     row("grants denied that were held", &checked.wrongly_denied.to_string());
     row("time to revoke, p50 and p99", &percentiles(&revoked.latency_us));
     row("time to check, p50 and p99", &percentiles(&checked.latency_us));
+    row("where checks were answered", "since each node was last started");
+    for by in served {
+        row(&format!("  {}", by.how), &by.count.to_string());
+    }
     println!();
-    row(&format!("leader killed (node {})", revoked.killed), "");
-    row("  next revocation acknowledged after", &ms(micros(revoked.writes_resumed_after)));
+    for kill in &revoked.kills {
+        row(&format!("killed {} (node {})", kill.what, kill.node), "");
+        row("  next revocation acknowledged after", &ms(micros(kill.writes_resumed_after)));
+    }
     for (node, gap) in &checked.longest_gap {
-        let what = if *node == revoked.killed { " (killed, then started again)" } else { "" };
+        let was_killed = revoked.kills.iter().any(|kill| kill.node == *node);
+        let what = if was_killed { " (killed, then started again)" } else { "" };
         row(&format!("  longest wait for an answer of node {node}"), &format!("{}{what}", ms(micros(*gap))));
     }
     row("  questions without an answer", &format!("{}", checked.unanswered + revoked.unanswered));
