@@ -166,28 +166,63 @@ impl Node {
         deadline: Instant,
     ) -> Result<(Permissions, Served), DecideError> {
         let judge = |ground: &Ground<'_>| {
-            let (index, doubts) = ground.tenant(tenant)?;
-            // A role that is about to be added may name permissions that none names yet.
-            if doubts.is_some_and(|doubts| doubts.is_whole() || doubts.touches_roles()) && !ground.fails_closed() {
-                return Err(CheckError::Undecided);
-            }
-            let is_late = || Instant::now() >= deadline;
-            let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
-            let held = match doubts {
-                None => eval::permissions(index, subject, resource, clock, &budget)?,
-                Some(doubts) => eval::permissions(&index.doubted_by(doubts), subject, resource, clock, &budget)?,
-            };
-            let all = decided(ground, held.all)?;
-            let mut names = Vec::new();
-            for (name, bounds) in held.permissions {
-                if decided(ground, bounds)? {
-                    names.push(name);
-                }
-            }
-            let allows = all || !names.is_empty();
-            Ok(Judged { value: Permissions { names, all }, allows })
+            let listed = self.list(ground, tenant, (subject, resource), deadline)?;
+            let allows = listed.all || !listed.names.is_empty();
+            Ok(Judged { value: listed, allows })
         };
         self.decide(freshness, deadline, judge).await
+    }
+
+    /// Looks again, at the last moment, whether allows may leave: the lease must hold, and nothing that came meanwhile may
+    /// take any of them away. Reads memory only.
+    pub fn still_allows(&self, served: &Served, tenant: &TenantId, allowed: &[Question], deadline: Instant) -> bool {
+        self.may_leave(served, |ground| {
+            let holds = |question| self.judge(ground, tenant, question, deadline).is_ok_and(|answer| answer.allowed);
+            allowed.iter().all(holds)
+        })
+    }
+
+    /// The same for a list of permissions.
+    pub fn still_permits(
+        &self,
+        served: &Served,
+        tenant: &TenantId,
+        (subject, resource): (&Subject, &Object),
+        listed: &Permissions,
+        deadline: Instant,
+    ) -> bool {
+        self.may_leave(served, |ground| {
+            let again = self.list(ground, tenant, (subject, resource), deadline);
+            again.is_ok_and(|again| again == *listed)
+        })
+    }
+
+    fn list(
+        &self,
+        ground: &Ground<'_>,
+        tenant: &TenantId,
+        (subject, resource): (&Subject, &Object),
+        deadline: Instant,
+    ) -> Result<Permissions, CheckError> {
+        let (index, doubts) = ground.tenant(tenant)?;
+        // A role that is about to be added may name permissions that none names yet.
+        if doubts.is_some_and(|doubts| doubts.is_whole() || doubts.touches_roles()) && !ground.fails_closed() {
+            return Err(CheckError::Undecided);
+        }
+        let is_late = || Instant::now() >= deadline;
+        let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
+        let held = match doubts {
+            None => eval::permissions(index, subject, resource, clock, &budget)?,
+            Some(doubts) => eval::permissions(&index.doubted_by(doubts), subject, resource, clock, &budget)?,
+        };
+        let all = decided(ground, held.all)?;
+        let mut names = Vec::new();
+        for (name, bounds) in held.permissions {
+            if decided(ground, bounds)? {
+                names.push(name);
+            }
+        }
+        Ok(Permissions { names, all })
     }
 
     fn judge(

@@ -121,7 +121,8 @@ impl Node {
                 // The answer may rest on entries that are in this log and not visible yet.
                 let mark = view.mark();
                 let token = Revision(began.token(mark).max(mark.registered.index));
-                return Ok((judged.value, Served { view: Arc::clone(&view.state), token, age: None, by }));
+                let state = Arc::clone(&view.state);
+                return Ok((judged.value, Served { view: state, token, age: None, by, seen: Some(view) }));
             }
             if Instant::now() >= deadline {
                 return Err(CheckError::Undecided.into());
@@ -151,6 +152,20 @@ impl Node {
                 return Some((again, last));
             }
             last = newest;
+        }
+    }
+
+    /// Looks again whether what was decided may leave. `holds` says whether it still holds on other ground. What was not
+    /// decided by the lease may always.
+    pub(crate) fn may_leave(&self, served: &Served, holds: impl Fn(&Ground<'_>) -> bool) -> bool {
+        let Some(seen) = &served.seen else { return true };
+        let mut seen = Arc::clone(seen);
+        loop {
+            match self.group.emit() {
+                Ok(last) if Arc::ptr_eq(&last, &seen) => return true,
+                Ok(last) if holds(&Ground::doubted(&last, false)) => seen = last,
+                Ok(_) | Err(_) => return false,
+            }
         }
     }
 

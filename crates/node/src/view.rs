@@ -34,6 +34,8 @@ pub struct Served {
     pub token: Revision,
     /// What made it fresh.
     pub by: ServedBy,
+    /// For a decision that was made by the lease: what it was seen to hold in last.
+    pub(crate) seen: Option<Arc<portcullis_consensus::View>>,
     /// How long ago it was known to hold everything acknowledged; only where less than that was asked for.
     pub age: Option<Duration>,
 }
@@ -118,7 +120,7 @@ impl Node {
                 })?;
                 let not_retained = ViewError::NotRetained { asked: revision, oldest_known: self.visible() };
                 let view = view.ok_or(not_retained)?;
-                Ok(Served { view, token: revision, by: ServedBy::Nothing, age: None })
+                Ok(Served { view, token: revision, by: ServedBy::Nothing, seen: None, age: None })
             }
             Freshness::MinimizeLatency => {
                 let last_fresh = *self.last_fresh.borrow();
@@ -139,7 +141,7 @@ impl Node {
 
     fn newest(&self, by: ServedBy) -> Served {
         let view = Arc::clone(&self.reader.view());
-        Served { token: view.revision, view, by, age: None }
+        Served { token: view.revision, view, by, seen: None, age: None }
     }
 
     fn check_group(&self, token: Token) -> Result<Revision, ViewError> {

@@ -11,7 +11,7 @@ use portcullis_wire::{self as wire, FieldError};
 use tonic::{Request, Response, Status};
 
 use crate::call::{self, Call};
-use crate::{error, meter};
+use crate::{emission, error, meter};
 
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
@@ -27,11 +27,16 @@ impl Authorization for Service {
         let answered = call.node.check(freshness, &tenant, &question, call.deadline).await;
         meter::decided(&answered);
         let (answer, served) = answered.map_err(|error| error::decide(&error))?;
-        Ok(Response::new(v1::CheckResponse {
+        let mut response = Response::new(v1::CheckResponse {
             decision: decision(&answer).into(),
             evaluation: Some(evaluation(&call.node, &served)),
             visited: answer.visited,
-        }))
+        });
+        if answer.allowed {
+            let (node, deadline, questions) = (call.node, call.deadline, [question]);
+            emission::guard(&mut response, move || node.still_allows(&served, &tenant, &questions, deadline));
+        }
+        Ok(response)
     }
 
     async fn batch_check(
@@ -65,7 +70,13 @@ impl Authorization for Service {
         };
         let results = answers.iter().map(result).collect();
         let evaluation = Some(evaluation(&call.node, &served));
-        Ok(Response::new(v1::BatchCheckResponse { results, evaluation }))
+        let mut response = Response::new(v1::BatchCheckResponse { results, evaluation });
+        let is_allowed = |answer: &Result<Answer, CheckError>| answer.as_ref().is_ok_and(|answer| answer.allowed);
+        let allowed = questions.into_iter().zip(&answers).filter(|(_, answer)| is_allowed(answer));
+        let allowed: Vec<Question> = allowed.map(|(question, _)| question).collect();
+        let (node, deadline) = (call.node, call.deadline);
+        emission::guard(&mut response, move || node.still_allows(&served, &tenant, &allowed, deadline));
+        Ok(response)
     }
 
     async fn lookup_permissions(
@@ -79,11 +90,15 @@ impl Authorization for Service {
         let freshness = call::freshness(call.message.consistency.as_ref())?;
         let found = call.node.permissions(freshness, &tenant, (&subject, &resource), call.deadline).await;
         let (found, served) = found.map_err(|error| error::decide(&error))?;
-        Ok(Response::new(v1::LookupPermissionsResponse {
+        let mut response = Response::new(v1::LookupPermissionsResponse {
             permissions: found.names.iter().map(ToString::to_string).collect(),
             all: found.all,
             evaluation: Some(evaluation(&call.node, &served)),
-        }))
+        });
+        let (node, deadline) = (call.node, call.deadline);
+        let holds = move || node.still_permits(&served, &tenant, (&subject, &resource), &found, deadline);
+        emission::guard(&mut response, holds);
+        Ok(response)
     }
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
@@ -93,7 +108,7 @@ impl Authorization for Service {
         let freshness = call::freshness(call.message.consistency.as_ref())?;
         let why = call.node.explain(freshness, &tenant, &question, call.deadline).await;
         let (why, served) = why.map_err(|error| error::decide(&error))?;
-        Ok(Response::new(v1::ExplainResponse {
+        let mut response = Response::new(v1::ExplainResponse {
             decision: decision(&why.answer).into(),
             evaluation: Some(v1::Evaluation {
                 lease: Some(lease_used(&call.node, &served)),
@@ -101,7 +116,12 @@ impl Authorization for Service {
             }),
             steps: why.steps,
             truncated: why.truncated,
-        }))
+        });
+        if why.answer.allowed {
+            let (node, deadline, questions) = (call.node, call.deadline, [question]);
+            emission::guard(&mut response, move || node.still_allows(&served, &tenant, &questions, deadline));
+        }
+        Ok(response)
     }
 }
 

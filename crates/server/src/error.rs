@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// When a caller may try again after `UNAVAILABLE`.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-fn status(code: Code, reason: &str, message: String) -> Status {
+pub(crate) fn status(code: Code, reason: &str, message: String) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, Domain::NAME, HashMap::new());
     if code == Code::Unavailable {
         details.set_retry_info(Some(RETRY_AFTER));

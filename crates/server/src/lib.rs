@@ -5,6 +5,7 @@
 mod authorization;
 mod call;
 mod cluster;
+mod emission;
 pub mod empty;
 mod error;
 mod grants;

@@ -20,9 +20,10 @@ use tokio::task::JoinHandle;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tower::util::MapResponseLayer;
 
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
-use crate::{authorization, cluster, grants, http, peer, relationships, roles, tenants};
+use crate::{authorization, cluster, emission, grants, http, peer, relationships, roles, tenants};
 
 /// Streams that one client connection may have open.
 const CONCURRENT_STREAMS_MAX: u32 = 1_000;
@@ -189,6 +190,7 @@ pub(crate) fn serve_grpc(
         let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
         let served = Server::builder()
             .max_concurrent_streams(CONCURRENT_STREAMS_MAX)
+            .layer(MapResponseLayer::new(emission::guarded))
             .add_routes(services)
             .serve_with_incoming_shutdown(connections, until_stopped)
             .await;

@@ -102,8 +102,8 @@ async fn only_a_check_whose_answer_is_changing_waits() -> anyhow::Result<()> {
     let (leader, frozen) = (cluster.leader().await?, cluster.followers().await?[0]);
     let client = cluster.node(leader).client_within(SHORT)?;
     cluster.pause(frozen)?;
-    let revoker = cluster.client(leader).clone();
-    let revoked = tokio::spawn(async move { revoker.revoke_grants(requests::revoke("plan")).await });
+    let caller = cluster.client(leader).clone();
+    let revoked = tokio::spawn(async move { caller.revoke_grants(requests::revoke("plan")).await });
     wait::until_true("the revocation to be under way", PATIENCE, async || {
         Ok(cluster.node(leader).gauge("portcullis_lease_pending_entries").await? > 0)
     })
