@@ -147,7 +147,11 @@ impl Node {
                 Answer::ClockDeviates(by_ms) => {
                     return Err(AdministerError::Refused(format!("the clock of the leader is {by_ms} ms wrong")));
                 }
-                Answer::Unknown | Answer::Wrote(_) | Answer::About(_) | Answer::LowDisk(_) => {
+                Answer::Unknown
+                | Answer::Wrote(_)
+                | Answer::About(_)
+                | Answer::LowDisk(_)
+                | Answer::TooManyPending(_) => {
                     return Err(AdministerError::Unknown("the leader changed meanwhile".to_owned()));
                 }
                 Answer::NotLeader if Instant::now() >= deadline => return Err(AdministerError::NoLeader),

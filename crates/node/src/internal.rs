@@ -40,6 +40,8 @@ pub(crate) enum Answer {
     About(About),
     /// Nothing was done: the disk of a member is nearly full, and the write would add.
     LowDisk(LowDisk),
+    /// Nothing was done: so many entries wait to become visible.
+    TooManyPending(u64),
     /// Nothing was done: the leader's clock is wrong by so many milliseconds.
     ClockDeviates(i64),
     /// Nothing was done: this node does not lead.

@@ -16,6 +16,9 @@ use crate::node::Node;
 /// How long a write waits before it looks for a leader again.
 const LEADER_PAUSE: Duration = Duration::from_millis(20);
 
+/// How many entries may wait to become visible before what adds is refused. What takes away never is.
+const PENDING_MAX: u64 = 10_000;
+
 /// A write that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -53,6 +56,13 @@ pub enum WriteError {
     /// The leader's clock is wrong. Nothing was changed; a retry is safe, and helps once another node leads.
     #[error("the clock of the leader is {0} ms off those of most voters: correct it; another node is asked to lead")]
     ClockDeviates(i64),
+    /// Too many entries wait to become visible. Nothing was changed; a retry is safe, and helps once the holder that holds
+    /// them up has caught up or lost its lease.
+    #[error(
+        "{0} entries wait to become visible, and {PENDING_MAX} are the most: until there are fewer, only revocations and \
+         deletions are taken; see `cluster status` for who holds them up"
+    )]
+    TooManyPending(u64),
     /// This node cannot take it. Nothing was changed; a retry at another node is safe.
     #[error("this node cannot take the write: {0}")]
     Failed(String),
@@ -117,6 +127,10 @@ impl Node {
         if let Some(by_ms) = self.clock_deviation_ms() {
             return Answer::ClockDeviates(by_ms);
         }
+        let pending = self.group.newest().pending() as u64;
+        if pending > PENDING_MAX && draft.action.adds() {
+            return Answer::TooManyPending(pending);
+        }
         let version = match self.reader.active_version() {
             Ok(version) => version,
             Err(error) => return Answer::Failed(error.to_string()),
@@ -143,6 +157,7 @@ fn attempt(answer: Answer) -> Attempt {
         Answer::Unknown => Attempt::Unknown("the leader changed while the write was under way".to_owned()),
         Answer::Failed(why) => Attempt::Failed(WriteError::Failed(why)),
         Answer::LowDisk(low) => Attempt::Failed(WriteError::LowDisk(low)),
+        Answer::TooManyPending(pending) => Attempt::Failed(WriteError::TooManyPending(pending)),
         Answer::ClockDeviates(by_ms) => Attempt::Failed(WriteError::ClockDeviates(by_ms)),
         Answer::Administered(_) | Answer::About(_) => {
             Attempt::Unknown("the leader answered another question".to_owned())

@@ -120,9 +120,13 @@ pub(crate) fn wrote(written: &Result<Written, WriteError>, took: Duration) {
         Ok(_) => WRITES.done.increment(1),
         Err(WriteError::Refused { .. }) => WRITES.refused.increment(1),
         Err(WriteError::Unknown(_)) => WRITES.unknown.increment(1),
-        Err(WriteError::NoLeader | WriteError::LowDisk(_) | WriteError::ClockDeviates(_) | WriteError::Failed(_)) => {
-            WRITES.failed.increment(1);
-        }
+        Err(
+            WriteError::NoLeader
+            | WriteError::LowDisk(_)
+            | WriteError::TooManyPending(_)
+            | WriteError::ClockDeviates(_)
+            | WriteError::Failed(_),
+        ) => WRITES.failed.increment(1),
     }
     WRITES.seconds.record(took);
 }

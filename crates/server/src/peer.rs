@@ -21,6 +21,7 @@ impl Peer for Service {
     async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
         let request = request.into_inner();
         self.check_addressee(&request).map_err(Status::failed_precondition)?;
+        self.check_sender(request.from).map_err(Status::failed_precondition)?;
         let body = self.node.answer(NodeId(request.from), &request.body).await.map_err(|error| match error {
             AnswerError::GateClosed { .. } => Status::failed_precondition(error.to_string()),
             AnswerError::Malformed(_) => Status::invalid_argument(error.to_string()),
@@ -37,6 +38,7 @@ impl Peer for Service {
                 _ = stopped.wait_for(|stopped| *stopped) => return Err(Status::unavailable("the node is stopping")),
             };
             let Some(note) = note else { return Ok(Response::new(PostResponse {})) };
+            // A node whose id is used up may hold a lease for a moment yet, and what it has registered still counts.
             self.check_addressee(&note).map_err(Status::failed_precondition)?;
             let received = self.node.receive(NodeId(note.from), &note.body);
             received.map_err(|error| Status::invalid_argument(error.to_string()))?;
@@ -45,7 +47,7 @@ impl Peer for Service {
 }
 
 impl Service {
-    /// Refuses calls that are meant for another cluster, group or node, and those of nodes whose id is used up.
+    /// Refuses calls that are meant for another cluster, group or node.
     fn check_addressee(&self, request: &CallRequest) -> Result<(), String> {
         let own = self.node.cluster();
         let theirs = <[u8; 16]>::try_from(request.cluster.as_slice()).ok().map(ClusterId);
@@ -64,12 +66,16 @@ impl Service {
         if request.to != self.node.id().0 {
             return Err(format!("this is node {}, and the call is for node {}", self.node.id(), request.to));
         }
-        match self.node.is_retired(NodeId(request.from)) {
+        Ok(())
+    }
+
+    /// Refuses calls of nodes whose id is used up.
+    fn check_sender(&self, from: u64) -> Result<(), String> {
+        match self.node.is_retired(NodeId(from)) {
             Ok(false) => Ok(()),
-            Ok(true) => Err(format!(
-                "node id {} is retired: wipe the node's data folder and let it join under a new id",
-                request.from
-            )),
+            Ok(true) => {
+                Err(format!("node id {from} is retired: wipe the node's data folder and let it join under a new id"))
+            }
             Err(error) => Err(error.to_string()),
         }
     }

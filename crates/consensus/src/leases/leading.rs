@@ -48,7 +48,10 @@ impl Leases {
         core.voter.led();
         let log = core.holder.log().clone();
         let leader = Leader::new(Epoch(term), parameters, core.roster.clone(), fence, log, core.holder.visible());
-        core.leader = Some(leader);
+        // The first entry of the epoch may have been committed before this was heard of.
+        let committed = core.committed;
+        core.leader.insert(leader).committed(committed);
+        self.declare(&mut core);
         true
     }
 

@@ -65,6 +65,8 @@ struct Members {
 struct Core {
     holder: Holder,
     leader: Option<Leader>,
+    /// The newest entry that this node knows to be committed.
+    committed: Position,
     /// The last term that this node led.
     led: u64,
     voter: Voter,
@@ -119,6 +121,7 @@ impl Leases {
         let core = Core {
             holder,
             leader: None,
+            committed: Position::default(),
             led: 0,
             voter: Voter::default(),
             promises: Promises::default(),
@@ -252,6 +255,7 @@ impl Leases {
     /// Notes what is committed, and declares what the rules allow (R5).
     pub(crate) fn committed(&self, committed: Position) {
         let mut core = self.core();
+        core.committed = core.committed.max(committed);
         if let Some(leader) = &mut core.leader {
             leader.committed(committed);
             self.declare(&mut core);

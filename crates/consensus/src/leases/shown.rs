@@ -28,6 +28,11 @@ impl View {
         &self.mark
     }
 
+    /// How many entries there are behind the state.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// What the entries behind the state put in doubt, which may or may not be visible elsewhere already.
     pub fn doubts(&self) -> &Doubts {
         let footprints = || self.pending.iter().map(|pending| pending.footprint());

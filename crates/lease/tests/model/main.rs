@@ -6,6 +6,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "ids and indices of a model are small")]
 
 mod answer;
+mod looks;
 mod message;
 mod node;
 mod report;
