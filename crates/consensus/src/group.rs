@@ -40,6 +40,8 @@ use crate::types::{Peer, Proposal, Raft, Reply, Types};
 
 /// How long a reader waits before it asks again after a failed question.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// How often a read that waits for entries looks whether they are still in the log.
+const CUT_OFF_EVERY: Duration = Duration::from_millis(100);
 /// Entries that are purged at a time.
 const PURGE_ENTRIES: u64 = 1_024;
 /// How many commits may wait to be applied.
@@ -216,6 +218,27 @@ impl Group {
             Err(_) => Err(ReadError::DeadlineExceeded(Box::new(ReadError::Unproven(format!(
                 "this node has not yet applied entry {index}"
             ))))),
+        }
+    }
+
+    /// Waits until everything is visible that was registered when a read began, and returns the newest View then (R7). `None`
+    /// when a new leader has cut some of it off, so that it never will be: the read has to start again.
+    pub async fn wait_registered(&self, began: &Began, deadline: Instant) -> Result<Option<Arc<View>>, ReadError> {
+        let index = began.registered().index;
+        loop {
+            let view = self.newest();
+            if began.may_ignore_pending_of(view.mark()) {
+                return Ok(Some(view));
+            }
+            if view.mark().registered.index < index {
+                return Ok(None);
+            }
+            let look_again = (Instant::now() + CUT_OFF_EVERY).min(deadline);
+            match self.wait_published(index, look_again).await {
+                Err(error @ ReadError::Stopped) => return Err(error),
+                Err(error) if look_again == deadline => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
         }
     }
 

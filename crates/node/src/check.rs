@@ -110,7 +110,7 @@ impl Node {
             let answer = self.judge(ground, tenant, question, deadline)?;
             Ok(Judged { value: answer, allows: answer.allowed })
         };
-        self.decide(freshness, deadline, judge).await
+        self.decide(freshness, tenant, deadline, judge).await
     }
 
     /// Decides many questions, all from one version.
@@ -131,7 +131,7 @@ impl Node {
             let allows = answers.iter().any(|answer| answer.as_ref().is_ok_and(|answer| answer.allowed));
             Ok(Judged { value: answers, allows })
         };
-        self.decide(freshness, deadline, judge).await
+        self.decide(freshness, tenant, deadline, judge).await
     }
 
     /// Decides one question and says why.
@@ -154,7 +154,7 @@ impl Node {
             let why = Why { answer, steps: explained.steps, truncated: explained.truncated };
             Ok(Judged { value: why, allows: answer.allowed })
         };
-        self.decide(freshness, deadline, judge).await
+        self.decide(freshness, tenant, deadline, judge).await
     }
 
     /// Lists what a subject may do with a resource. Undecided as soon as one of its answers is.
@@ -170,13 +170,13 @@ impl Node {
             let allows = listed.all || !listed.names.is_empty();
             Ok(Judged { value: listed, allows })
         };
-        self.decide(freshness, deadline, judge).await
+        self.decide(freshness, tenant, deadline, judge).await
     }
 
     /// Looks again, at the last moment, whether allows may leave: the lease must hold, and nothing that came meanwhile may
     /// take any of them away. Reads memory only.
     pub fn still_allows(&self, served: &Served, tenant: &TenantId, allowed: &[Question], deadline: Instant) -> bool {
-        self.may_leave(served, |ground| {
+        self.may_leave(served, tenant, |ground| {
             let holds = |question| self.judge(ground, tenant, question, deadline).is_ok_and(|answer| answer.allowed);
             allowed.iter().all(holds)
         })
@@ -191,7 +191,7 @@ impl Node {
         listed: &Permissions,
         deadline: Instant,
     ) -> bool {
-        self.may_leave(served, |ground| {
+        self.may_leave(served, tenant, |ground| {
             let again = self.list(ground, tenant, (subject, resource), deadline);
             again.is_ok_and(|again| again == *listed)
         })

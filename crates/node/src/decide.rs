@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use portcullis_consensus::View;
+use portcullis_consensus::{Counted, View};
 use portcullis_model::{Revision, TenantId};
 use portcullis_storage::resident::{Doubts, TenantDoubts, TenantIndex};
 use portcullis_storage::state;
@@ -81,6 +81,7 @@ impl Node {
     pub(crate) async fn decide<T>(
         &self,
         freshness: Freshness,
+        tenant: &TenantId,
         deadline: Instant,
         judge: impl Fn(&Ground<'_>) -> Result<Judged<T>, CheckError>,
     ) -> Result<(T, Served), DecideError> {
@@ -98,7 +99,8 @@ impl Node {
             };
             let (judged, view, by) = match judge(&Ground::doubted(&view, fail_closed)) {
                 Err(CheckError::Undecided) => {
-                    let view = self.view_that_shows(began.registered().index, deadline).await?;
+                    let waited = self.group.wait_registered(&began, deadline).await.map_err(ViewError::from)?;
+                    let Some(view) = waited else { continue };
                     let judged = judge(&Ground::certain(&view.state, fail_closed));
                     (judged, view, ServedBy::Waiting)
                 }
@@ -115,14 +117,14 @@ impl Node {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let shown =
-                if judged.allows { self.emitted(judged, view, by, fail_closed, &judge) } else { Some((judged, view)) };
-            if let Some((judged, view)) = shown {
+            let counted = if by == ServedBy::Waiting { view.counted_without_doubts() } else { view.counted() };
+            let made = Made { judged, view, counted };
+            if let Some(Made { judged, view, counted }) = self.emitted(made, tenant, fail_closed, &judge) {
                 // The answer may rest on entries that are in this log and not visible yet.
                 let mark = view.mark();
                 let token = Revision(began.token(mark).max(mark.registered.index));
                 let state = Arc::clone(&view.state);
-                return Ok((judged.value, Served { view: state, token, age: None, by, seen: Some(view) }));
+                return Ok((judged.value, Served { view: state, token, age: None, by, counted: Some(counted) }));
             }
             if Instant::now() >= deadline {
                 return Err(CheckError::Undecided.into());
@@ -134,43 +136,39 @@ impl Node {
     /// answer away. `None` to start again.
     fn emitted<T>(
         &self,
-        judged: Judged<T>,
-        view: Arc<View>,
-        by: ServedBy,
+        mut made: Made<T>,
+        tenant: &TenantId,
         fail_closed: bool,
         judge: &impl Fn(&Ground<'_>) -> Result<Judged<T>, CheckError>,
-    ) -> Option<(Judged<T>, Arc<View>)> {
-        let mut last = self.group.emit().ok()?;
-        if by == ServedBy::Lease && Arc::ptr_eq(&last, &view) {
-            return Some((judged, view));
-        }
-        // Whatever is in the log by now is taken into account, until nothing comes while that is done.
-        loop {
-            let again = judge(&Ground::doubted(&last, fail_closed)).ok()?;
-            let newest = self.group.emit().ok()?;
-            if Arc::ptr_eq(&last, &newest) || !again.allows {
-                return Some((again, last));
+    ) -> Option<Made<T>> {
+        while made.judged.allows {
+            let last = self.group.emit().ok()?;
+            if !last.may_take_away(made.counted, tenant) {
+                break;
             }
-            last = newest;
+            let judged = judge(&Ground::doubted(&last, fail_closed)).ok()?;
+            made = Made { judged, counted: last.counted(), view: last };
         }
+        Some(made)
     }
 
-    /// Looks again whether what was decided may leave. `holds` says whether it still holds on other ground. What was not
+    /// Looks again whether allows in a tenant may leave. `holds` says whether they still hold on other ground. What was not
     /// decided by the lease may always.
-    pub(crate) fn may_leave(&self, served: &Served, holds: impl Fn(&Ground<'_>) -> bool) -> bool {
-        let Some(seen) = &served.seen else { return true };
-        let mut seen = Arc::clone(seen);
+    pub(crate) fn may_leave(&self, served: &Served, tenant: &TenantId, holds: impl Fn(&Ground<'_>) -> bool) -> bool {
+        let Some(mut counted) = served.counted else { return true };
         loop {
             match self.group.emit() {
-                Ok(last) if Arc::ptr_eq(&last, &seen) => return true,
-                Ok(last) if holds(&Ground::doubted(&last, false)) => seen = last,
+                Ok(last) if !last.may_take_away(counted, tenant) => return true,
+                Ok(last) if holds(&Ground::doubted(&last, false)) => counted = last.counted(),
                 Ok(_) | Err(_) => return false,
             }
         }
     }
+}
 
-    async fn view_that_shows(&self, index: u64, deadline: Instant) -> Result<Arc<View>, ViewError> {
-        self.group.wait_published(index, deadline).await?;
-        Ok(self.group.newest())
-    }
+/// Something that was decided, and from what.
+struct Made<T> {
+    judged: Judged<T>,
+    view: Arc<View>,
+    counted: Counted,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_consensus::ReadError;
+use portcullis_consensus::{Counted, ReadError};
 use portcullis_model::{GroupId, Revision, Token};
 use portcullis_storage::state::View;
 use tokio::time::Instant;
@@ -34,8 +34,8 @@ pub struct Served {
     pub token: Revision,
     /// What made it fresh.
     pub by: ServedBy,
-    /// For a decision that was made by the lease: what it was seen to hold in last.
-    pub(crate) seen: Option<Arc<portcullis_consensus::View>>,
+    /// For a decision that was made by the lease: what it takes into account.
+    pub(crate) counted: Option<Counted>,
     /// How long ago it was known to hold everything acknowledged; only where less than that was asked for.
     pub age: Option<Duration>,
 }
@@ -97,14 +97,13 @@ impl Node {
     /// Every read of every kind goes through here. Nothing that is not published is ever served.
     pub async fn view(&self, freshness: Freshness, deadline: Instant) -> Result<Served, ViewError> {
         match freshness {
-            Freshness::Linearizable | Freshness::FailClosed => match self.group.begin_read() {
-                Ok((began, _)) => {
-                    let asked = self.clock.read();
-                    self.group.wait_published(began.registered().index, deadline).await?;
+            Freshness::Linearizable | Freshness::FailClosed => loop {
+                let Ok((began, _)) = self.group.begin_read() else { return self.view_without_lease(deadline).await };
+                let asked = self.clock.read();
+                if self.group.wait_registered(&began, deadline).await?.is_some() {
                     self.last_fresh.send_replace(asked);
-                    Ok(self.newest(ServedBy::Lease))
+                    return Ok(self.newest(ServedBy::Lease));
                 }
-                Err(_) => self.view_without_lease(deadline).await,
             },
             Freshness::AtLeast(token) => {
                 let revision = self.check_group(token)?;
@@ -120,7 +119,7 @@ impl Node {
                 })?;
                 let not_retained = ViewError::NotRetained { asked: revision, oldest_known: self.visible() };
                 let view = view.ok_or(not_retained)?;
-                Ok(Served { view, token: revision, by: ServedBy::Nothing, seen: None, age: None })
+                Ok(Served { view, token: revision, by: ServedBy::Nothing, counted: None, age: None })
             }
             Freshness::MinimizeLatency => {
                 let last_fresh = *self.last_fresh.borrow();
@@ -141,7 +140,7 @@ impl Node {
 
     fn newest(&self, by: ServedBy) -> Served {
         let view = Arc::clone(&self.reader.view());
-        Served { token: view.revision, view, by, seen: None, age: None }
+        Served { token: view.revision, view, by, counted: None, age: None }
     }
 
     fn check_group(&self, token: Token) -> Result<Revision, ViewError> {

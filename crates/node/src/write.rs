@@ -127,7 +127,7 @@ impl Node {
         if let Some(by_ms) = self.clock_deviation_ms() {
             return Answer::ClockDeviates(by_ms);
         }
-        let pending = self.group.newest().pending() as u64;
+        let pending = self.group.newest().pending();
         if pending > PENDING_MAX && draft.action.adds() {
             return Answer::TooManyPending(pending);
         }

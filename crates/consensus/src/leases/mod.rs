@@ -34,8 +34,11 @@ pub(crate) use drive::drive;
 pub(crate) use note::Note;
 use pending::Pending;
 use shown::Shown;
-pub use shown::View;
+pub use shown::{Counted, View};
 pub use status::{LeaseCounts, LeaseStatus};
+
+/// How many entries are kept that the state holds already, to tell what has changed while an answer was made.
+const APPLIED_KEPT: u64 = 256;
 
 /// The lease state of a node.
 pub(crate) struct Leases {
@@ -75,7 +78,8 @@ struct Core {
     roster: BTreeSet<u64>,
     /// The last epoch for which this node has said that it holds no older lease.
     dropped: Epoch,
-    pending: imbl::Vector<Arc<Pending>>,
+    /// The last entries of the log: all that the state does not hold, and some that it does.
+    entries: imbl::Vector<Arc<Pending>>,
     state: Arc<state::View>,
     /// Why the last request was refused.
     refusal: Option<Refusal>,
@@ -111,13 +115,13 @@ impl Leases {
         let Origin { me, incarnation, term, applied, entries, state, roster } = origin;
         let log = LogShape::ending_at(applied);
         let mut holder = Holder::new(me.0, incarnation, log, Epoch(term), applied.index, applied.index);
-        let mut pending = imbl::Vector::new();
+        let mut known = imbl::Vector::new();
         for (position, command) in entries {
             holder.appended(position);
-            pending.push_back(Pending::new(position, command));
+            known.push_back(Pending::new(position, command));
         }
         let doubts = OnceLock::new();
-        let view = View { state: Arc::clone(&state), mark: holder.mark(), pending: pending.clone(), doubts };
+        let view = View { state: Arc::clone(&state), mark: holder.mark(), entries: known.clone(), doubts };
         let core = Core {
             holder,
             leader: None,
@@ -128,7 +132,7 @@ impl Leases {
             parameters: Parameters::local(),
             roster,
             dropped: Epoch(0),
-            pending,
+            entries: known,
             state,
             refusal: None,
             is_leaving: false,
@@ -194,11 +198,11 @@ impl Leases {
             entries.first().filter(|(first, _)| core.holder.registration().entry.index + 1 < first.index)
         {
             // Of what lies before the first entry of a log nothing is known.
-            core.pending.push_back(Pending::unknown(Position { index: first.index - 1, ..*first }));
+            core.entries.push_back(Pending::unknown(Position { index: first.index - 1, ..*first }));
         }
         for (position, command) in entries {
             registered = Some(core.holder.appended(*position));
-            core.pending.push_back(Pending::new(*position, command.clone()));
+            core.entries.push_back(Pending::new(*position, command.clone()));
         }
         let Some(registered) = registered else { return };
         self.show(&core, true);
@@ -227,8 +231,8 @@ impl Leases {
         let mut core = self.core();
         core.leader = None;
         core.holder.truncated_after(index);
-        while core.pending.back().is_some_and(|pending| pending.position().index > index) {
-            core.pending.pop_back();
+        while core.entries.back().is_some_and(|entry| entry.position().index > index) {
+            core.entries.pop_back();
         }
         self.show(&core, true);
     }
@@ -242,7 +246,7 @@ impl Leases {
         }
         core.leader = None;
         core.holder.skipped_to(last);
-        core.pending = imbl::Vector::unit(Pending::unknown(last));
+        core.entries = imbl::Vector::unit(Pending::unknown(last));
         self.show(&core, true);
         self.note_visible(&core);
     }
@@ -268,8 +272,8 @@ impl Leases {
         let base = state.revision.0;
         core.holder.published(base);
         core.state = state;
-        while core.pending.front().is_some_and(|pending| pending.position().index <= base) {
-            core.pending.pop_front();
+        while core.entries.front().is_some_and(|entry| entry.position().index + APPLIED_KEPT <= base) {
+            core.entries.pop_front();
         }
         self.show(&core, true);
     }
@@ -287,6 +291,9 @@ impl Leases {
         let mut core = self.core();
         core.leader = None;
         core.holder.installed(last);
+        // What the snapshot holds beyond the log is not known entry by entry.
+        core.entries.retain(|entry| entry.position().index > last.index);
+        core.entries.push_front(Pending::unknown(last));
         drop(core);
         self.applied(state);
         self.note_visible(&self.core());
@@ -319,7 +326,7 @@ impl Leases {
         let view = || View {
             state: Arc::clone(&core.state),
             mark: core.holder.mark(),
-            pending: core.pending.clone(),
+            entries: core.entries.clone(),
             doubts: OnceLock::new(),
         };
         self.shown.show(is_new.then(view), core.holder.expiry());

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use portcullis_lease::read::{Mark, Marked, Published};
-use portcullis_lease::{Limit, Reading};
+use portcullis_lease::{Limit, Position, Reading};
+use portcullis_model::TenantId;
 use portcullis_storage::resident::Doubts;
 use portcullis_storage::state;
 
@@ -17,7 +18,8 @@ pub struct View {
     /// The newest state that is visible.
     pub state: Arc<state::View>,
     pub(super) mark: Mark,
-    pub(super) pending: imbl::Vector<Arc<Pending>>,
+    /// The last entries of the log, without a gap: all that the state does not hold, and some that it does.
+    pub(super) entries: imbl::Vector<Arc<Pending>>,
     /// Made when it is first asked for: where nobody reads meanwhile, no write pays for it.
     pub(super) doubts: OnceLock<Doubts>,
 }
@@ -29,15 +31,68 @@ impl View {
     }
 
     /// How many entries there are behind the state.
-    pub fn pending(&self) -> usize {
-        self.pending.len()
+    pub fn pending(&self) -> u64 {
+        self.mark.registered.index.saturating_sub(self.mark.base)
+    }
+
+    /// What an answer takes into account that was made from this View with its doubts.
+    pub fn counted(&self) -> Counted {
+        Counted::Registered(self.mark.registered)
+    }
+
+    /// What an answer takes into account that was made from the state of this View alone.
+    pub fn counted_without_doubts(&self) -> Counted {
+        Counted::Applied(self.mark.base)
+    }
+
+    /// Whether an entry that an answer did not take into account may take something away in a tenant, or may for all that
+    /// is known. Nothing that is added ever turns a yes into a no.
+    pub fn may_take_away(&self, counted: Counted, tenant: &TenantId) -> bool {
+        let Some(behind) = self.behind(counted) else { return true };
+        let takes_away = |entry: &Arc<Pending>| {
+            let footprint = entry.footprint();
+            footprint.is_none_or(|footprint| footprint.may_remove.iter().any(|touch| touch.tenant() == tenant))
+        };
+        self.entries.iter().skip(behind).any(takes_away)
+    }
+
+    /// From where on in `entries` an answer knows nothing; `None` if it may lack some that are no longer there.
+    fn behind(&self, counted: Counted) -> Option<usize> {
+        let index = match counted {
+            Counted::Registered(position) => position.index,
+            Counted::Applied(base) => base,
+        };
+        let Some(first) = self.entries.front().map(|entry| entry.position().index) else {
+            return (self.mark.registered.index <= index).then_some(0);
+        };
+        let behind = usize::try_from((index + 1).checked_sub(first)?).ok()?;
+        match counted {
+            // What is applied is never cut off.
+            Counted::Applied(_) => Some(behind),
+            Counted::Registered(_) if behind == 0 => Some(behind),
+            // Another entry may have taken its place.
+            Counted::Registered(position) => {
+                let known = self.entries.get(behind - 1)?;
+                (known.position() == position).then_some(behind)
+            }
+        }
     }
 
     /// What the entries behind the state put in doubt, which may or may not be visible elsewhere already.
     pub fn doubts(&self) -> &Doubts {
-        let footprints = || self.pending.iter().map(|pending| pending.footprint());
+        let pending = || self.entries.iter().filter(|entry| entry.position().index > self.mark.base);
+        let footprints = || pending().map(|entry| entry.footprint());
         self.doubts.get_or_init(|| Doubts::new(&self.state.resident, footprints()))
     }
+}
+
+/// What an answer takes into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Every entry up to this one, some of them by the bounds of what they may do.
+    Registered(Position),
+    /// What is applied up to this index.
+    Applied(u64),
 }
 
 /// A View in the hands of a read.
@@ -91,5 +146,73 @@ impl Published for Shown {
 
     fn now(&self) -> Reading {
         self.clock.read()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_machine::Command;
+    use portcullis_machine::command::{CreateTenant, RevokeGrants};
+    use portcullis_model::Revision;
+    use portcullis_storage::codec;
+
+    use super::*;
+    use crate::tests::wires::envelope;
+
+    const EPOCH: u64 = 2;
+
+    fn entry(index: u64, command: Command) -> Arc<Pending> {
+        Pending::new(Position::new(EPOCH, index), Some(codec::encode(&envelope(command)).into()))
+    }
+
+    fn adds() -> Command {
+        Command::CreateTenant(CreateTenant { id: "new".parse().unwrap() })
+    }
+
+    fn revokes() -> Command {
+        Command::RevokeGrants(RevokeGrants { ids: ["g".parse().unwrap()].into() })
+    }
+
+    /// A state that holds entry 6, and a log of entries 5 to 8.
+    fn view(entries: [Command; 4]) -> View {
+        let state = state::View { resident: <_>::default(), revision: Revision(6) };
+        View {
+            state: Arc::new(state),
+            mark: Mark { base: 6, visible: 6, registered: Position::new(EPOCH, 8) },
+            entries: (5..).zip(entries).map(|(index, command)| entry(index, command)).collect(),
+            doubts: OnceLock::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_an_answer_did_not_count_can_take_it_away() {
+        let (system, other) = (TenantId::system(), TenantId::default_tenant());
+        let view = view([revokes(), adds(), revokes(), adds()]);
+        let registered = |epoch, index| Counted::Registered(Position::new(epoch, index));
+        for (counted, expected) in [
+            (registered(EPOCH, 8), false),
+            (registered(EPOCH, 7), false),
+            (registered(EPOCH, 6), true),
+            (registered(EPOCH, 4), true),
+            (Counted::Applied(6), true),
+            (Counted::Applied(7), false),
+        ] {
+            assert_eq!(view.may_take_away(counted, &system), expected, "{counted:?}");
+            assert!(!view.may_take_away(counted, &other), "{counted:?}");
+        }
+        // Entry 7 was another one when it was counted, and of what came before entry 5 nothing is known.
+        for counted in [registered(EPOCH - 1, 7), registered(EPOCH, 3), Counted::Applied(3)] {
+            assert!(view.may_take_away(counted, &other), "{counted:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_may_take_anything_away() {
+        let mut view = view([adds(), adds(), adds(), adds()]);
+        assert!(!view.doubts().is_everything());
+        view.doubts = OnceLock::new();
+        view.entries.set(3, Pending::unknown(Position::new(EPOCH, 8)));
+        assert!(view.doubts().is_everything());
+        assert!(view.may_take_away(view.counted_without_doubts(), &TenantId::default_tenant()));
     }
 }

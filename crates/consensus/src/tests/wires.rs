@@ -183,7 +183,7 @@ pub(super) fn initialise() -> Command {
     Command::Initialise(Initialise { cluster: ClusterId([7; 16]), node: NodeId(1) })
 }
 
-pub(super) fn envelope(command: Command) -> Envelope {
+pub(crate) fn envelope(command: Command) -> Envelope {
     Envelope {
         version: 1,
         tenant: TenantId::system(),
