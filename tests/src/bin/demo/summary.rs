@@ -67,7 +67,7 @@ pub(crate) fn print(revoked: &Revoked, checked: &Checked, served: &[Served]) -> 
 }
 
 fn row(name: &str, value: &str) {
-    println!("{name:<42}{value}");
+    println!("{name:<50}{value}");
 }
 
 fn percentiles(latency_us: &Histogram<u64>) -> String {
