@@ -28,11 +28,10 @@ pub enum DecideError {
 }
 
 /// What is decided from.
-#[derive(Clone, Copy)]
 pub(crate) struct Ground<'a> {
     state: &'a state::View,
     /// What entries behind the state put in doubt, if that matters.
-    doubts: Option<&'a Doubts>,
+    doubts: Option<Arc<Doubts>>,
     /// Whether what is in doubt counts as no.
     fail_closed: bool,
 }
@@ -48,8 +47,9 @@ impl<'a> Ground<'a> {
         Self { state, doubts: None, fail_closed }
     }
 
-    fn doubted(view: &'a View, fail_closed: bool) -> Self {
-        Self { state: &view.state, doubts: Some(view.doubts()), fail_closed }
+    fn doubted(view: &'a View, tenant: &TenantId, fail_closed: bool) -> Self {
+        let doubts = (view.pending() > 0).then(|| view.doubts(tenant));
+        Self { state: &view.state, doubts, fail_closed }
     }
 
     /// Whether what is in doubt counts as no.
@@ -62,12 +62,12 @@ impl<'a> Ground<'a> {
         self.doubts.is_none()
     }
 
-    /// A tenant, and what is in doubt in it.
-    pub(crate) fn tenant(&self, tenant: &TenantId) -> Result<(&'a TenantIndex, Option<&'a TenantDoubts>), CheckError> {
-        if self.doubts.is_some_and(Doubts::is_everything) {
+    /// The tenant that is decided in, and what is in doubt in it.
+    pub(crate) fn tenant(&self, tenant: &TenantId) -> Result<(&TenantIndex, Option<&TenantDoubts>), CheckError> {
+        if self.doubts.as_ref().is_some_and(|doubts| doubts.is_everything()) {
             return Err(CheckError::Undecided);
         }
-        let doubts = self.doubts.and_then(|doubts| doubts.tenant(tenant));
+        let doubts = self.doubts.as_ref().and_then(|doubts| doubts.in_tenant());
         match self.state.resident.tenant(tenant) {
             Some(index) => Ok((index, doubts)),
             None if doubts.is_some() => Err(CheckError::Undecided),
@@ -97,7 +97,7 @@ impl Node {
                 let judged = judge(&Ground::certain(&served.view, fail_closed))?;
                 return Ok((judged.value, served));
             };
-            let (judged, view, by) = match judge(&Ground::doubted(&view, fail_closed)) {
+            let (judged, view, by) = match judge(&Ground::doubted(&view, tenant, fail_closed)) {
                 Err(CheckError::Undecided) => {
                     let waited = self.group.wait_registered(&began, deadline).await.map_err(ViewError::from)?;
                     let Some(view) = waited else { continue };
@@ -146,7 +146,7 @@ impl Node {
             if !last.may_take_away(made.counted, tenant) {
                 break;
             }
-            let judged = judge(&Ground::doubted(&last, fail_closed)).ok()?;
+            let judged = judge(&Ground::doubted(&last, tenant, fail_closed)).ok()?;
             made = Made { judged, counted: last.counted(), view: last };
         }
         Some(made)
@@ -159,7 +159,7 @@ impl Node {
         loop {
             match self.group.emit() {
                 Ok(last) if !last.may_take_away(counted, tenant) => return true,
-                Ok(last) if holds(&Ground::doubted(&last, false)) => counted = last.counted(),
+                Ok(last) if holds(&Ground::doubted(&last, tenant, false)) => counted = last.counted(),
                 Ok(_) | Err(_) => return false,
             }
         }

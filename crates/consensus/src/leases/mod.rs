@@ -15,7 +15,7 @@ mod shown;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -120,7 +120,7 @@ impl Leases {
             holder.appended(position);
             known.push_back(Pending::new(position, command));
         }
-        let doubts = OnceLock::new();
+        let doubts = Mutex::default();
         let view = View { state: Arc::clone(&state), mark: holder.mark(), entries: known.clone(), doubts };
         let core = Core {
             holder,
@@ -327,7 +327,7 @@ impl Leases {
             state: Arc::clone(&core.state),
             mark: core.holder.mark(),
             entries: core.entries.clone(),
-            doubts: OnceLock::new(),
+            doubts: Mutex::default(),
         };
         self.shown.show(is_new.then(view), core.holder.expiry());
     }

@@ -1,6 +1,7 @@
 //! What reads look at: the expiry of the lease and the View, each loaded by one atomic step.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use portcullis_lease::read::{Mark, Marked, Published};
@@ -20,8 +21,8 @@ pub struct View {
     pub(super) mark: Mark,
     /// The last entries of the log, without a gap: all that the state does not hold, and some that it does.
     pub(super) entries: imbl::Vector<Arc<Pending>>,
-    /// Made when it is first asked for: where nobody reads meanwhile, no write pays for it.
-    pub(super) doubts: OnceLock<Doubts>,
+    /// Made for a tenant when it is first asked for: where nobody reads meanwhile, no write pays for it.
+    pub(super) doubts: Mutex<BTreeMap<TenantId, Arc<OnceLock<Arc<Doubts>>>>>,
 }
 
 impl View {
@@ -78,11 +79,17 @@ impl View {
         }
     }
 
-    /// What the entries behind the state put in doubt, which may or may not be visible elsewhere already.
-    pub fn doubts(&self) -> &Doubts {
-        let pending = || self.entries.iter().filter(|entry| entry.position().index > self.mark.base);
-        let footprints = || pending().map(|entry| entry.footprint());
-        self.doubts.get_or_init(|| Doubts::new(&self.state.resident, footprints()))
+    /// What the entries behind the state put in doubt in a tenant, which may or may not be visible elsewhere already.
+    pub fn doubts(&self, tenant: &TenantId) -> Arc<Doubts> {
+        let cell = {
+            let mut cells = self.doubts.lock().expect("INVARIANT: nothing panics while holding the doubts");
+            Arc::clone(cells.entry(tenant.clone()).or_default())
+        };
+        // Whoever asks for another tenant need not wait meanwhile.
+        Arc::clone(cell.get_or_init(|| {
+            let pending = self.entries.iter().filter(|entry| entry.position().index > self.mark.base);
+            Arc::new(Doubts::new(&self.state.resident, tenant, pending.map(|entry| entry.footprint())))
+        }))
     }
 }
 
@@ -180,7 +187,7 @@ mod tests {
             state: Arc::new(state),
             mark: Mark { base: 6, visible: 6, registered: Position::new(EPOCH, 8) },
             entries: (5..).zip(entries).map(|(index, command)| entry(index, command)).collect(),
-            doubts: OnceLock::new(),
+            doubts: Mutex::default(),
         }
     }
 
@@ -208,11 +215,12 @@ mod tests {
 
     #[test]
     fn what_is_not_known_may_take_anything_away() {
+        let tenant = TenantId::default_tenant();
         let mut view = view([adds(), adds(), adds(), adds()]);
-        assert!(!view.doubts().is_everything());
-        view.doubts = OnceLock::new();
+        assert!(!view.doubts(&tenant).is_everything());
+        view.doubts = Mutex::default();
         view.entries.set(3, Pending::unknown(Position::new(EPOCH, 8)));
-        assert!(view.doubts().is_everything());
-        assert!(view.may_take_away(view.counted_without_doubts(), &TenantId::default_tenant()));
+        assert!(view.doubts(&tenant).is_everything());
+        assert!(view.may_take_away(view.counted_without_doubts(), &tenant));
     }
 }

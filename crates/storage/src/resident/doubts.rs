@@ -1,10 +1,10 @@
 //! What is in doubt: rows that entries which are not visible yet may add or remove.
 //!
-//! It is made once for the entries behind a version, and laid over that version by [`TenantIndex::doubted_by`]. What may
+//! It is made once for a tenant and the entries behind a version, and laid over that version by [`TenantIndex::doubted_by`]. What may
 //! be removed counts in the upper bound only, and so does what may be added: whichever of the entries are shown, and
 //! whatever they turn out to do, the answer lies between the bounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, RoleKey, Snapshot};
@@ -17,10 +17,10 @@ use portcullis_model::{
 use super::Resident;
 use super::tenant::{TenantIndex, ends, is_parent};
 
-/// What is in doubt in all tenants.
+/// What entries behind a version put in doubt, as far as one tenant is concerned.
 #[derive(Debug, Default)]
 pub struct Doubts {
-    tenants: BTreeMap<TenantId, TenantDoubts>,
+    tenant: Option<TenantDoubts>,
     /// Whether anything may be in doubt.
     everything: bool,
 }
@@ -64,29 +64,27 @@ struct Added {
 }
 
 impl Doubts {
-    /// What the entries behind a version put in doubt; `None` for one of which nothing is known.
-    pub fn new<'a>(resident: &Resident, footprints: impl Iterator<Item = Option<&'a Footprint>>) -> Self {
+    /// What the entries behind a version put in doubt in a tenant; a footprint is `None` where nothing is known of an entry.
+    pub fn new<'a>(
+        resident: &Resident,
+        tenant: &TenantId,
+        footprints: impl Iterator<Item = Option<&'a Footprint>>,
+    ) -> Self {
         let mut doubts = Self::default();
+        let index = resident.tenant(tenant).map(AsRef::as_ref);
         for footprint in footprints {
             let Some(footprint) = footprint else {
                 doubts.everything = true;
                 continue;
             };
-            for touch in &footprint.may_remove {
-                let (tenant, index) = doubts.of(resident, touch);
-                tenant.may_remove(index, touch);
+            for touch in footprint.may_remove.iter().filter(|touch| touch.tenant() == tenant) {
+                doubts.tenant.get_or_insert_default().may_remove(index, touch);
             }
-            for touch in &footprint.may_add {
-                let (tenant, index) = doubts.of(resident, touch);
-                tenant.may_add(index, touch);
+            for touch in footprint.may_add.iter().filter(|touch| touch.tenant() == tenant) {
+                doubts.tenant.get_or_insert_default().may_add(index, touch);
             }
         }
         doubts
-    }
-
-    fn of<'a>(&mut self, resident: &'a Resident, touch: &Touch) -> (&mut TenantDoubts, Option<&'a TenantIndex>) {
-        let id = touch.tenant();
-        (self.tenants.entry(id.clone()).or_default(), resident.tenant(id).map(AsRef::as_ref))
     }
 
     /// Whether anything in any tenant may be in doubt.
@@ -94,9 +92,9 @@ impl Doubts {
         self.everything
     }
 
-    /// What is in doubt in a tenant, if anything is.
-    pub fn tenant(&self, tenant: &TenantId) -> Option<&TenantDoubts> {
-        self.tenants.get(tenant)
+    /// What is in doubt in the tenant, if anything is.
+    pub fn in_tenant(&self) -> Option<&TenantDoubts> {
+        self.tenant.as_ref()
     }
 }
 

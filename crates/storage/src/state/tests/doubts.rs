@@ -60,8 +60,7 @@ fn every_version_that_may_be_shown_lies_between_the_bounds() {
                 bench.apply(envelope);
                 shown.push(bench.store.reader().view().clone());
             }
-            let doubts = Doubts::new(&base.resident, footprints.iter().map(Some));
-            compare(&doubts, &base, &shown, &mut counts);
+            compare(&footprints, &base, &shown, &mut counts);
         }
     }
     println!("{counts:?}");
@@ -76,15 +75,16 @@ fn every_version_that_may_be_shown_lies_between_the_bounds() {
 }
 
 /// Compares all answers of a version with those of the versions after it.
-fn compare(doubts: &Doubts, base: &View, shown: &[std::sync::Arc<View>], counts: &mut Counts) {
+fn compare(footprints: &[Footprint], base: &View, shown: &[std::sync::Arc<View>], counts: &mut Counts) {
     for name in TENANTS {
         let tenant = tenant(name);
+        let doubts = Doubts::new(&base.resident, &tenant, footprints.iter().map(Some));
         let Some(index) = base.resident.tenant(&tenant) else {
             let appears = shown.iter().any(|view| view.resident.tenant(&tenant).is_some());
-            assert!(!appears || doubts.tenant(&tenant).is_some(), "{name} appears out of nothing");
+            assert!(!appears || doubts.in_tenant().is_some(), "{name} appears out of nothing");
             continue;
         };
-        let Some(in_doubt) = doubts.tenant(&tenant) else {
+        let Some(in_doubt) = doubts.in_tenant() else {
             let stays = |view: &std::sync::Arc<View>| {
                 view.resident.tenant(&tenant).is_some_and(|later| std::sync::Arc::ptr_eq(later, index))
             };
