@@ -150,7 +150,7 @@ fn command(entry: &Entry) -> Option<Bytes> {
 
 /// The entries behind `applied`, as leases begin with them.
 pub(crate) fn registered(log: &log::Log, applied: u64) -> io::Result<Vec<(portcullis_lease::Position, Option<Bytes>)>> {
-    let behind = log.entries((applied + 1).max(1)..u64::MAX)?;
+    let behind = log.entries(applied + 1..u64::MAX)?;
     let registered = behind.into_iter().map(|stored| {
         let entry = convert::entry(stored_position(stored.id), &stored.payload).map_err(io::Error::other)?;
         Ok((leased(stored.id), command(&entry)))

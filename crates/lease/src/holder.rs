@@ -293,11 +293,6 @@ impl Holder {
         self.lease.iter().chain(&self.next).any(is_left)
     }
 
-    /// The position of an entry in the log, as far as it is known.
-    pub fn entry_at(&self, index: u64) -> Option<Position> {
-        self.log.at(index)
-    }
-
     /// The log as far as it is known, for a leader to begin with.
     pub fn log(&self) -> &LogShape {
         &self.log

@@ -69,11 +69,6 @@ impl Leader {
         self.epoch
     }
 
-    /// The newest entry that it has in its log.
-    pub fn last(&self) -> Position {
-        self.log.last()
-    }
-
     /// Whether entries are committed that it has not declared.
     pub fn is_held_up(&self) -> bool {
         self.committed.index > self.visible

@@ -178,6 +178,8 @@ impl Leases {
     pub(crate) async fn until_visible(&self, index: u64) -> Option<u64> {
         let (mut visible, mut stopped) = (self.visible.subscribe(), self.stopped.subscribe());
         tokio::select! {
+            // Once one entry was given up, no later one may be applied: it would leave a gap.
+            biased;
             _ = stopped.wait_for(|stopped| *stopped) => None,
             visible = visible.wait_for(|visible| *visible >= index) => visible.ok().map(|visible| *visible),
         }

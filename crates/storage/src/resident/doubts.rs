@@ -110,8 +110,11 @@ impl TenantDoubts {
     }
 
     fn may_remove(&mut self, index: Option<&TenantIndex>, touch: &Touch) {
-        // Of a tenant that does not exist nothing can go but what may be added to it first, which is in doubt anyhow.
-        let Some(index) = index else { return self.widen() };
+        let Some(index) = index else {
+            // Of a tenant that does not exist nothing can go but what may be added to it first, which is in doubt anyhow.
+            self.whole = true;
+            return;
+        };
         match touch {
             Touch::Tenant(_) => self.whole = true,
             Touch::Role(_, role) => drop(self.roles.insert(role.clone())),
@@ -126,7 +129,10 @@ impl TenantDoubts {
     }
 
     fn may_add(&mut self, index: Option<&TenantIndex>, touch: &Touch) {
-        let Some(index) = index else { return self.widen() };
+        let Some(index) = index else {
+            self.whole = true;
+            return;
+        };
         match touch {
             // What these would add is not said closely enough to be looked up.
             Touch::Tenant(_) | Touch::Grant(..) | Touch::Grants(..) | Touch::Relationships(..) => self.whole = true,
@@ -151,10 +157,6 @@ impl TenantDoubts {
                 edges.insert(edge);
             }
         }
-    }
-
-    fn widen(&mut self) {
-        self.whole = true;
     }
 }
 
