@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::{Reading, Wait};
-use crate::parameters::Drift;
+use crate::terms::Terms;
 
 /// What a granted vote promises, and when it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,16 +25,17 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// A fence from the moment of becoming leader. `length` is the longest lease of any parameters in the applied state
-    /// or anywhere in the log, stretched by their drift. `holding` are all voters, and all who are rostered by any
-    /// roster of which leases may be left.
-    pub fn new(became: &Reading, length: Duration, holding: BTreeSet<u64>) -> Self {
-        Self { wait: Wait::new(became, length), holding }
+    /// A fence from the moment of becoming leader. `terms` bound what is applied, what is not settled, and what any entry
+    /// of the own log configures. `holding` are all voters, and all who are rostered by any roster of which leases may be
+    /// left.
+    pub fn new(became: &Reading, terms: Terms, holding: BTreeSet<u64>) -> Self {
+        Self { wait: Wait::new(became, terms.fence()), holding }
     }
 
     /// A fence that is shorter by what all voters who elected this leader promise. `None` when there is no promise.
-    pub fn promised(promises: &[Promise], drift: Drift, length: Duration, holding: BTreeSet<u64>) -> Option<Self> {
-        let waits = promises.iter().map(|vote| Wait::with_credit(&vote.received, drift.shortest(vote.silent), length));
+    pub fn promised(promises: &[Promise], terms: Terms, holding: BTreeSet<u64>) -> Option<Self> {
+        let silent = |vote: &Promise| terms.drift.shortest(vote.silent);
+        let waits = promises.iter().map(|vote| Wait::with_credit(&vote.received, silent(vote), terms.fence()));
         Some(Self { wait: waits.reduce(Wait::and)?, holding })
     }
 
@@ -69,13 +70,17 @@ impl Fence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters::Parameters;
 
     fn at(ms: u64) -> Reading {
         let time = Duration::from_millis(ms);
         Reading { boot: time, raw: time, monotonic: time }
     }
 
-    const LENGTH: Duration = Duration::from_millis(2_020);
+    /// They last 2.02 s by a slow clock.
+    fn terms() -> Terms {
+        Parameters::local().terms()
+    }
 
     fn everyone() -> BTreeSet<u64> {
         BTreeSet::from([1, 2, 3])
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_plain_fence_waits_from_the_election_on() {
-        let fence = Fence::new(&at(1_000), LENGTH, everyone());
+        let fence = Fence::new(&at(1_000), terms(), everyone());
         assert!(!fence.is_over(&at(3_019)));
         assert!(fence.is_over(&at(3_020)));
     }
@@ -92,14 +97,14 @@ mod tests {
     fn the_voter_that_was_silent_for_the_shortest_time_counts() {
         let vote = |received, silent| Promise { received: at(received), silent: Duration::from_millis(silent) };
         let promises = [vote(1_000, 1_000), vote(1_010, 500)];
-        let fence = Fence::promised(&promises, Drift::DEFAULT, LENGTH, everyone()).unwrap();
+        let fence = Fence::promised(&promises, terms(), everyone()).unwrap();
         assert_eq!(fence.left(&at(1_010)), Duration::from_millis(2_020 - 495));
-        assert_eq!(Fence::promised(&[], Drift::DEFAULT, LENGTH, everyone()), None);
+        assert_eq!(Fence::promised(&[], terms(), everyone()), None);
     }
 
     #[test]
     fn the_fence_falls_when_everyone_has_dropped_older_leases() {
-        let mut fence = Fence::new(&at(0), LENGTH, everyone());
+        let mut fence = Fence::new(&at(0), terms(), everyone());
         fence.dropped_by(1);
         fence.dropped_by(2);
         assert!(!fence.is_over(&at(0)));

@@ -25,6 +25,7 @@ mod parameters;
 pub mod read;
 pub mod round;
 mod session;
+mod terms;
 #[cfg(test)]
 mod translation;
 mod voter;
@@ -38,4 +39,5 @@ pub use holder::{Holder, REQUESTS_MAX, Refused, Registered};
 pub use leader::{BASE_BEHIND_MAX, Leader};
 pub use log::{Epoch, LogShape, Position};
 pub use parameters::{Drift, Parameters, ParametersError};
+pub use terms::{Configuration, Roster, Terms};
 pub use voter::Voter;

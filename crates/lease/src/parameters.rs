@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::terms::Terms;
+
 /// How far the elapsed time of two machines may differ: by a factor of at most one and this many parts per million.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct Drift {
     ppm: u32,
 }
@@ -15,6 +20,8 @@ impl Drift {
     pub const MIN_PPM: u32 = 200;
     /// A tenth; beyond it a machine is broken, and leases would only hide it.
     pub const MAX_PPM: u32 = 100_000;
+    /// [`Drift::MAX_PPM`].
+    pub const MAX: Self = Self { ppm: Self::MAX_PPM };
 
     /// Returns an error unless `ppm` is within [`Drift::MIN_PPM`] and [`Drift::MAX_PPM`].
     pub fn from_ppm(ppm: u32) -> Result<Self, ParametersError> {
@@ -22,6 +29,11 @@ impl Drift {
             return Ok(Self { ppm });
         }
         Err(ParametersError::Drift { ppm })
+    }
+
+    /// In parts per million.
+    pub fn ppm(self) -> u32 {
+        self.ppm
     }
 
     /// The longest that another machine may measure while this one measures `time`. Rounded up.
@@ -35,18 +47,50 @@ impl Drift {
     }
 }
 
+impl TryFrom<u32> for Drift {
+    type Error = ParametersError;
+
+    fn try_from(ppm: u32) -> Result<Self, ParametersError> {
+        Self::from_ppm(ppm)
+    }
+}
+
+impl From<Drift> for u32 {
+    fn from(drift: Drift) -> Self {
+        drift.ppm
+    }
+}
+
 fn scale(time: Duration, by: u128, round: u128) -> Duration {
     let nanos = (time.as_nanos() * by + round) / 1_000_000;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// The parameters of the leases of one group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Parameters {
     length: Duration,
     renewal: Duration,
     lag: Duration,
     drift: Drift,
+}
+
+/// The same, as it is read.
+#[derive(Deserialize)]
+struct Unchecked {
+    length: Duration,
+    renewal: Duration,
+    lag: Duration,
+    drift: Drift,
+}
+
+impl TryFrom<Unchecked> for Parameters {
+    type Error = ParametersError;
+
+    fn try_from(read: Unchecked) -> Result<Self, ParametersError> {
+        Self::new(read.length, read.renewal, read.lag, read.drift)
+    }
 }
 
 /// Why parameters were refused. Nothing changes; a retry with the same values is refused again.
@@ -136,9 +180,9 @@ impl Parameters {
         self.drift
     }
 
-    /// How long a new leader waits at most for leases of older ones.
-    pub fn fence(&self) -> Duration {
-        self.drift.longest(self.length)
+    /// What bounds the leases that are granted by them.
+    pub fn terms(&self) -> Terms {
+        Terms { length: self.length, drift: self.drift }
     }
 }
 

@@ -119,7 +119,7 @@ fn play_leader(start: Duration, events: &[(u64, Asked)]) -> (Leader, Vec<String>
     let ms = Duration::from_millis;
     let parameters = Parameters::new(ms(800), ms(200), ms(400), Drift::DEFAULT).expect("in range");
     let everyone = BTreeSet::from([1, 2, 3]);
-    let fence = Fence::new(&at(start, 0), parameters.fence(), everyone.clone());
+    let fence = Fence::new(&at(start, 0), parameters.terms(), everyone.clone());
     let mut leader = Leader::new(Epoch(1), parameters, everyone.clone(), fence, LogShape::default(), 0);
     let (mut millis, mut last, mut said) = (0, Position::default(), Vec::new());
     for (pause, event) in events {

@@ -42,8 +42,8 @@ impl Leases {
         }
         let elected = portcullis_lease::round::is_majority(voters, &ballots.keys().copied().collect());
         let granted: Vec<Promise> = ballots.into_values().collect();
-        let shortened = Fence::promised(&granted, parameters.drift(), parameters.fence(), holding.clone());
-        let fence = shortened.filter(|_| elected).unwrap_or_else(|| Fence::new(&now, parameters.fence(), holding));
+        let shortened = Fence::promised(&granted, parameters.terms(), holding.clone());
+        let fence = shortened.filter(|_| elected).unwrap_or_else(|| Fence::new(&now, parameters.terms(), holding));
         tracing::info!(term, fenced_for = ?fence.left(&now), "this node leads");
         core.voter.led();
         let log = core.holder.log().clone();

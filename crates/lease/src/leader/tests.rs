@@ -18,7 +18,7 @@ fn leader() -> Leader {
 
 fn fenced(holding: BTreeSet<u64>) -> Leader {
     let parameters = Parameters::new(ms(1_000), ms(100), ms(160), Drift::DEFAULT).unwrap();
-    let fence = Fence::new(&at(1_000), parameters.fence(), holding);
+    let fence = Fence::new(&at(1_000), parameters.terms(), holding);
     let mut leader = Leader::new(
         Epoch(2),
         parameters,

@@ -163,9 +163,9 @@ impl Rules<'_> {
         let parameters = self.slice.parameters();
         let holding = self.slice.holding(self.fault);
         let fence = if self.slice.promises {
-            Fence::promised(&promises, parameters.drift(), parameters.fence(), holding).expect("some voted")
+            Fence::promised(&promises, parameters.terms(), holding).expect("some voted")
         } else {
-            Fence::new(&NOW, parameters.fence(), holding)
+            Fence::new(&NOW, parameters.terms(), holding)
         };
         let leads = world.node(node);
         let shape = leads.shape();
