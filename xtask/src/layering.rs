@@ -16,7 +16,7 @@ const USES: &[(&str, &[&str])] = &[
     ("portcullis-model", &[]),
     ("portcullis-schema", &["portcullis-model"]),
     ("portcullis-eval", &["portcullis-model", "portcullis-schema"]),
-    ("portcullis-machine", &["portcullis-model", "portcullis-schema"]),
+    ("portcullis-machine", &["portcullis-model", "portcullis-schema", "portcullis-lease"]),
     ("portcullis-lease", &[]),
     ("portcullis-storage", &["portcullis-model", "portcullis-schema", "portcullis-eval", "portcullis-machine"]),
     ("portcullis-consensus", &["portcullis-machine", "portcullis-lease", "portcullis-storage"]),

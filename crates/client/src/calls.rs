@@ -168,4 +168,12 @@ impl Client {
         /// Returns the hash of a node's state at a revision.
         state_hash: ClusterClient, StateHashRequest => StateHashResponse, call
     );
+    method!(
+        /// Shows how read leases are granted.
+        get_lease_config: ClusterClient, GetLeaseConfigRequest => GetLeaseConfigResponse, call
+    );
+    method!(
+        /// Changes how read leases are granted.
+        set_lease_config: ClusterClient, SetLeaseConfigRequest => SetLeaseConfigResponse, call, key
+    );
 }

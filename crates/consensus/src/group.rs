@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::confirm::Confirmer;
 use crate::convert::{self, log_id, position, vote, wire_vote};
 use crate::gate::Gate;
-use crate::leases::{LeaseStatus, Leases, Note, Origin, View, drive};
+use crate::leases::{LeaseStatus, Leases, Note, Origin, Unsettled, View, drive};
 use crate::log_store::{self, LogStore, leased};
 use crate::membership::{self, MembershipError};
 use crate::network::Network;
@@ -348,6 +348,11 @@ impl Group {
         self.leases.release();
     }
 
+    /// Where this node leads: what is to be waited for until nothing is left of leases that were configured before.
+    pub fn unsettled(&self) -> Option<Unsettled> {
+        self.leases.unsettled()
+    }
+
     /// Whether a node may still hold a lease, as far as this leader can tell. True at nodes that do not lead.
     pub fn may_hold_lease(&self, node: NodeId) -> bool {
         self.leases.may_hold(node.0)
@@ -492,7 +497,8 @@ pub(crate) fn origin(me: NodeId, log: &Log, store: &Store) -> io::Result<Origin>
         applied,
         entries: log_store::registered(log, applied.index)?,
         state: Arc::clone(&reader.view()),
-        roster: state_machine::roster(&reader)?,
+        configuration: reader.leases().map_err(io::Error::other)?,
+        members: state_machine::members(&reader)?,
     })
 }
 

@@ -23,7 +23,7 @@ mod transport;
 mod types;
 
 pub use group::{AnswerError, Application, CallError, Group, Options, Parts, ProposeError, StartError, Timing};
-pub use leases::{Counted, LeaseCounts, LeaseStatus, View};
+pub use leases::{Counted, LeaseCounts, LeaseStatus, Unsettled, View};
 pub use membership::MembershipError;
 pub use read_index::ReadError;
 pub use status::{NodeRole, NodeStatus, Status};

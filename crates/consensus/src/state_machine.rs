@@ -28,8 +28,8 @@ pub(crate) struct StateMachine {
     /// The index up to which readers see the state.
     published: watch::Sender<u64>,
     leases: Arc<Leases>,
-    /// Whether the roster changed since the leases were told.
-    rostered: bool,
+    /// Whether the members or the configuration of leases changed since the leases were told.
+    configured: bool,
 }
 
 impl StateMachine {
@@ -42,7 +42,7 @@ impl StateMachine {
             Some(bytes) => snapshot::stored_membership(bytes)?,
             None => StoredMembership::default(),
         };
-        Ok(Self { store, membership, current: None, published, leases, rostered: false })
+        Ok(Self { store, membership, current: None, published, leases, configured: false })
     }
 
     fn apply_one(&mut self, entry: Entry) -> io::Result<Option<Reply>> {
@@ -51,8 +51,7 @@ impl StateMachine {
             EntryPayload::Blank => self.store.apply_blank(id).map(|()| None).map_err(io::Error::other),
             EntryPayload::Normal(proposal) => {
                 let applied = self.store.apply(id, envelope(&proposal.0)?).map_err(io::Error::other)?;
-                let members = |effect: &Effect| matches!(effect, Effect::AdmitNode(_) | Effect::RetireNode(_));
-                self.rostered |= applied.change.effects.iter().any(members);
+                self.configured |= applied.change.effects.iter().any(configures);
                 Ok(Some(Reply { revision: applied.revision, result: applied.result }))
             }
             EntryPayload::Membership(membership) => {
@@ -118,7 +117,7 @@ impl RaftStateMachine<Types> for StateMachine {
         self.membership = meta.last_membership.clone();
         self.freeze()?;
         let (applied, reader) = (self.store.applied().map(leased).unwrap_or_default(), self.store.reader());
-        self.leases.rostered(roster(&reader)?);
+        self.configure(&reader)?;
         self.leases.installed(applied, Arc::clone(&reader.view()));
         self.published.send_replace(applied.index);
         Ok(())
@@ -138,12 +137,17 @@ impl StateMachine {
         };
         self.store.publish().map_err(io::Error::other)?;
         let reader = self.store.reader();
-        if std::mem::take(&mut self.rostered) {
-            self.leases.rostered(roster(&reader)?);
+        if std::mem::take(&mut self.configured) {
+            self.configure(&reader)?;
         }
         self.leases.applied(Arc::clone(&reader.view()));
         self.published.send_replace(applied.index);
         answer(replies);
+        Ok(())
+    }
+
+    fn configure(&self, reader: &Reader) -> io::Result<()> {
+        self.leases.configured(reader.leases().map_err(io::Error::other)?, members(reader)?);
         Ok(())
     }
 
@@ -175,8 +179,13 @@ fn answer(replies: &mut Vec<(ApplyResponder<Types>, Option<Reply>)>) {
     }
 }
 
-/// Who may hold a lease, by the state: every node that was let in and has not been removed.
-pub(crate) fn roster(reader: &Reader) -> io::Result<BTreeSet<u64>> {
+/// Whether an effect changes who may hold leases, or how they are granted.
+fn configures(effect: &Effect) -> bool {
+    matches!(effect, Effect::AdmitNode(_) | Effect::RetireNode(_) | Effect::Leases(_))
+}
+
+/// Every node that was let in and has not been removed.
+pub(crate) fn members(reader: &Reader) -> io::Result<BTreeSet<u64>> {
     Ok(reader.members().map_err(io::Error::other)?.into_iter().map(|node| node.0).collect())
 }
 

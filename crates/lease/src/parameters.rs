@@ -94,7 +94,7 @@ impl TryFrom<Unchecked> for Parameters {
 }
 
 /// Why parameters were refused. Nothing changes; a retry with the same values is refused again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 pub enum ParametersError {
     /// A renewal that is lost once must not end a lease.
     #[error("lease length {length:?} is shorter than twice the renewal interval {renewal:?}; give at least {:?}", *.renewal * 2)]
@@ -111,10 +111,16 @@ pub enum ParametersError {
         length: Duration,
     },
     /// An interval of zero never ends.
-    #[error("{name} is below {:?}", Parameters::INTERVAL_MIN)]
-    Interval {
-        /// The parameter's name.
-        name: &'static str,
+    #[error("renewal interval {renewal:?} is below {:?}", Parameters::INTERVAL_MIN)]
+    Renewal {
+        /// As given.
+        renewal: Duration,
+    },
+    /// Nobody acknowledges at once.
+    #[error("lag {lag:?} is below {:?}", Parameters::INTERVAL_MIN)]
+    Lag {
+        /// As given.
+        lag: Duration,
     },
     /// The drift is out of range.
     #[error("clock drift of {ppm} parts per million is outside {} to {}", Drift::MIN_PPM, Drift::MAX_PPM)]
@@ -134,10 +140,10 @@ impl Parameters {
     /// unacknowledged (`lag`) before it gets no more leases.
     pub fn new(length: Duration, renewal: Duration, lag: Duration, drift: Drift) -> Result<Self, ParametersError> {
         if renewal < Self::INTERVAL_MIN {
-            return Err(ParametersError::Interval { name: "renewal" });
+            return Err(ParametersError::Renewal { renewal });
         }
         if lag < Self::INTERVAL_MIN {
-            return Err(ParametersError::Interval { name: "lag" });
+            return Err(ParametersError::Lag { lag });
         }
         if length > Self::LENGTH_MAX {
             return Err(ParametersError::LengthMax { length });
@@ -208,9 +214,9 @@ mod tests {
         assert_eq!(drift.to_string(), "clock drift of 100001 parts per million is outside 200 to 100000");
         assert!(Drift::from_ppm(0).is_err());
         let zero = Parameters::new(MS * 200, Duration::ZERO, MS, Drift::DEFAULT).unwrap_err();
-        assert_eq!(zero.to_string(), "renewal is below 1ms");
+        assert_eq!(zero.to_string(), "renewal interval 0ns is below 1ms");
         let zero = Parameters::new(MS * 200, MS, Duration::ZERO, Drift::DEFAULT).unwrap_err();
-        assert_eq!(zero.to_string(), "lag is below 1ms");
+        assert_eq!(zero.to_string(), "lag 0ns is below 1ms");
         let long = Parameters::new(MS * 60_001, MS, MS, Drift::DEFAULT).unwrap_err();
         assert_eq!(long.to_string(), "lease length 60.001s is longer than 60s");
     }

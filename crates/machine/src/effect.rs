@@ -1,5 +1,6 @@
 //! What a command changes.
 
+use portcullis_lease::Configuration;
 use portcullis_model::{
     ClusterId, Grant, IdempotencyKey, NodeId, Relationship, Revision, Role, RoleId, Subject, Tenant, TenantId,
     Timestamp,
@@ -80,6 +81,8 @@ pub enum Effect {
         /// Where it was remembered.
         revision: Revision,
     },
+    /// Leases are granted otherwise.
+    Leases(Box<Configuration>),
 }
 
 /// The outcome of an earlier call, kept so that a retry is not carried out again.

@@ -134,7 +134,8 @@ impl Footprint {
             | Effect::AdmitNode(_)
             | Effect::RetireNode(_)
             | Effect::Remember { .. }
-            | Effect::Forget { .. } => true,
+            | Effect::Forget { .. }
+            | Effect::Leases(_) => true,
         }
     }
 }

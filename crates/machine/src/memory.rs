@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portcullis_lease::Configuration;
 use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, NodeId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant,
     TenantId, Timestamp,
@@ -16,6 +17,7 @@ pub struct Memory {
     active_version: Option<u32>,
     last_stamp: Timestamp,
     cluster: Option<ClusterId>,
+    leases: Configuration,
     admitted: BTreeSet<NodeId>,
     retired: BTreeSet<NodeId>,
     tenants: BTreeMap<TenantId, Contents>,
@@ -44,6 +46,7 @@ impl Memory {
         match effect {
             Effect::Cluster(cluster) => self.cluster = Some(*cluster),
             Effect::ActiveVersion(version) => self.active_version = Some(*version),
+            Effect::Leases(leases) => self.leases = (**leases).clone(),
             Effect::AdmitNode(node) => {
                 self.admitted.insert(*node);
             }
@@ -125,6 +128,10 @@ impl State for Memory {
 
     fn cluster(&self) -> Read<Option<ClusterId>> {
         Ok(self.cluster)
+    }
+
+    fn leases(&self) -> Read<Configuration> {
+        Ok(self.leases.clone())
     }
 
     fn is_admitted(&self, node: NodeId) -> Read<bool> {

@@ -1,5 +1,6 @@
 //! What came of a command that was carried out.
 
+use portcullis_lease::Configuration;
 use portcullis_model::{Grant, GrantId, Role, Tenant};
 use serde::{Deserialize, Serialize};
 
@@ -23,4 +24,6 @@ pub enum Outcome {
         /// How many are gone.
         deleted: u64,
     },
+    /// How leases are granted now.
+    Leases(Box<Configuration>),
 }

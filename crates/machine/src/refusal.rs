@@ -1,5 +1,6 @@
 //! Why a command was not carried out.
 
+use portcullis_lease::ParametersError;
 use portcullis_model::{
     GrantId, IdempotencyKey, NodeId, RelationName, Relationship, RelationshipFilter, Revision, RoleId, Subject,
     TenantId, Timestamp,
@@ -142,6 +143,28 @@ pub enum Refusal {
     /// The node id is used up.
     #[error("node id {0} was used before and is retired: give the node a new id")]
     NodeRetired(NodeId),
+    /// Leases cannot be granted so.
+    #[error("{0}")]
+    LeaseParameters(ParametersError),
+    /// A roster that names nobody.
+    #[error("the roster names no node: name those that may hold leases, or give `all`")]
+    RosterEmpty,
+    /// No node was let in under this id.
+    #[error("node {0} cannot be on the roster: no node joined under this id; see `cluster status`")]
+    RosterNodeUnknown(NodeId),
+    /// The node was removed.
+    #[error("node {0} cannot be on the roster: it was removed; leave it out")]
+    RosterNodeRetired(NodeId),
+    /// What was waited for is not what is configured.
+    #[error(
+        "the leases were configured anew at revision {changed_at}, after revision {waited_for} that was waited for"
+    )]
+    LeasesChanged {
+        /// The entry that the leader has waited for.
+        waited_for: u64,
+        /// The entry that brought what is configured now.
+        changed_at: u64,
+    },
 }
 
 /// What a precondition expected.
@@ -195,14 +218,19 @@ impl Refusal {
             | Self::NotInitialised
             | Self::VersionNotAbove { .. }
             | Self::NodeAdmitted(_)
-            | Self::NodeRetired(_) => RefusalKind::FailedPrecondition,
+            | Self::NodeRetired(_)
+            | Self::RosterNodeUnknown(_)
+            | Self::RosterNodeRetired(_)
+            | Self::LeasesChanged { .. } => RefusalKind::FailedPrecondition,
             Self::InheritanceCycle(_)
             | Self::EndsBeforeStart { .. }
             | Self::EndsInThePast { .. }
             | Self::UsersetNeedsSchema(_)
             | Self::RelationNeedsSchema(_)
             | Self::ParentNotObject(_)
-            | Self::IdempotencyKeyReused(_) => RefusalKind::InvalidArgument,
+            | Self::IdempotencyKeyReused(_)
+            | Self::LeaseParameters(_)
+            | Self::RosterEmpty => RefusalKind::InvalidArgument,
             Self::InheritanceTooDeep { .. } | Self::TooMany { .. } | Self::FilterTooWide { .. } => {
                 RefusalKind::ResourceExhausted
             }
@@ -237,6 +265,9 @@ impl Refusal {
             Self::VersionNotAbove { .. } => "VERSION_NOT_ABOVE",
             Self::NodeAdmitted(_) => "NODE_ADMITTED",
             Self::NodeRetired(_) => "NODE_RETIRED",
+            Self::LeaseParameters(_) => "LEASE_CONFIG_INVALID",
+            Self::RosterEmpty | Self::RosterNodeUnknown(_) | Self::RosterNodeRetired(_) => "LEASE_ROSTER_INVALID",
+            Self::LeasesChanged { .. } => "LEASES_CHANGED",
         }
     }
 

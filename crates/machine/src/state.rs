@@ -1,5 +1,6 @@
 //! What commands read.
 
+use portcullis_lease::Configuration;
 use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Relationship, RelationshipFilter, Role, RoleId,
     Subject, Tenant, TenantId, Timestamp,
@@ -43,6 +44,8 @@ pub trait State {
     fn last_stamp(&self) -> Read<Timestamp>;
     /// The identity of the cluster, once it is initialised.
     fn cluster(&self) -> Read<Option<ClusterId>>;
+    /// How leases are granted, and to whom; the default before it was ever configured.
+    fn leases(&self) -> Read<Configuration>;
     /// Whether a node was let in under this id.
     fn is_admitted(&self, node: NodeId) -> Read<bool>;
     /// Whether a node id was used up.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use portcullis_machine::command::{
-    AdmitNode, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, End, Initialise,
-    RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, Update, UpdateRole, WriteRelationships,
+    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
+    End, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, Update, UpdateRole,
+    WriteRelationships,
 };
 use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp};
 use portcullis_model::{
@@ -90,6 +91,13 @@ pub enum Action {
     WriteRelationships(Vec<Update>),
     /// Deletes the relationships that match.
     DeleteRelationships(RelationshipFilter),
+    /// Changes how leases are granted.
+    ConfigureLeases(ConfigureLeases),
+    /// Says that no lease is left of what was configured before.
+    SettleLeases {
+        /// The entry that brought the configuration which was waited for.
+        changed_at: u64,
+    },
 }
 
 impl Draft {
@@ -135,7 +143,9 @@ impl Action {
             | Self::DeleteRole(_)
             | Self::RevokeGrants(_)
             | Self::RevokeByFilter(_)
-            | Self::DeleteRelationships(_) => false,
+            | Self::DeleteRelationships(_)
+            | Self::ConfigureLeases(_)
+            | Self::SettleLeases { .. } => false,
         }
     }
 
@@ -162,6 +172,8 @@ impl Action {
             Self::RevokeByFilter(filter) => Command::RevokeByFilter(RevokeByFilter { filter }),
             Self::WriteRelationships(updates) => Command::WriteRelationships(WriteRelationships { updates }),
             Self::DeleteRelationships(filter) => Command::DeleteRelationships(DeleteRelationships { filter }),
+            Self::ConfigureLeases(change) => Command::ConfigureLeases(change),
+            Self::SettleLeases { changed_at } => Command::SettleLeases(SettleLeases { changed_at }),
         }
     }
 }

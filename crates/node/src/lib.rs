@@ -14,6 +14,7 @@ mod identity;
 mod internal;
 mod list;
 mod node;
+mod settle;
 mod start;
 mod timekeeper;
 mod upgrade;

@@ -1,5 +1,6 @@
 //! Lists and single records.
 
+use portcullis_lease::Configuration;
 use portcullis_machine::Read;
 use portcullis_model::{
     Grant, GrantFilter, GrantId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant, TenantId,
@@ -28,6 +29,11 @@ impl Node {
     /// A grant.
     pub fn grant(&self, served: &Served, tenant: &TenantId, grant: &GrantId) -> Read<Listed<Option<Grant>>> {
         Ok(Listed { found: self.reader.grant(tenant, grant)?, revision: served.view.revision })
+    }
+
+    /// How leases are granted, and to whom.
+    pub fn lease_configuration(&self, served: &Served) -> Read<Listed<Configuration>> {
+        Ok(Listed { found: self.reader.leases()?, revision: served.view.revision })
     }
 
     /// Tenants.

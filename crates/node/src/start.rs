@@ -18,6 +18,7 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::health::{Health, look_around};
 use crate::identity::Identity;
 use crate::node::Node;
+use crate::settle::settle_leases;
 use crate::timekeeper::keep_time;
 use crate::view::Freshness;
 
@@ -110,6 +111,7 @@ impl Node {
             let (last_fresh, _) = watch::channel(clock.read());
             let health = Health::default();
             let node = Arc::new(Self { config, identity, group, reader, clock, entropy, last_fresh, health });
+            tokio::spawn(settle_leases(Arc::downgrade(&node)));
             tokio::spawn(keep_time(Arc::downgrade(&node)));
             tokio::spawn(look_around(Arc::downgrade(&node)));
             tokio::spawn(keep_fresh(Arc::downgrade(&node)));

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use portcullis_consensus::NodeRole;
-use portcullis_model::{NodeId, Revision};
-use portcullis_node::{Lease, MemberStatus, Node};
+use portcullis_machine::Outcome;
+use portcullis_model::{NodeId, Revision, TenantId};
+use portcullis_node::{Action, Lease, MemberStatus, Node};
 use portcullis_wire::v1::cluster_server::Cluster;
 use portcullis_wire::{self as wire, v1};
 use tonic::{Request, Response, Status};
 
-use crate::call::Call;
-use crate::error;
+use crate::call::{Call, position};
+use crate::{error, lease_config};
 
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
@@ -102,6 +103,30 @@ impl Cluster for Service {
         })?;
         let hash = wire::page_token(Some(&hash.to_bytes()));
         Ok(Response::new(v1::StateHashResponse { revision: revision.0, hash }))
+    }
+
+    async fn get_lease_config(
+        &self,
+        request: Request<v1::GetLeaseConfigRequest>,
+    ) -> Result<Response<v1::GetLeaseConfigResponse>, Status> {
+        let call = Call::new(&self.node, request)?;
+        let served = call.served_newest(call.message.consistency.as_ref()).await?;
+        let read = call.node.lease_configuration(&served).map_err(|error| error::store(&error))?;
+        let position = Some(wire::position(call.node.group_id(), read.revision));
+        Ok(Response::new(v1::GetLeaseConfigResponse { config: Some(lease_config::wire(&read.found)), position }))
+    }
+
+    async fn set_lease_config(
+        &self,
+        request: Request<v1::SetLeaseConfigRequest>,
+    ) -> Result<Response<v1::SetLeaseConfigResponse>, Status> {
+        let call = Call::new(&self.node, request)?;
+        let change = lease_config::change(&call.message).map_err(error::field)?;
+        let options = call.message.options.clone();
+        let written = call.write(TenantId::system(), options.as_ref(), Action::ConfigureLeases(change)).await?;
+        let position = Some(position(&self.node, &written));
+        let Outcome::Leases(leases) = written.outcome else { return Err(error::unexpected(&written.outcome)) };
+        Ok(Response::new(v1::SetLeaseConfigResponse { config: Some(lease_config::wire(&leases)), position }))
     }
 }
 

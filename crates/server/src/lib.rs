@@ -11,6 +11,7 @@ mod error;
 mod grants;
 mod http;
 mod identity;
+mod lease_config;
 mod listen;
 mod meter;
 mod peer;

@@ -7,6 +7,7 @@ mod contention;
 mod crashes;
 mod expiry;
 mod handover;
+mod lease_config;
 mod leases;
 mod minority;
 mod rejoining;

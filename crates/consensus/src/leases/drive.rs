@@ -56,7 +56,7 @@ async fn renew(leases: Weak<Leases>) {
     loop {
         let Some(held) = leases.upgrade() else { return };
         held.ask();
-        let every = held.core().parameters.renewal();
+        let every = held.core().configuration.parameters().renewal();
         // Whoever wakes it holds the leases meanwhile; it must not keep them alive itself.
         let woken = {
             let leases = held;
@@ -76,7 +76,7 @@ async fn prove(leases: Weak<Leases>, confirmer: Weak<Confirmer>, round_timeout: 
                 // A round may take longer than the time between two.
                 spawn_round(&confirmer, round_timeout);
             }
-            core.parameters.renewal()
+            core.configuration.parameters().renewal()
         };
         tokio::time::sleep(every).await;
     }

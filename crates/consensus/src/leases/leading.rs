@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use portcullis_lease::{Epoch, Fence, Leader, Promise, Reading};
+use portcullis_lease::{Epoch, Fence, Leader, Promise, Reading, Terms};
 
 use super::note::Note;
 use super::{Core, Leases, Promises};
@@ -32,7 +32,8 @@ impl Leases {
             return false;
         }
         core.led = term;
-        let (me, parameters) = (self.me, core.parameters);
+        let (me, parameters) = (self.me, core.configuration.parameters());
+        let terms = core.terms();
         // A node is a member for as long as it may hold a lease: it is removed only after its session has ended.
         let holding: BTreeSet<u64> = self.members.load().peers.keys().copied().collect();
         let own = Promise { received: now, silent: core.voter.silent(&now) };
@@ -42,8 +43,8 @@ impl Leases {
         }
         let elected = portcullis_lease::round::is_majority(voters, &ballots.keys().copied().collect());
         let granted: Vec<Promise> = ballots.into_values().collect();
-        let shortened = Fence::promised(&granted, parameters.terms(), holding.clone());
-        let fence = shortened.filter(|_| elected).unwrap_or_else(|| Fence::new(&now, parameters.terms(), holding));
+        let shortened = Fence::promised(&granted, terms, holding.clone());
+        let fence = shortened.filter(|_| elected).unwrap_or_else(|| Fence::new(&now, terms, holding));
         tracing::info!(term, fenced_for = ?fence.left(&now), "this node leads");
         core.voter.led();
         let log = core.holder.log().clone();
@@ -112,7 +113,8 @@ impl Leases {
         self.declare(&mut core);
         let (Some(leader), Some(since)) = (&core.leader, core.stalled_since) else { return said };
         let waited = now.lazy_since(&since);
-        if waited < core.parameters.lag() || said.is_some_and(|said| now.lazy_since(&said) < SAY_EVERY) {
+        if waited < core.configuration.parameters().lag() || said.is_some_and(|said| now.lazy_since(&said) < SAY_EVERY)
+        {
             return said;
         }
         for (node, left) in leader.held_up_by(&now, leader.visible() + 1) {
@@ -123,5 +125,15 @@ impl Leases {
             tracing::warn!(?waited, left = ?leader.fence_left(&now), "writes wait for leases of the leader before");
         }
         Some(now)
+    }
+}
+
+impl Core {
+    /// Bounds of the leases that any earlier leader may have granted: by what was applied, and by every entry behind it,
+    /// since that leader may have applied it (R8).
+    fn terms(&self) -> Terms {
+        let applied = self.holder.mark().base;
+        let behind = self.entries.iter().filter(|entry| entry.position().index > applied);
+        behind.fold(self.configuration.terms(), |terms, entry| entry.widen(terms))
     }
 }

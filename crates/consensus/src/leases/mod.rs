@@ -21,7 +21,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use portcullis_lease::read::{self, Began, NotLeased};
-use portcullis_lease::{Epoch, Holder, Leader, LogShape, Parameters, Position, Promise, Reading, Refusal, Voter};
+use portcullis_lease::{Configuration, Epoch, Holder, Leader, LogShape, Position, Promise, Reading, Refusal, Voter};
 use portcullis_model::NodeId;
 use portcullis_storage::state;
 use tokio::sync::{Notify, watch};
@@ -35,7 +35,7 @@ pub(crate) use note::Note;
 use pending::Pending;
 use shown::Shown;
 pub use shown::{Counted, View};
-pub use status::{LeaseCounts, LeaseStatus};
+pub use status::{LeaseCounts, LeaseStatus, Unsettled};
 
 /// How many entries are kept that the state holds already, to tell what has changed while an answer was made.
 const APPLIED_KEPT: u64 = 256;
@@ -74,7 +74,9 @@ struct Core {
     led: u64,
     voter: Voter,
     promises: Promises,
-    parameters: Parameters,
+    /// As the visible entries have left it.
+    configuration: Configuration,
+    /// Who may hold leases by it.
     roster: BTreeSet<u64>,
     /// The last epoch for which this node has said that it holds no older lease.
     dropped: Epoch,
@@ -107,12 +109,14 @@ pub(crate) struct Origin {
     /// The entries behind it, with the commands of those that hold one.
     pub(crate) entries: Vec<(Position, Option<Bytes>)>,
     pub(crate) state: Arc<state::View>,
-    pub(crate) roster: BTreeSet<u64>,
+    pub(crate) configuration: Configuration,
+    /// Who was let in and not removed.
+    pub(crate) members: BTreeSet<u64>,
 }
 
 impl Leases {
     pub(crate) fn new(origin: Origin, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Arc<Self> {
-        let Origin { me, incarnation, term, applied, entries, state, roster } = origin;
+        let Origin { me, incarnation, term, applied, entries, state, configuration, members } = origin;
         let log = LogShape::ending_at(applied);
         let mut holder = Holder::new(me.0, incarnation, log, Epoch(term), applied.index, applied.index);
         let mut known = imbl::Vector::new();
@@ -129,8 +133,8 @@ impl Leases {
             led: 0,
             voter: Voter::default(),
             promises: Promises::default(),
-            parameters: Parameters::local(),
-            roster,
+            roster: configuration.roster().of(members),
+            configuration,
             dropped: Epoch(0),
             entries: known,
             state,
@@ -301,12 +305,15 @@ impl Leases {
         self.note_visible(&self.core());
     }
 
-    /// Takes the roster that the applied state names (R10).
-    pub(crate) fn rostered(&self, roster: BTreeSet<u64>) {
+    /// Takes the configuration and the members that the applied state names (R8, R10).
+    pub(crate) fn configured(&self, configuration: Configuration, members: BTreeSet<u64>) {
         let mut core = self.core();
+        let roster = configuration.roster().of(members);
         if let Some(leader) = &mut core.leader {
+            leader.configured(configuration.parameters());
             leader.rostered(roster.clone());
         }
+        core.configuration = configuration;
         core.roster = roster;
     }
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use portcullis_lease::Position;
-use portcullis_machine::{Envelope, Footprint, VERSION_SUPPORTED};
+use portcullis_lease::{Position, Terms};
+use portcullis_machine::{Command, Envelope, Footprint, VERSION_SUPPORTED};
 use portcullis_storage::codec;
 
 /// One entry.
@@ -50,15 +50,32 @@ impl Pending {
         match &self.content {
             Content::Nothing => Some(Footprint::default()),
             Content::Unknown => None,
-            // What cannot be read here stops the node when it is applied; until then nothing is known of it.
             Content::Command(bytes) => {
-                let version: u32 = codec::decode_first(bytes).ok()?;
-                if version > VERSION_SUPPORTED {
-                    return None;
-                }
-                let envelope: Envelope = codec::decode(bytes).ok()?;
+                let envelope = envelope(bytes)?;
                 Some(envelope.command.footprint(&envelope.tenant))
             }
         }
     }
+
+    /// Bounds of the leases that may be granted if the entry was carried out, and if it was not, where `terms` are those
+    /// without it (R8).
+    pub(super) fn widen(&self, terms: Terms) -> Terms {
+        match &self.content {
+            Content::Nothing => terms,
+            Content::Unknown => Terms::WIDEST,
+            Content::Command(bytes) => {
+                let Some(envelope) = envelope(bytes) else { return Terms::WIDEST };
+                if let Command::ConfigureLeases(change) = envelope.command { change.widen(terms) } else { terms }
+            }
+        }
+    }
+}
+
+/// Reads an entry. What cannot be read here stops the node when it is applied; until then nothing is known of it.
+fn envelope(bytes: &Bytes) -> Option<Envelope> {
+    let version: u32 = codec::decode_first(bytes).ok()?;
+    if version > VERSION_SUPPORTED {
+        return None;
+    }
+    codec::decode(bytes).ok()
 }

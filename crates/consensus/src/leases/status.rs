@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use portcullis_lease::Refusal;
+use portcullis_lease::{Epoch, Refusal};
 
 use super::Leases;
 
@@ -28,6 +28,17 @@ pub struct LeaseStatus {
     pub sessions: Vec<(u64, Duration)>,
     /// What has happened since the start of the process.
     pub counts: LeaseCounts,
+}
+
+/// What a leader waits for before it may say that no lease is left of what was configured before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The epoch that it leads in. Another leader waits anew.
+    pub epoch: Epoch,
+    /// The entry that brought the configuration.
+    pub changed_at: u64,
+    /// For how long, from when it leads and grants by that configuration.
+    pub after: Duration,
 }
 
 /// What has happened since the start of the process.
@@ -110,6 +121,13 @@ impl Leases {
             sessions: leader.map_or_else(Vec::new, |leader| leader.sessions(&now).collect()),
             counts: self.counts.read(),
         }
+    }
+
+    /// Where this node leads: what is to be waited for until nothing is left of leases that were configured before (R8).
+    pub(crate) fn unsettled(&self) -> Option<Unsettled> {
+        let core = self.core();
+        let (epoch, configuration) = (core.leader.as_ref()?.epoch(), &core.configuration);
+        Some(Unsettled { epoch, changed_at: configuration.changed_at(), after: configuration.settles_after()? })
     }
 
     /// Whether a node may still hold a lease of this leader, or of one before it. True where this node does not lead.

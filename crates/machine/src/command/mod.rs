@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Effect, Footprint, Outcome, Refusal, State, Unreadable};
 
 mod admit_node;
+mod configure_leases;
 mod create_grant;
 mod create_role;
 mod create_tenant;
@@ -20,11 +21,13 @@ mod retire_node;
 mod revoke_by_filter;
 mod revoke_grants;
 mod schemaless;
+mod settle_leases;
 mod start_grants;
 mod update_role;
 mod write_relationships;
 
 pub use admit_node::AdmitNode;
+pub use configure_leases::ConfigureLeases;
 pub use create_grant::{CreateGrant, End};
 pub use create_role::CreateRole;
 pub use create_tenant::CreateTenant;
@@ -37,6 +40,7 @@ pub use raise_version::RaiseVersion;
 pub use retire_node::RetireNode;
 pub use revoke_by_filter::RevokeByFilter;
 pub use revoke_grants::RevokeGrants;
+pub use settle_leases::SettleLeases;
 pub use start_grants::{DueStart, StartGrants};
 pub use update_role::UpdateRole;
 pub use write_relationships::{Update, WriteRelationships};
@@ -76,6 +80,10 @@ pub enum Command {
     WriteRelationships(WriteRelationships),
     /// Deletes every relationship that matches.
     DeleteRelationships(DeleteRelationships),
+    /// Changes how leases are granted, and to whom.
+    ConfigureLeases(ConfigureLeases),
+    /// Says that no lease is left of what was configured before.
+    SettleLeases(SettleLeases),
 }
 
 /// What a command decides with.
@@ -130,6 +138,8 @@ macro_rules! each {
             Command::ExpireGrants($command) => $body,
             Command::WriteRelationships($command) => $body,
             Command::DeleteRelationships($command) => $body,
+            Command::ConfigureLeases($command) => $body,
+            Command::SettleLeases($command) => $body,
         }
     };
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use portcullis_lease::{Configuration, Roster};
 use portcullis_model::{Actor, Grant, GrantState, Reason, Role, Tenant, Verified, Window};
 
 use crate::{Applied, Effect, Outcome};
@@ -30,6 +31,7 @@ fn outcome(outcome: &Outcome) -> String {
         Outcome::Tenant(_) | Outcome::Role(_) => "written".to_owned(),
         Outcome::Grant(grant) => format!("{}{}", state(&grant.state), window(grant.window)),
         Outcome::Grants(ids) => listed(ids, ", "),
+        Outcome::Leases(leases) => self::leases(leases),
         Outcome::Relationships { created, deleted } => format!("{created} created, {deleted} deleted"),
     }
 }
@@ -47,11 +49,30 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::PutGrant { tenant, grant } => format!("{tenant}: put grant {} {}", grant.id, self::grant(grant)),
         Effect::PutRelationship { tenant, relationship } => format!("{tenant}: put {relationship}"),
         Effect::DeleteRelationship { tenant, relationship } => format!("{tenant}: delete {relationship}"),
+        Effect::Leases(leases) => format!("leases {}", self::leases(leases)),
         Effect::Remember { tenant, caller, key, .. } => format!("{tenant}: remember {key} of {caller}"),
         Effect::Forget { tenant, caller, key, revision } => {
             format!("{tenant}: forget {key} of {caller} at {revision}")
         }
     }
+}
+
+pub(super) fn leases(leases: &Configuration) -> String {
+    let parameters = leases.parameters();
+    let roster = match leases.roster() {
+        Roster::Everyone => "all".to_owned(),
+        Roster::Only(nodes) => listed(nodes, " "),
+    };
+    let settles = leases.settles_after().map(|after| format!(", settled after {after:?}"));
+    format!(
+        "{:?} renewed {:?} lag {:?} drift {} ppm for {roster}, changed at {}{}",
+        parameters.length(),
+        parameters.renewal(),
+        parameters.lag(),
+        parameters.drift().ppm(),
+        leases.changed_at(),
+        settles.unwrap_or_default()
+    )
 }
 
 pub(super) fn tenant(tenant: &Tenant) -> String {

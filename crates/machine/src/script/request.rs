@@ -1,14 +1,16 @@
 //! Commands as scripts write them.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
+use portcullis_lease::Roster;
 use portcullis_model::{GrantFilter, IdempotencyKey, NameError, NodeId, Revision};
 
 use super::{Moment, Spoilt, number, numbers};
 use crate::command::{
-    AdmitNode, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, DueEnd, DueStart,
-    End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, StartGrants, Update,
-    UpdateRole, WriteRelationships,
+    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
+    DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
+    SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
 };
 use crate::{Command, Envelope, Idempotency, Precondition, Target};
 
@@ -99,6 +101,8 @@ fn command(text: &str) -> Result<Command, Spoilt> {
         ["raise-version", version] => Command::RaiseVersion(RaiseVersion { version: number(version)? }),
         ["admit-node", node] => Command::AdmitNode(AdmitNode { node: NodeId(number(node)?) }),
         ["retire-node", node] => Command::RetireNode(RetireNode { node: NodeId(number(node)?) }),
+        ["configure-leases", words @ ..] => Command::ConfigureLeases(configure_leases(words)?),
+        ["settle-leases", changed_at] => Command::SettleLeases(SettleLeases { changed_at: number(changed_at)? }),
         ["create-tenant", id] => Command::CreateTenant(CreateTenant { id: id.parse()? }),
         ["delete-tenant", id] => Command::DeleteTenant(DeleteTenant { id: id.parse()? }),
         ["create-role", id, words @ ..] => {
@@ -166,6 +170,32 @@ fn create_grant([id, subject, role, scope]: [&str; 4], window: &[&str]) -> Resul
     };
     let (id, subject, role, scope) = (id.parse()?, subject.parse()?, role.parse()?, scope.parse()?);
     Ok(CreateGrant { id, subject, role, scope, start, end })
+}
+
+fn configure_leases(words: &[&str]) -> Result<ConfigureLeases, Spoilt> {
+    let (words, roster) = match words {
+        [words @ .., "roster", "all"] => (words, Some(Roster::Everyone)),
+        _ => match words.iter().position(|word| *word == "roster") {
+            Some(at) => {
+                let nodes = words[at + 1..].iter().map(|node| number(node)).collect::<Result<_, _>>()?;
+                (&words[..at], Some(Roster::Only(nodes)))
+            }
+            None => (words, None),
+        },
+    };
+    let mut command = ConfigureLeases { roster, ..ConfigureLeases::default() };
+    let (pairs, []) = words.as_chunks::<2>() else { return Err(Spoilt::Unclear) };
+    for [part, wanted] in pairs {
+        let time = || milliseconds(wanted).map(|ms| Some(Duration::from_millis(ms.get())));
+        match *part {
+            "length" => command.length = time()?,
+            "renewal" => command.renewal = time()?,
+            "lag" => command.lag = time()?,
+            "drift" => command.drift_ppm = Some(number(wanted)?),
+            _ => return Err(Spoilt::Unclear),
+        }
+    }
+    Ok(command)
 }
 
 /// `250ms`, `90s`, `2h`.

@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::time::Duration;
 
+use portcullis_lease::Roster;
 use portcullis_model::{
     Actor, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, Reason, RelationshipFilter, Revision,
     RoleId, Subject, TenantId, Timestamp, Verified,
@@ -14,9 +16,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRunner};
 
 use crate::command::{
-    AdmitNode, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, DueEnd, DueStart,
-    End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, StartGrants, Update,
-    UpdateRole, WriteRelationships,
+    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
+    DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
+    SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
 };
 use crate::memory::Memory;
 use crate::script::Machine;
@@ -281,6 +283,9 @@ fn plain() -> impl Strategy<Value = Command> {
         1 => (0..9_u32).prop_map(|version| Command::RaiseVersion(RaiseVersion { version })),
         1 => node().prop_map(|node| Command::AdmitNode(AdmitNode { node })),
         1 => node().prop_map(|node| Command::RetireNode(RetireNode { node })),
+        1 => configure_leases(),
+        1 => prop_oneof![2 => Just(0), 1 => 0..40_u64]
+            .prop_map(|changed_at| Command::SettleLeases(SettleLeases { changed_at })),
         2 => tenant().prop_map(|id| Command::CreateTenant(CreateTenant { id })),
         1 => tenant().prop_map(|id| Command::DeleteTenant(DeleteTenant { id })),
         5 => role(),
@@ -292,6 +297,19 @@ fn plain() -> impl Strategy<Value = Command> {
         1 => named::<RelationshipFilter>(FILTERS)
             .prop_map(|filter| Command::DeleteRelationships(DeleteRelationships { filter })),
     ]
+}
+
+fn configure_leases() -> impl Strategy<Value = Command> {
+    let time = |ms: [u64; 3]| weighted(0.5, prop::sample::select(ms.to_vec()).prop_map(Duration::from_millis));
+    let roster = prop_oneof![
+        1 => Just(Roster::Everyone),
+        2 => btree_set(1..4_u64, 0..3).prop_map(Roster::Only),
+    ];
+    let times = (time([150, 2_000, 61_000]), time([0, 100, 250]), time([0, 500, 900]));
+    let drift = weighted(0.3, prop::sample::select(vec![0, 10_000, 50_000_u32]));
+    (times, drift, weighted(0.5, roster)).prop_map(|((length, renewal, lag), drift_ppm, roster)| {
+        Command::ConfigureLeases(ConfigureLeases { length, renewal, lag, drift_ppm, roster })
+    })
 }
 
 fn role() -> impl Strategy<Value = Command> {

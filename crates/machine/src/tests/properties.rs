@@ -75,6 +75,7 @@ fn agree(outcome: &Outcome, effects: &[&Effect], tenant: &TenantId, after: &Memo
         Outcome::Tenant(made) => prop_assert_eq!(after.tenant(&made.id).unwrap(), Some(made.clone())),
         Outcome::Role(role) => prop_assert_eq!(after.role(tenant, &role.id).unwrap(), Some(role.clone())),
         Outcome::Grant(grant) => prop_assert_eq!(after.grant(tenant, &grant.id).unwrap(), Some((**grant).clone())),
+        Outcome::Leases(leases) => prop_assert_eq!(after.leases().unwrap(), (**leases).clone()),
         Outcome::Grants(ids) => {
             let put = effects.iter().filter_map(|effect| match effect {
                 Effect::PutGrant { grant, .. } => Some(&grant.id),

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use portcullis_client::{Client, v1};
 
+use super::lease_config;
 use crate::args::Output;
 use crate::output;
 
@@ -37,6 +38,9 @@ pub(crate) enum Command {
         /// Its id.
         id: u64,
     },
+    /// Show and change how read leases are granted, and to whom.
+    #[command(subcommand)]
+    LeaseConfig(lease_config::Command),
     /// Hand leadership to another voter.
     TransferLeader {
         /// To whom; by default the voter that is furthest.
@@ -68,6 +72,7 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             let answer = client.remove_node(v1::RemoveNodeRequest { id }).await?;
             output::one(output, &answer, |_| format!("node {id} is removed"));
         }
+        Command::LeaseConfig(command) => lease_config::run(client, output, command).await?,
         Command::TransferLeader { to } => {
             let answer = client.transfer_leader(v1::TransferLeaderRequest { to }).await?;
             output::one(output, &answer, |answer| format!("node {} leads", answer.leader));

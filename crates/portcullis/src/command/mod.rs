@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod cluster;
 pub(crate) mod grants;
 mod import;
+mod lease_config;
 pub(crate) mod relationship;
 pub(crate) mod role;
 pub(crate) mod tenant;

@@ -1,11 +1,13 @@
 //! Commands, and what travels with them.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
+use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, DueEnd, DueStart,
-    End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, StartGrants, Update,
-    UpdateRole, WriteRelationships,
+    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
+    DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
+    SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
 };
 use portcullis_machine::{Command, Idempotency, Precondition, Target};
 use portcullis_model::{ClusterId, GrantFilter, NodeId, Revision, Timestamp};
@@ -72,7 +74,15 @@ pub(super) fn after(previous: Option<&Command>) -> Option<Command> {
             let filter = "group:g#member@user:a".parse().unwrap();
             Command::DeleteRelationships(DeleteRelationships { filter })
         }
-        Some(Command::DeleteRelationships(_)) => return None,
+        Some(Command::DeleteRelationships(_)) => Command::ConfigureLeases(ConfigureLeases {
+            length: Some(Duration::from_millis(5_500)),
+            renewal: Some(Duration::from_millis(250)),
+            lag: None,
+            drift_ppm: Some(10_000),
+            roster: Some(Roster::Only([1, 300].into())),
+        }),
+        Some(Command::ConfigureLeases(_)) => Command::SettleLeases(SettleLeases { changed_at: 300 }),
+        Some(Command::SettleLeases(_)) => return None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Effects and outcomes.
 
+use portcullis_lease::{Configuration, Parameters, Roster};
 use portcullis_machine::{Effect, Outcome, Remembered};
 use portcullis_model::{ClusterId, GrantState, NodeId, Revision, Tenant, Timestamp};
 
@@ -13,6 +14,13 @@ pub(super) fn check(frozen: &mut Frozen) {
 
 fn remembered() -> Remembered {
     Remembered { digest: [5; 32], revision: Revision(7), at: Timestamp(1_000), result: Ok(Outcome::Done) }
+}
+
+/// A configuration that is not settled, so that every field is there.
+fn leases() -> Configuration {
+    let parameters = Parameters::wide();
+    let raised = Configuration::default().changed(parameters, Roster::Only([1, 300].into()), 7);
+    raised.changed(Parameters::local(), Roster::Everyone, 300)
 }
 
 fn effect_after(previous: Option<&Effect>) -> Option<Effect> {
@@ -34,7 +42,8 @@ fn effect_after(previous: Option<&Effect>) -> Option<Effect> {
             Effect::Remember { tenant, caller, key, remembered: Box::new(remembered()) }
         }
         Some(Effect::Remember { .. }) => Effect::Forget { tenant, caller, key, revision: Revision(7) },
-        Some(Effect::Forget { .. }) => return None,
+        Some(Effect::Forget { .. }) => Effect::Leases(Box::new(leases())),
+        Some(Effect::Leases(_)) => return None,
     })
 }
 
@@ -46,6 +55,7 @@ fn outcome_after(previous: Option<&Outcome>) -> Option<Outcome> {
         Some(Outcome::Role(_)) => Outcome::Grant(Box::new(grant(GrantState::Active))),
         Some(Outcome::Grant(_)) => Outcome::Grants(vec!["g".parse().unwrap(), "h".parse().unwrap()]),
         Some(Outcome::Grants(_)) => Outcome::Relationships { created: 1, deleted: 300 },
-        Some(Outcome::Relationships { .. }) => return None,
+        Some(Outcome::Relationships { .. }) => Outcome::Leases(Box::new(leases())),
+        Some(Outcome::Leases(_)) => return None,
     })
 }

@@ -1,5 +1,8 @@
 //! Refusals, which change records and remembered outcomes hold.
 
+use std::time::Duration;
+
+use portcullis_lease::ParametersError;
 use portcullis_machine::command::{CreateRole, Initialise};
 use portcullis_machine::memory::Memory;
 use portcullis_machine::{Command, Precondition, Refusal, apply};
@@ -9,6 +12,7 @@ use super::{Frozen, commands, envelope, relationship, role, tenant};
 
 pub(super) fn check(frozen: &mut Frozen) {
     frozen.chain("Refusal", refusal_after);
+    frozen.chain("ParametersError", parameters_after);
     let mut precondition = commands::precondition_after(None);
     while let Some(one) = precondition {
         precondition = commands::precondition_after(Some(&one));
@@ -79,6 +83,23 @@ fn refusal_after(previous: Option<&Refusal>) -> Option<Refusal> {
         Some(Refusal::NotInitialised) => Refusal::VersionNotAbove { asked: 1, active: 2 },
         Some(Refusal::VersionNotAbove { .. }) => Refusal::NodeAdmitted(node),
         Some(Refusal::NodeAdmitted(_)) => Refusal::NodeRetired(node),
-        Some(Refusal::NodeRetired(_)) => return None,
+        Some(Refusal::NodeRetired(_)) => Refusal::LeaseParameters(parameters_after(None).expect("INVARIANT: one")),
+        Some(Refusal::LeaseParameters(_)) => Refusal::RosterEmpty,
+        Some(Refusal::RosterEmpty) => Refusal::RosterNodeUnknown(node),
+        Some(Refusal::RosterNodeUnknown(_)) => Refusal::RosterNodeRetired(node),
+        Some(Refusal::RosterNodeRetired(_)) => Refusal::LeasesChanged { waited_for: 7, changed_at: 300 },
+        Some(Refusal::LeasesChanged { .. }) => return None,
+    })
+}
+
+fn parameters_after(previous: Option<&ParametersError>) -> Option<ParametersError> {
+    let (length, renewal, lag) = (Duration::from_millis(199), Duration::from_millis(100), Duration::from_nanos(5));
+    Some(match previous {
+        None => ParametersError::Length { length, renewal },
+        Some(ParametersError::Length { .. }) => ParametersError::LengthMax { length },
+        Some(ParametersError::LengthMax { .. }) => ParametersError::Renewal { renewal },
+        Some(ParametersError::Renewal { .. }) => ParametersError::Lag { lag },
+        Some(ParametersError::Lag { .. }) => ParametersError::Drift { ppm: 199 },
+        Some(ParametersError::Drift { .. }) => return None,
     })
 }

@@ -68,6 +68,9 @@ impl<'a> Batch<'a> {
             Effect::ActiveVersion(version) => {
                 self.put(None, Family::Cluster, keys.global(Family::Cluster).text("version"), version)
             }
+            Effect::Leases(leases) => {
+                self.put(None, Family::Cluster, keys.global(Family::Cluster).text("leases"), leases)
+            }
             Effect::AdmitNode(node) => self.put(None, Family::AdmittedNode, keys.admitted(*node), &()),
             Effect::RetireNode(node) => self.put(None, Family::RetiredNode, keys.retired(*node), &()),
             Effect::PutTenant(tenant) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::Guard;
+use portcullis_lease::Configuration;
 use portcullis_machine::command::{DueEnd, DueStart};
 use portcullis_machine::{Change, Read, State};
 use portcullis_model::{
@@ -115,6 +116,11 @@ impl Reader {
     /// Whether a node id was used up.
     pub fn is_retired(&self, node: NodeId) -> Read<bool> {
         self.reads().is_retired(node)
+    }
+
+    /// How leases are granted, and to whom.
+    pub fn leases(&self) -> Read<Configuration> {
+        self.reads().leases()
     }
 
     /// The nodes that were let in and whose ids are not used up.

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use portcullis_lease::Configuration;
 use portcullis_machine::{MemoryKey, Read, Remembered, RoleUser, State, Unreadable};
 use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, NodeId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant,
@@ -243,6 +244,10 @@ impl State for Reads {
 
     fn cluster(&self) -> Read<Option<ClusterId>> {
         Ok(self.get(&self.keys.global(Family::Cluster).text("id"))?)
+    }
+
+    fn leases(&self) -> Read<Configuration> {
+        Ok(self.get(&self.keys.global(Family::Cluster).text("leases"))?.unwrap_or_default())
     }
 
     fn is_admitted(&self, node: NodeId) -> Read<bool> {

@@ -271,6 +271,7 @@ pub(super) fn update(resident: &mut Resident, effect: &Effect) {
         | Effect::ActiveVersion(_)
         | Effect::AdmitNode(_)
         | Effect::RetireNode(_)
+        | Effect::Leases(_)
         | Effect::Remember { .. }
         | Effect::Forget { .. } => {}
     }

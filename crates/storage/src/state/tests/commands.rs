@@ -3,10 +3,12 @@
 //! Names are the beginnings of other names wherever a key could confuse them.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
+use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, CreateGrant, CreateRole, DeleteRelationships, DeleteRole, End, ExpireGrants, RaiseVersion, RetireNode,
-    RevokeByFilter, RevokeGrants, StartGrants, UpdateRole,
+    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole, End, ExpireGrants,
+    RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, UpdateRole,
 };
 use portcullis_machine::{Idempotency, MemoryKey, Precondition, Target};
 use portcullis_model::{GrantFilter, Relationship, RelationshipFilter, limit};
@@ -23,7 +25,7 @@ pub(super) const SCOPES: [&str; 4] = ["document:a", "document:ab", "folder:f", "
 pub(super) const CALLERS: [&str; 2] = ["user:admin", "user:admin2"];
 pub(super) const IDEMPOTENCY_KEYS: [&str; 4] = ["k", "k1", "k10", "!"];
 /// How many kinds of commands there are.
-const KINDS: usize = 16;
+pub(super) const KINDS: usize = 18;
 
 /// A source of commands.
 pub(super) struct Commands {
@@ -119,6 +121,13 @@ impl Commands {
                 let updates = (0..=self.dice.below(5)).map(|_| self.update()).collect();
                 Command::WriteRelationships(WriteRelationships { updates })
             }
+            15 => {
+                let length = Duration::from_secs(self.dice.one_of(&[0, 1, 2, 5]));
+                let roster = self.dice.one_of(&[Roster::Everyone, Roster::Only([node.0].into())]);
+                let changed = ConfigureLeases { length: Some(length), roster: Some(roster), ..<_>::default() };
+                Command::ConfigureLeases(changed)
+            }
+            16 => Command::SettleLeases(SettleLeases { changed_at: self.dice.one_of(&[0, 20, 40]) }),
             _ => Command::DeleteRelationships(DeleteRelationships { filter: self.filter() }),
         }
     }

@@ -28,6 +28,7 @@ pub(super) fn compare(ours: &impl State, theirs: &impl State) {
     same("version", ours.active_version().unwrap(), theirs.active_version().unwrap());
     same("stamp", ours.last_stamp().unwrap(), theirs.last_stamp().unwrap());
     same("cluster", ours.cluster().unwrap(), theirs.cluster().unwrap());
+    same("leases", ours.leases().unwrap(), theirs.leases().unwrap());
     for node in (0..6).map(NodeId) {
         same("admitted", ours.is_admitted(node).unwrap(), theirs.is_admitted(node).unwrap());
         same("retired", ours.is_retired(node).unwrap(), theirs.is_retired(node).unwrap());
@@ -188,7 +189,7 @@ fn lose_power(path: &Path, dice: &mut Dice) {
 /// `STATE_SEED` makes other sequences.
 #[test]
 fn the_store_is_the_state_in_memory() {
-    let mut drawn = [0; 16];
+    let mut drawn = [0; KINDS];
     for seed in dice::seeds("STATE_SEED", SEEDS) {
         println!("replay with STATE_SEED={seed}");
         let one = sequence(seed);
@@ -197,7 +198,7 @@ fn the_store_is_the_state_in_memory() {
     assert!(drawn.iter().all(|drawn| *drawn > 10), "some commands were hardly drawn: {drawn:?}");
 }
 
-fn sequence(seed: u64) -> [u32; 16] {
+fn sequence(seed: u64) -> [u32; KINDS] {
     let mut commands = Commands::new(seed);
     let mut dice = Dice(seed ^ 0xffff);
     let (mut memory, mut bench) = (Memory::default(), Bench::empty());
