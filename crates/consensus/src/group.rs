@@ -4,21 +4,19 @@
 //! that waits for one.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use openraft::errors::{ClientWriteError, RaftError};
+use openraft::errors::RaftError;
 use openraft::{Config, SnapshotPolicy};
 use portcullis_lease::read::{Began, NotLeased};
-use portcullis_machine::Envelope;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 use portcullis_storage::log::Log;
-use portcullis_storage::state::Store;
+use portcullis_storage::state::{Reader, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -31,12 +29,13 @@ use crate::log_store::{self, LogStore, leased};
 use crate::membership::{self, MembershipError};
 use crate::network::Network;
 use crate::peer::{ReadIndexAnswer, Request, Response, Transfer, TransferAnswer};
+use crate::propose::Foreseen;
 use crate::read_index::{self, ReadError, ReadIndex};
 use crate::snapshot::Receiver;
 use crate::state_machine::{self, StateMachine};
 use crate::status::{self, Status};
 use crate::transport::Transport;
-use crate::types::{Peer, Proposal, Raft, Reply, Types};
+use crate::types::{Peer, Raft, Types};
 
 /// How long a reader waits before it asks again after a failed question.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -109,37 +108,22 @@ pub enum StartError {
     Raft(String),
 }
 
-/// Why a proposal has no outcome.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProposeError {
-    /// It was not proposed: this node does not lead.
-    #[error("this node does not lead")]
-    NotLeader {
-        /// Who does, if it is known.
-        leader: Option<(NodeId, Peer)>,
-    },
-    /// Whether it was or will be carried out is unknown; a retry is safe under an idempotency key.
-    #[error("the outcome is unknown: the leader changed while the write was under way")]
-    Unknown,
-    /// This node is stopping.
-    #[error("the node is stopping")]
-    Stopped,
-}
-
 /// Answers messages of the layer above.
 pub type Application = Arc<dyn Fn(NodeId, Vec<u8>) -> BoxFuture<'static, Vec<u8>> + Send + Sync>;
 
 /// A running group.
 pub struct Group {
     me: u64,
-    raft: Raft,
+    pub(crate) raft: Raft,
     confirmer: Arc<Confirmer>,
     read_index: ReadIndex,
     gate: Arc<Gate>,
     published: watch::Receiver<u64>,
     receiver: Arc<Receiver>,
     transport: Arc<dyn Transport>,
-    leases: Arc<Leases>,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) reader: Reader,
+    pub(crate) foreseen: Mutex<Foreseen>,
 }
 
 impl Group {
@@ -153,6 +137,7 @@ impl Group {
             let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
             let origin = origin(options.me, &log, &store).map_err(|error| StartError::Unreadable(error.to_string()))?;
             let leases = Leases::new(origin, Arc::clone(&clock), Arc::clone(&transport));
+            let reader = store.reader();
             let receiver = Receiver::new(store.inbox(), Arc::clone(&leases));
             let machine = StateMachine::new(store, published, Arc::clone(&leases))?;
             let network = Network { me, transport: Arc::clone(&transport), leases: Arc::clone(&leases) };
@@ -171,28 +156,19 @@ impl Group {
             });
             drive(&leases, &confirmer, options.timing.election_max);
             let read_index = ReadIndex::start(Arc::clone(&confirmer), options.timing.election_max);
-            Ok(Arc::new(Self { me, raft, confirmer, read_index, gate, published: shown, receiver, transport, leases }))
-        }
-        .boxed()
-    }
-
-    /// Proposes a stamped command and waits until it is applied here. Only the leader can.
-    pub fn propose<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<Reply, ProposeError>> {
-        async move {
-            let proposal = Proposal(Bytes::from(codec::encode(envelope)));
-            match self.raft.client_write(proposal).await {
-                Ok(response) => Ok(response.data.expect("INVARIANT: a command has a reply")),
-                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                    let leader = forward.leader_id.map(NodeId).zip(forward.leader_node);
-                    Err(ProposeError::NotLeader { leader })
-                }
-                Err(RaftError::APIError(
-                    ClientWriteError::LogEntryDiscarded(_)
-                    | ClientWriteError::ChangeMembershipError(_)
-                    | ClientWriteError::PreconditionFailed(_),
-                )) => Err(ProposeError::Unknown),
-                Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
-            }
+            Ok(Arc::new(Self {
+                me,
+                raft,
+                confirmer,
+                read_index,
+                gate,
+                published: shown,
+                receiver,
+                transport,
+                leases,
+                reader,
+                foreseen: Mutex::default(),
+            }))
         }
         .boxed()
     }

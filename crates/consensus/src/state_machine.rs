@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use openraft::alias::SnapshotOf;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use crate::convert;
 use crate::leases::Leases;
 use crate::log_store::{leased, loaded_id, stored_id};
+use crate::propose::{Acked, Proposed};
 use crate::snapshot::{self, SnapshotData};
 use crate::types::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, Types};
 
@@ -45,14 +47,15 @@ impl StateMachine {
         Ok(Self { store, membership, current: None, published, leases, configured: false })
     }
 
-    fn apply_one(&mut self, entry: Entry) -> io::Result<Option<Reply>> {
+    fn apply_one(&mut self, entry: Entry) -> io::Result<Option<Proposed>> {
         let id = stored_id(&entry.log_id);
         match entry.payload {
             EntryPayload::Blank => self.store.apply_blank(id).map(|()| None).map_err(io::Error::other),
             EntryPayload::Normal(proposal) => {
                 let applied = self.store.apply(id, envelope(&proposal.0)?).map_err(io::Error::other)?;
                 self.configured |= applied.change.effects.iter().any(configures);
-                Ok(Some(Reply { revision: applied.revision, result: applied.result }))
+                let reply = Reply { revision: applied.revision, result: applied.result };
+                Ok(Some(Proposed { reply, acked: Acked::Everywhere { after_commit: Duration::ZERO } }))
             }
             EntryPayload::Membership(membership) => {
                 let wire = convert::wire_membership(&membership);
@@ -130,7 +133,7 @@ impl RaftStateMachine<Types> for StateMachine {
 
 impl StateMachine {
     /// Lets readers see what was applied, and answers its writers after them.
-    fn show(&mut self, replies: &mut Vec<(ApplyResponder<Types>, Option<Reply>)>) -> io::Result<()> {
+    fn show(&mut self, replies: &mut Vec<(ApplyResponder<Types>, Option<Proposed>)>) -> io::Result<()> {
         let Some(applied) = self.store.applied().filter(|applied| applied.index > *self.published.borrow()) else {
             answer(replies);
             return Ok(());
@@ -140,6 +143,7 @@ impl StateMachine {
         if std::mem::take(&mut self.configured) {
             self.configure(&reader)?;
         }
+        self.leases.took_since_commit(replies.iter_mut().filter_map(|(_, proposed)| proposed.as_mut()));
         self.leases.applied(Arc::clone(&reader.view()));
         self.published.send_replace(applied.index);
         answer(replies);
@@ -173,7 +177,7 @@ impl StateMachine {
     }
 }
 
-fn answer(replies: &mut Vec<(ApplyResponder<Types>, Option<Reply>)>) {
+fn answer(replies: &mut Vec<(ApplyResponder<Types>, Option<Proposed>)>) {
     for (responder, reply) in replies.drain(..) {
         responder.send(reply);
     }
@@ -190,7 +194,7 @@ pub(crate) fn members(reader: &Reader) -> io::Result<BTreeSet<u64>> {
 }
 
 /// Reads a command. One of a newer version may hold what this build does not know, so the version is read first.
-fn envelope(bytes: &[u8]) -> io::Result<Envelope> {
+pub(crate) fn envelope(bytes: &[u8]) -> io::Result<Envelope> {
     let version: u32 = codec::decode_first(bytes).map_err(io::Error::other)?;
     if version > VERSION_SUPPORTED {
         return Err(io::Error::other(Fault::VersionUnsupported { version }));

@@ -8,13 +8,14 @@ use portcullis_machine::{Outcome, Refusal};
 use portcullis_model::{Region, Revision};
 use serde::{Deserialize, Serialize};
 
+use crate::propose::Proposed;
 use crate::state_machine::StateMachine;
 
 openraft::declare_raft_types!(
     /// One leader per term, so that a term names its leader.
     pub(crate) Types:
         D = Proposal,
-        R = Option<Reply>,
+        R = Option<Proposed>,
         NodeId = u64,
         Node = Peer,
         LeaderId = leader_id_std::LeaderId<u64, u64>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_consensus::{MembershipError, NodeRole, Peer, Reply};
+use portcullis_consensus::{Ack, MembershipError, NodeRole, Peer};
 use portcullis_model::{Actor, ClusterId, NodeId, Region, Subject, TenantId, Verified};
 use portcullis_storage::codec;
 use tokio::time::Instant;
@@ -185,8 +185,11 @@ impl Node {
     /// The id is taken before the node becomes a member, so that no second node can come under it.
     async fn join_as_leader(&self, id: NodeId, peer: Peer) -> Answer {
         match self.write_as_leader(self.own_draft(Action::AdmitNode(id))).await {
-            Answer::Wrote(Reply { result: Ok(_), .. }) => {}
-            Answer::Wrote(Reply { result: Err(refusal), .. }) => return Answer::Failed(refusal.to_string()),
+            Answer::Wrote(proposed) => {
+                if let Err(refusal) = proposed.reply.result {
+                    return Answer::Failed(refusal.to_string());
+                }
+            }
             other => return other,
         }
         match self.add_admitted(id, peer).await {
@@ -268,6 +271,7 @@ impl Node {
             reason: None,
             idempotency_key: None,
             preconditions: Vec::new(),
+            ack: Ack::Everywhere,
             action,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_consensus::Ack;
 use portcullis_machine::command::{
     AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
     End, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, Update, UpdateRole,
@@ -29,6 +30,8 @@ pub struct Draft {
     pub idempotency_key: Option<IdempotencyKey>,
     /// What has to hold.
     pub preconditions: Vec<Precondition>,
+    /// When it is answered.
+    pub ack: Ack,
     /// What to do.
     pub action: Action,
 }
@@ -149,6 +152,15 @@ impl Action {
         }
     }
 
+    /// Whether all that it may do is to add, so that nobody is harmed where it is not visible yet.
+    pub(crate) fn only_adds(&self) -> bool {
+        let is_removed = |update: &Update| matches!(update, Update::Delete(_));
+        match self {
+            Self::WriteRelationships(updates) => !updates.iter().any(is_removed),
+            other => other.adds(),
+        }
+    }
+
     fn command(self, new_id: [u8; 16]) -> Command {
         match self {
             Self::Initialise(cluster, node) => Command::Initialise(Initialise { cluster, node }),
@@ -197,6 +209,7 @@ mod tests {
             reason: reason.parse().ok(),
             idempotency_key: key.parse().ok(),
             preconditions: Vec::new(),
+            ack: Ack::Everywhere,
             action: Action::CreateGrant {
                 id: None,
                 subject: "user:alice".parse().unwrap(),

@@ -1,6 +1,6 @@
 //! What nodes ask of each other above consensus.
 
-use portcullis_consensus::Reply;
+use portcullis_consensus::Proposed;
 use portcullis_model::{ClusterId, NodeId, Region};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub(crate) enum Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// The write was carried out or refused.
-    Wrote(Reply),
+    Wrote(Proposed),
     /// The cluster was changed; the node named leads.
     Administered(NodeId),
     /// This node.

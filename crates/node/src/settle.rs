@@ -40,8 +40,8 @@ fn look(before: Option<(Unsettled, Wait)>, seen: Option<Unsettled>, now: Reading
 async fn say(node: &Node, changed_at: u64) {
     let answer = node.write_as_leader(node.own_draft(Action::SettleLeases { changed_at })).await;
     // Whoever leads at the next look says what could not be said now.
-    let Answer::Wrote(reply) = answer else { return };
-    match reply.result {
+    let Answer::Wrote(proposed) = answer else { return };
+    match proposed.reply.result {
         Ok(_) => tracing::info!(changed_at, "no lease is left of what was configured before"),
         Err(refusal) => tracing::info!(%refusal, "leases are not settled yet"),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_consensus::ProposeError;
+use portcullis_consensus::{Ack, ProposeError};
 use portcullis_machine::command::{ExpireGrants, StartGrants};
 use portcullis_machine::{Command, Envelope, Stamp};
 use portcullis_model::{Actor, Clock, Subject, TenantId, Verified};
@@ -61,9 +61,9 @@ async fn propose(node: &Arc<Node>, clock: Clock, command: Command) {
         salt: node.entropy.bytes(),
         command,
     };
-    match node.group.propose(&envelope).await {
-        Ok(reply) => {
-            if let Err(refusal) = reply.result {
+    match node.group.propose(&envelope, Ack::Everywhere).await {
+        Ok(proposed) => {
+            if let Err(refusal) = proposed.reply.result {
                 tracing::error!(%refusal, "the machine refuses starts or ends of grants");
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_consensus::{CallError, ProposeError, Reply, TransportError};
+use portcullis_consensus::{Ack, Acked, CallError, ProposeError, Proposed, Reply, TransportError};
 use portcullis_machine::{Outcome, Refusal};
 use portcullis_model::{NodeId, Revision};
 use portcullis_storage::codec;
@@ -26,6 +26,8 @@ pub struct Written {
     pub revision: Revision,
     /// What came of it.
     pub outcome: Outcome,
+    /// What it had reached when it was answered.
+    pub acked: Acked,
 }
 
 /// Why a write was not carried out, or may not have been.
@@ -63,6 +65,12 @@ pub enum WriteError {
          deletions are taken; see `cluster status` for who holds them up"
     )]
     TooManyPending(u64),
+    /// It may take something away, so its writer must not be answered while a node may still show it. Nothing was changed.
+    #[error(
+        "`ack = quorum` is for writes that only add: revocations, deletions and updates are answered once no node can show \
+         what was before; leave it out"
+    )]
+    AckTooEarly,
     /// This node cannot take it. Nothing was changed; a retry at another node is safe.
     #[error("this node cannot take the write: {0}")]
     Failed(String),
@@ -70,7 +78,7 @@ pub enum WriteError {
 
 /// What came of one attempt.
 enum Attempt {
-    Done(Reply),
+    Done(Proposed),
     /// It was not proposed, and may be tried again.
     NotProposed,
     Unknown(String),
@@ -80,12 +88,17 @@ enum Attempt {
 impl Node {
     /// Carries out a write, at the leader. A write with an idempotency key is tried again while its outcome is unknown.
     pub async fn write(&self, draft: Draft, deadline: Instant) -> Result<Written, WriteError> {
+        if draft.ack == Ack::Quorum && !draft.action.only_adds() {
+            return Err(WriteError::AckTooEarly);
+        }
         let mut unknown = None;
         loop {
             match self.attempt(&draft, deadline).await {
-                Attempt::Done(Reply { revision, result: Ok(outcome) }) => return Ok(Written { revision, outcome }),
-                Attempt::Done(Reply { revision, result: Err(refusal) }) => {
-                    return Err(WriteError::Refused { revision, refusal });
+                Attempt::Done(Proposed { reply: Reply { revision, result }, acked }) => {
+                    return match result {
+                        Ok(outcome) => Ok(Written { revision, outcome, acked }),
+                        Err(refusal) => Err(WriteError::Refused { revision, refusal }),
+                    };
                 }
                 Attempt::Failed(error) => return Err(error),
                 Attempt::NotProposed => {}
@@ -135,9 +148,10 @@ impl Node {
             Ok(version) => version,
             Err(error) => return Answer::Failed(error.to_string()),
         };
+        let ack = draft.ack;
         let envelope = draft.stamp(version, self.wall(), self.entropy.bytes(), self.entropy.bytes());
-        match self.group.propose(&envelope).await {
-            Ok(reply) => Answer::Wrote(reply),
+        match self.group.propose(&envelope, ack).await {
+            Ok(proposed) => Answer::Wrote(proposed),
             Err(ProposeError::NotLeader { .. }) => Answer::NotLeader,
             // Of a node that is stopping it is not known either whether the entry is in the log.
             Err(ProposeError::Unknown | ProposeError::Stopped) => Answer::Unknown,
@@ -152,7 +166,7 @@ impl Node {
 
 fn attempt(answer: Answer) -> Attempt {
     match answer {
-        Answer::Wrote(reply) => Attempt::Done(reply),
+        Answer::Wrote(proposed) => Attempt::Done(proposed),
         Answer::NotLeader => Attempt::NotProposed,
         Answer::Unknown => Attempt::Unknown("the leader changed while the write was under way".to_owned()),
         Answer::Failed(why) => Attempt::Failed(WriteError::Failed(why)),

@@ -65,6 +65,19 @@ pub(crate) struct Write {
     /// Name the write, so that sending it again does not do it again.
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// When to return.
+    #[arg(long, value_name = "WHEN", default_value = "everywhere")]
+    pub ack: Ack,
+}
+
+/// What a write has reached when its command returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// No node can show the state before it.
+    #[default]
+    Everywhere,
+    /// A majority has it; nodes may still deny what it allows. Only for writes that only add.
+    Quorum,
 }
 
 /// What to do.

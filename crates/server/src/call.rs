@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_consensus::{Ack, Acked};
 use portcullis_machine::Precondition;
 use portcullis_model::{Actor, TenantId, limit};
 use portcullis_node::{Action, Draft, Freshness, Node, Served, Written};
@@ -66,6 +67,7 @@ impl<T> Call<T> {
             reason: wire::reason(options).map_err(error::field)?,
             idempotency_key: wire::idempotency_key(options).map_err(error::field)?,
             preconditions: preconditions(options).map_err(error::field)?,
+            ack: ack(options).map_err(error::field)?,
             action,
         };
         let begun = Instant::now();
@@ -88,7 +90,20 @@ pub(crate) fn freshness(consistency: Option<&v1::Consistency>) -> Result<Freshne
 
 /// Where a write took place.
 pub(crate) fn position(node: &Node, written: &Written) -> v1::Position {
-    wire::position(node.group_id(), written.revision)
+    let (acked, visible_after) = match written.acked {
+        Acked::Everywhere { after_commit } => (v1::Ack::Everywhere, prost_types::Duration::try_from(after_commit).ok()),
+        Acked::Quorum => (v1::Ack::Quorum, None),
+    };
+    v1::Position { acked: acked.into(), visible_after, ..wire::position(node.group_id(), written.revision) }
+}
+
+fn ack(options: Option<&v1::WriteOptions>) -> Result<Ack, FieldError> {
+    let given = options.map_or(0, |options| options.ack);
+    match v1::Ack::try_from(given) {
+        Ok(v1::Ack::Unspecified | v1::Ack::Everywhere) => Ok(Ack::Everywhere),
+        Ok(v1::Ack::Quorum) => Ok(Ack::Quorum),
+        Err(_) => Err(FieldError::new("options.ack", format!("`{given}` is not known: see `Ack`"))),
+    }
 }
 
 fn preconditions(options: Option<&v1::WriteOptions>) -> Result<Vec<Precondition>, FieldError> {

@@ -50,6 +50,7 @@ pub(crate) fn write(error: &WriteError) -> Status {
     match error {
         WriteError::Refused { refusal, .. } => refused(refusal),
         WriteError::LowDisk(_) => status(Code::ResourceExhausted, "DISK_RESERVE", message),
+        WriteError::AckTooEarly => status(Code::InvalidArgument, "ACK_TOO_EARLY", message),
         WriteError::TooManyPending(_) => status(Code::ResourceExhausted, "TOO_MANY_PENDING", message),
         WriteError::ClockDeviates(_) => status(Code::Unavailable, "CLOCK_DEVIATES", message),
         WriteError::NoLeader => status(Code::Unavailable, "NO_LEADER", message),

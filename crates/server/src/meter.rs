@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, histogram};
+use portcullis_consensus::Acked;
 use portcullis_model::GroupId;
 use portcullis_node::{Answer, CheckError, DecideError, Served, ServedBy, WriteError, Written};
 
@@ -35,6 +36,7 @@ static WRITES: LazyLock<Writes> = LazyLock::new(|| {
         unknown: writes("unknown"),
         failed: writes("error"),
         seconds: histogram!("portcullis_write_seconds", "group" => group()),
+        visibility: histogram!("portcullis_write_visibility_seconds", "group" => group()),
     }
 });
 
@@ -68,6 +70,8 @@ struct Writes {
     unknown: Counter,
     failed: Counter,
     seconds: Histogram,
+    /// From the commit of a write until no node can show the state before it.
+    visibility: Histogram,
 }
 
 fn group() -> String {
@@ -117,13 +121,19 @@ pub(crate) fn checked(answer: &Result<Answer, CheckError>) {
 /// Counts a write of a client.
 pub(crate) fn wrote(written: &Result<Written, WriteError>, took: Duration) {
     match written {
-        Ok(_) => WRITES.done.increment(1),
+        Ok(written) => {
+            WRITES.done.increment(1);
+            if let Acked::Everywhere { after_commit } = written.acked {
+                WRITES.visibility.record(after_commit);
+            }
+        }
         Err(WriteError::Refused { .. }) => WRITES.refused.increment(1),
         Err(WriteError::Unknown(_)) => WRITES.unknown.increment(1),
         Err(
             WriteError::NoLeader
             | WriteError::LowDisk(_)
             | WriteError::TooManyPending(_)
+            | WriteError::AckTooEarly
             | WriteError::ClockDeviates(_)
             | WriteError::Failed(_),
         ) => WRITES.failed.increment(1),

@@ -8,12 +8,16 @@ use crate::v1;
 
 /// The position of a revision.
 pub fn position(group: GroupId, revision: Revision) -> v1::Position {
-    v1::Position { revision: revision.0, token: Token { group, revision }.to_string() }
+    v1::Position { revision: revision.0, token: Token { group, revision }.to_string(), ..v1::Position::default() }
 }
 
 /// The position that an answer was given from, and the token that a later read needs to be no older.
 pub fn shown(group: GroupId, revision: Revision, token: Revision) -> v1::Position {
-    v1::Position { revision: revision.0, token: Token { group, revision: token }.to_string() }
+    v1::Position {
+        revision: revision.0,
+        token: Token { group, revision: token }.to_string(),
+        ..v1::Position::default()
+    }
 }
 
 /// A cursor as callers see it.

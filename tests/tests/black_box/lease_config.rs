@@ -8,8 +8,24 @@ use portcullis_tests::{Cluster, requests, wait};
 
 use crate::asking::{assert_allowed, assert_denied, make_viewer, may_view, views};
 
-pub(crate) fn millis(ms: u64) -> Option<prost_types::Duration> {
+fn millis(ms: u64) -> Option<prost_types::Duration> {
     Duration::from_millis(ms).try_into().ok()
+}
+
+/// How long leases last where something is looked at while a holder is gone, and how much of it is left to begin with.
+const LONG_MS: u64 = 6_000;
+const LEFT_MIN: Duration = Duration::from_millis(5_500);
+
+/// Has leases last for so long that much can be looked at while one of a node that is gone is left.
+pub(crate) async fn lengthen_leases(cluster: &Cluster) -> anyhow::Result<()> {
+    let client = cluster.client(cluster.leader().await?);
+    client.set_lease_config(v1::SetLeaseConfigRequest { length: millis(LONG_MS), ..<_>::default() }).await?;
+    wait::until_true("leases of the new length", PATIENCE, async || {
+        let status = client.status(v1::StatusRequest {}).await?;
+        let is_long = |lease: &v1::Lease| lease.seconds_left > LEFT_MIN.as_secs_f64();
+        Ok(status.nodes.iter().all(|node| node.lease.as_ref().is_some_and(is_long)))
+    })
+    .await
 }
 
 /// These nodes.

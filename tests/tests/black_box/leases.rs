@@ -8,7 +8,7 @@ use portcullis_tests::{Cluster, requests, wait};
 use v1::Decision::{Allow, Deny};
 
 use crate::asking::{assert_allowed, assert_denied, make_viewer, may_view, views};
-use crate::lease_config::millis;
+use crate::lease_config::lengthen_leases;
 
 /// Checks whose messages are counted.
 const CHECKS: u64 = 5_000;
@@ -16,9 +16,6 @@ const CHECKS: u64 = 5_000;
 const MESSAGES_MAX: u64 = CHECKS / 2;
 /// Shorter than what is left of a lease when its holder is gone.
 const SHORT: Duration = Duration::from_millis(300);
-/// How long leases last where something is looked at while a holder is gone, and how much of it is left to begin with.
-const LONG_MS: u64 = 6_000;
-const LEFT_MIN: Duration = Duration::from_millis(5_500);
 
 async fn cluster_with(documents: &[&str]) -> anyhow::Result<Cluster> {
     let cluster = Cluster::start(3).await?;
@@ -104,14 +101,7 @@ async fn a_holder_that_was_frozen_never_says_what_was_true_before() -> anyhow::R
 async fn only_a_check_whose_answer_is_changing_waits() -> anyhow::Result<()> {
     let mut cluster = cluster_with(&["plan", "draft"]).await?;
     let (leader, frozen) = (cluster.leader().await?, cluster.followers().await?[0]);
-    let longer = v1::SetLeaseConfigRequest { length: millis(LONG_MS), ..v1::SetLeaseConfigRequest::default() };
-    cluster.client(leader).set_lease_config(longer).await?;
-    wait::until_true("leases of the new length", PATIENCE, async || {
-        let status = cluster.client(leader).status(v1::StatusRequest {}).await?;
-        let is_long = |lease: &v1::Lease| lease.seconds_left > LEFT_MIN.as_secs_f64();
-        Ok(status.nodes.iter().all(|node| node.lease.as_ref().is_some_and(is_long)))
-    })
-    .await?;
+    lengthen_leases(&cluster).await?;
     let client = cluster.node(leader).client_within(SHORT)?;
     cluster.pause(frozen)?;
     let caller = cluster.client(leader).clone();

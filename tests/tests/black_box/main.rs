@@ -1,5 +1,6 @@
 //! The binary as its users meet it: real processes on loopback, one cluster at a time.
 
+mod acks;
 mod alarms;
 mod asking;
 mod command_line;

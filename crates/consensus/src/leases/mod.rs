@@ -14,7 +14,7 @@ mod pending;
 mod shown;
 mod status;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use portcullis_storage::state;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
+use crate::propose::{Acked, Proposed};
 use crate::transport::Transport;
 use crate::types::Peer;
 
@@ -39,6 +40,8 @@ pub use status::{LeaseCounts, LeaseStatus, Unsettled};
 
 /// How many entries are kept that the state holds already, to tell what has changed while an answer was made.
 const APPLIED_KEPT: u64 = 256;
+/// How many moments of a commit are kept; beyond them the last one stands for all that come.
+const COMMITS_MAX: usize = 16_384;
 
 /// The lease state of a node.
 pub(crate) struct Leases {
@@ -70,6 +73,8 @@ struct Core {
     leader: Option<Leader>,
     /// The newest entry that this node knows to be committed.
     committed: Position,
+    /// Up to where entries were committed when, as far as they are not applied.
+    commits: VecDeque<(u64, Reading)>,
     /// The last term that this node led.
     led: u64,
     voter: Voter,
@@ -130,6 +135,7 @@ impl Leases {
             holder,
             leader: None,
             committed: Position::default(),
+            commits: VecDeque::new(),
             led: 0,
             voter: Voter::default(),
             promises: Promises::default(),
@@ -176,6 +182,16 @@ impl Leases {
     /// The newest visible state, for reads that need no lease.
     pub(crate) fn newest(&self) -> Arc<View> {
         self.shown.newest()
+    }
+
+    /// The entries of the log from `first` to `last`, with the commands of those that hold one. `None` if not all of them are
+    /// known here any more, or yet.
+    pub(crate) fn registered(&self, first: u64, last: u64) -> Option<Vec<(u64, Option<Bytes>)>> {
+        let core = self.core();
+        let entries = core.entries.iter().skip_while(|entry| entry.position().index < first);
+        let known = entries.take_while(|entry| entry.position().index <= last).filter(|entry| entry.is_known());
+        let known: Vec<_> = known.map(|entry| (entry.position().index, entry.command())).collect();
+        (known.len() as u64 == (last + 1).saturating_sub(first)).then_some(known)
     }
 
     /// Waits until an entry is visible, and returns up to where everything is. `None` once the node stops.
@@ -265,10 +281,29 @@ impl Leases {
     /// Notes what is committed, and declares what the rules allow (R5).
     pub(crate) fn committed(&self, committed: Position) {
         let mut core = self.core();
-        core.committed = core.committed.max(committed);
+        if committed > core.committed {
+            core.committed = committed;
+            let now = self.clock.read();
+            if core.commits.len() < COMMITS_MAX {
+                core.commits.push_back((committed.index, now));
+            } else if let Some((index, _)) = core.commits.back_mut() {
+                *index = committed.index;
+            }
+        }
         if let Some(leader) = &mut core.leader {
             leader.committed(committed);
             self.declare(&mut core);
+        }
+    }
+
+    /// Says of entries that are visible how long that took from their commit on. To be called before they count as applied.
+    pub(crate) fn took_since_commit<'a>(&self, proposed: impl Iterator<Item = &'a mut Proposed>) {
+        let core = self.core();
+        let now = self.clock.read();
+        for Proposed { reply, acked } in proposed {
+            let nth = core.commits.partition_point(|(index, _)| *index < reply.revision.0);
+            let after_commit = core.commits.get(nth).map_or(Duration::ZERO, |(_, at)| now.lazy_since(at));
+            *acked = Acked::Everywhere { after_commit };
         }
     }
 
@@ -278,6 +313,9 @@ impl Leases {
         let base = state.revision.0;
         core.holder.published(base);
         core.state = state;
+        while core.commits.front().is_some_and(|(index, _)| *index <= base) {
+            core.commits.pop_front();
+        }
         while core.entries.front().is_some_and(|entry| entry.position().index + APPLIED_KEPT <= base) {
             core.entries.pop_front();
         }

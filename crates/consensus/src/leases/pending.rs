@@ -41,6 +41,19 @@ impl Pending {
         self.position
     }
 
+    /// Whether it is known what the entry holds.
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self.content, Content::Unknown)
+    }
+
+    /// The command, if it is known to hold one.
+    pub(super) fn command(&self) -> Option<Bytes> {
+        match &self.content {
+            Content::Nothing | Content::Unknown => None,
+            Content::Command(bytes) => Some(bytes.clone()),
+        }
+    }
+
     /// What the entry may change; `None` for anything.
     pub(super) fn footprint(&self) -> Option<&Footprint> {
         self.footprint.get_or_init(|| self.read()).as_ref()

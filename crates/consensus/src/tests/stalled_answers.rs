@@ -12,7 +12,7 @@ use portcullis_machine::command::CreateTenant;
 use tokio::time::Instant;
 
 use super::wires::{Cluster, PATIENCE, envelope};
-use crate::ReadError;
+use crate::{Ack, ReadError};
 
 fn tenant(id: &str) -> Command {
     Command::CreateTenant(CreateTenant { id: id.parse().unwrap() })
@@ -34,7 +34,7 @@ async fn answers_from_before_a_read_prove_nothing() {
     wires.stall(1, 3, before);
     let a = tokio::spawn({
         let old = Arc::clone(&old);
-        async move { old.propose(&envelope(tenant("a"))).await }
+        async move { old.propose(&envelope(tenant("a")), Ack::Everywhere).await }
     });
     for id in [2, 3] {
         let follower = Arc::clone(&cluster.nodes[&id]);

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::suite::open;
 use crate::clock::SystemClock;
 use crate::peer::Request;
-use crate::{Application, Group, Options, Parts, Peer, Timing, Transport, TransportError};
+use crate::{Ack, Application, Group, Options, Parts, Peer, Proposed, Timing, Transport, TransportError};
 
 /// How long a test waits for what has to happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -162,8 +162,8 @@ impl Cluster {
     pub(super) async fn write(&self, nodes: &[u64], command: Command) -> u64 {
         let until = Instant::now() + PATIENCE;
         for node in nodes.iter().cycle() {
-            match self.nodes[node].propose(&envelope(command.clone())).await {
-                Ok(reply) => {
+            match self.nodes[node].propose(&envelope(command.clone()), Ack::Everywhere).await {
+                Ok(Proposed { reply, .. }) => {
                     reply.result.unwrap();
                     return reply.revision.0;
                 }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use portcullis_client::{Client, Options, v1};
 
-use crate::args::{Command, Consistency, Global, Mode, Write};
+use crate::args::{Ack, Command, Consistency, Global, Mode, Write};
 use crate::output;
 
 /// Runs a client command.
@@ -63,6 +63,11 @@ fn write_options(write: Write) -> v1::WriteOptions {
         reason: write.reason.unwrap_or_default(),
         idempotency_key: write.idempotency_key.unwrap_or_default(),
         preconditions: Vec::new(),
+        ack: match write.ack {
+            Ack::Everywhere => v1::Ack::Everywhere,
+            Ack::Quorum => v1::Ack::Quorum,
+        }
+        .into(),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod batch;
 mod folder;
+mod foresight;
 mod hot;
 mod incoming;
 mod keys;
@@ -22,6 +23,7 @@ mod snapshot;
 mod store;
 mod sum;
 
+pub use foresight::Foresight;
 pub use incoming::{Inbox, Incoming, ReceiveError, Received};
 pub use keys::{Family, Key, Keys};
 pub use open::{OpenError, Options, Progress};

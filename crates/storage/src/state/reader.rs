@@ -55,7 +55,7 @@ pub struct Reader {
 
 impl Reader {
     /// The rows of the copy that counts now.
-    fn reads(&self) -> Guard<Arc<Reads>> {
+    pub(super) fn reads(&self) -> Guard<Arc<Reads>> {
         self.shared.reads.load()
     }
 

@@ -3,6 +3,7 @@
 mod batches;
 mod commands;
 mod doubts;
+mod foresight;
 mod history;
 mod lists;
 mod scripts;
