@@ -88,6 +88,22 @@ faults! {
     DroppedInWords,
     /// The leader ends the fence without waiting for holders that are not voters.
     FenceForgetsHolders,
+    /// The leader ends the fence without waiting for holders that were taken off the roster.
+    FenceForgetsRemoved,
+    /// Who is taken off the roster is not waited for any more.
+    RemovedSessionEnds,
+    /// Who is taken off the roster is granted leases.
+    GrantToRemoved,
+    /// The fence leaves out what entries configure that are not applied.
+    FenceIgnoresLog,
+    /// A shorter lease shortens the fence as soon as it is applied.
+    LoweredAtOnce,
+    /// A leader says at once that no longer lease is left.
+    SettledEarly,
+    /// What is said to be settled counts for changes that came after.
+    SettledForLater,
+    /// A leader that starts again goes on in its epoch, without a fence.
+    LeadsAgain,
 }
 
 /// The rules that are broken in one value: none, outside of checks.

@@ -112,6 +112,9 @@ impl Leader {
 
     /// Takes a roster that an applied entry brought. Who is removed gets no more leases; its session still counts (R10).
     pub fn rostered(&mut self, roster: BTreeSet<u64>) {
+        if self.faults.has(Fault::RemovedSessionEnds) {
+            self.sessions.retain(|(node, _), _| roster.contains(node));
+        }
         self.roster = roster;
     }
 
@@ -175,7 +178,7 @@ impl Leader {
 
     fn may_grant(&self, now: &Reading, request: &Request) -> Result<Duration, Refusal> {
         let Request { node, incarnation, number, registered, base } = *request;
-        if !self.roster.contains(&node) {
+        if !self.roster.contains(&node) && !self.faults.has(Fault::GrantToRemoved) {
             return Err(Refusal::NotRostered { node });
         }
         let voided = self.released.get(&node).is_some_and(|released| (incarnation, number) <= *released);

@@ -6,11 +6,14 @@
 #![expect(clippy::cast_possible_truncation, reason = "ids and indices of a model are small")]
 
 mod answer;
+mod configure;
 mod looks;
 mod message;
 mod node;
+mod reading;
 mod report;
 mod slice;
+mod slices;
 mod step;
 mod system;
 mod world;

@@ -1,15 +1,32 @@
 //! One node: what it keeps on disk, and what it forgets when its process ends.
 
-use portcullis_lease::{Epoch, Holder, Leader, LogShape, Position, Reading, Voter};
+use std::time::Duration;
+
+use portcullis_lease::{Epoch, Holder, Leader, LogShape, Position, Reading, Voter, Wait};
 
 use crate::answer::Read;
 use crate::slice::Slice;
 
-/// An entry of the log. Without a key it changes nothing.
+/// An entry of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) epoch: u64,
-    pub(crate) key: Option<u8>,
+    pub(crate) what: What,
+}
+
+/// What an entry changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum What {
+    /// Nothing: an epoch begins with it.
+    Nothing,
+    /// The state, of this key.
+    Key(u8),
+    /// How long leases are.
+    Length(Duration),
+    /// Who is on the roster: this node no longer is.
+    Remove(u64),
+    /// No lease is left of what was configured before the entry of this index.
+    Settled(u64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) incarnation: u64,
     /// What it knows to be committed, all of which it has applied.
     pub(crate) applied: u64,
+    /// Up to where what it has applied has configured it.
+    pub(crate) configured: u64,
     pub(crate) holder: Holder,
     pub(crate) voter: Voter,
     pub(crate) leads: Option<Leads>,
@@ -34,6 +53,8 @@ pub(crate) struct Leads {
     pub(crate) rounds: u64,
     /// Up to where each node's log is known to be its own.
     pub(crate) matched: Vec<u64>,
+    /// Until when leases may be left of what was configured before, since it leads and has applied the change.
+    pub(crate) settles: Option<Wait>,
 }
 
 impl Node {
@@ -43,6 +64,7 @@ impl Node {
             vote: 0,
             incarnation: 1,
             applied: 0,
+            configured: 0,
             holder: Holder::new(id as u64, 1, LogShape::default(), Epoch(0), 0, 0),
             voter: Voter::default(),
             leads: None,
@@ -72,7 +94,7 @@ impl Node {
     /// The last entry of `key` within (`above`, `up_to`]; zero for none.
     pub(crate) fn last_of(&self, key: u8, above: u64, up_to: u64) -> u64 {
         let up_to = up_to.min(self.log.len() as u64);
-        let of_key = |index: &u64| self.log[*index as usize - 1].key == Some(key);
+        let of_key = |index: &u64| self.log[*index as usize - 1].what == What::Key(key);
         (above + 1..=up_to).rev().find(of_key).unwrap_or(0)
     }
 
@@ -100,6 +122,7 @@ impl Node {
         self.voter = self.voter.aged(by);
         if let Some(leads) = &mut self.leads {
             leads.rules = leads.rules.clone().aged(by);
+            leads.settles = leads.settles.map(|wait| wait.aged(by));
         }
         if let Some(read) = &mut self.read {
             read.age(by);
@@ -108,7 +131,7 @@ impl Node {
     }
 
     fn tidy(&mut self, slice: &Slice, now: &Reading) {
-        let length = slice.parameters().length();
+        let length = slice.length_max();
         self.holder.observe(now);
         // A read that looked at the clock before may look at a lapsed lease next.
         if self.read.is_none() {

@@ -10,6 +10,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::looks;
 use crate::slice::Slice;
+use crate::slices;
 use crate::system::System;
 
 const THREADS: usize = 2;
@@ -18,7 +19,7 @@ const STATES_MAX: usize = 12_000_000;
 
 pub(crate) fn run(deep: bool, only: Option<&str>, rule: Option<&str>) -> ExitCode {
     let chosen = |slice: &Slice| only.is_none_or(|only| slice.name.contains(only));
-    let slices: Vec<Slice> = Slice::all(deep).into_iter().filter(chosen).collect();
+    let slices: Vec<Slice> = slices::all(deep).into_iter().filter(chosen).collect();
     let broken = |fault: &Fault| rule.is_none_or(|rule| format!("{fault:?}").contains(rule));
     let rules: Vec<Fault> = Fault::ALL.iter().map(|(fault, _)| *fault).filter(broken).collect();
     if slices.is_empty() || rules.is_empty() {
@@ -124,6 +125,11 @@ fn noticed_in(fault: Fault) -> &'static str {
         Fault::GrantBelowVote | Fault::DroppedWithoutVote | Fault::DroppedInWords | Fault::FenceForgetsHolders => {
             "older leases dropped"
         }
+        Fault::FenceForgetsRemoved | Fault::RemovedSessionEnds | Fault::GrantToRemoved => "removal",
+        Fault::FenceIgnoresLog => "a longer lease",
+        Fault::LoweredAtOnce | Fault::SettledEarly => "a shorter lease",
+        Fault::SettledForLater => "shorter and shorter",
+        Fault::LeadsAgain => "restart of the leader",
     }
 }
 

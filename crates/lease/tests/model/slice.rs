@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use portcullis_lease::{Drift, Fault, Parameters, Reading};
+use portcullis_lease::{Configuration, Drift, Parameters, Reading, Roster};
+
+use crate::node::What;
 
 /// A cluster with bounds.
 #[derive(Clone, Debug)]
@@ -39,8 +41,14 @@ pub(crate) struct Slice {
     pub(crate) rates: &'static [u32],
     /// What else a step of time may be.
     pub(crate) paces: &'static [Pace],
-    /// Steps of time that a lease lasts.
-    pub(crate) lease: u32,
+    /// How long a lease lasts at first.
+    pub(crate) lease: Duration,
+    /// How long leases were before, of which some may be left.
+    pub(crate) former: Option<Duration>,
+    /// What a leader may propose, one after the other.
+    pub(crate) changes: &'static [What],
+    /// A leader goes by what is committed only in a step of its own.
+    pub(crate) late: bool,
 }
 
 /// How the clocks of one node see a step of time; those of the others see it as it is.
@@ -54,11 +62,10 @@ pub(crate) enum Pace {
 }
 
 /// One step of time by an exact clock.
-const STEP: Duration = Duration::from_secs(1);
-
+pub(crate) const STEP: Duration = Duration::from_secs(1);
 impl Slice {
     /// What every slice is a change of: three voters and two leaders, one reader.
-    const fn base(name: &'static str) -> Self {
+    pub(crate) const fn base(name: &'static str) -> Self {
         Self {
             name,
             voters: 3,
@@ -81,63 +88,16 @@ impl Slice {
             emission: false,
             rates: &[100],
             paces: &[],
-            lease: 1,
+            lease: STEP,
+            former: None,
+            changes: &[],
+            late: false,
         }
     }
 
-    /// All of them. `deep` has larger bounds.
-    pub(crate) fn all(deep: bool) -> Vec<Self> {
-        let more = u64::from(deep);
-        vec![
-            Self { writes: 1 + usize::from(deep), ..Self::base("failover") },
-            Self { candidates: &[1], ..Self::base("the holder is elected") },
-            Self { holders: &[0], readers: &[0], ..Self::base("a deposed leader reads") },
-            Self { epochs: 1, writes: 2, keys: 2, requests: 1 + more, ..Self::base("two keys") },
-            Self { epochs: 1 + more, requests: 2, rounds: 2, ..Self::base("renewal") },
-            Self { epochs: 1 + more, restarts: 1, ..Self::base("restart of a holder") },
-            Self {
-                voters: 1,
-                learners: 1,
-                restarts: 1,
-                restarting: &[0],
-                candidates: &[0],
-                ..Self::base("restart of the leader")
-            },
-            Self { promises: true, ..Self::base("promises") },
-            Self {
-                promises: true,
-                restarts: 1,
-                restarting: &[2],
-                writes: 0,
-                reads: 0,
-                ..Self::base("promises and restarts")
-            },
-            Self {
-                drops: true,
-                learners: 1,
-                holders: &[3],
-                readers: &[3],
-                writes: 0,
-                reads: 0,
-                ..Self::base("older leases dropped")
-            },
-            Self { epochs: 1, releases: 1, requests: 2, ..Self::base("release") },
-            Self { epochs: 1 + more, snapshots: true, ..Self::base("snapshots") },
-            Self { epochs: 1, emission: true, ..Self::base("emission") },
-            Self { epochs: 3, candidates: &[0, 2], writes: 0, reads: 0, ..Self::base("three epochs") },
-            Self { epochs: 1, requests: 2, rounds: 2, lease: 2, reads: 0, ..Self::base("long leases") },
-            Self { rates: &[104, 95, 104], lease: 2, epochs: 1 + more, ..Self::base("clocks that drift") },
-            Self { epochs: 1, lease: 2, paces: &[Pace::Steered(0)], ..Self::base("steered clocks") },
-            Self { holders: &[0], readers: &[0], rounds: 2, writes: 0, reads: 0, ..Self::base("two rounds") },
-            Self { holders: &[0], readers: &[0], writes: 3, reads: 0, ..Self::base("a log that is cut") },
-            Self {
-                holders: &[0],
-                readers: &[0],
-                paces: &[Pace::Suspended(0)],
-                reads: 0,
-                ..Self::base("suspended machines")
-            },
-        ]
+    /// One voter, which is elected again when it has started again, and one learner, which holds the leases.
+    pub(crate) const fn pair(name: &'static str) -> Self {
+        Self { voters: 1, learners: 1, candidates: &[0], ..Self::base(name) }
     }
 
     pub(crate) fn nodes(&self) -> usize {
@@ -148,22 +108,23 @@ impl Slice {
         (0..self.voters as u64).collect()
     }
 
-    pub(crate) fn roster(&self) -> BTreeSet<u64> {
-        self.holders.iter().map(|node| *node as u64).collect()
+    pub(crate) fn node_ids(&self) -> BTreeSet<u64> {
+        (0..self.nodes() as u64).collect()
     }
 
-    /// Who may have leases of an older epoch, for the fence.
-    pub(crate) fn holding(&self, fault: Option<Fault>) -> BTreeSet<u64> {
-        let mut holding = self.voter_ids();
-        if fault != Some(Fault::FenceForgetsHolders) {
-            holding.extend(self.roster());
-        }
-        holding
+    /// The configuration that the cluster begins with.
+    pub(crate) fn configuration(&self) -> Configuration {
+        let roster = Roster::Only(self.holders.iter().map(|node| *node as u64).collect());
+        let begun = |length| Configuration::default().changed(parameters(length), roster.clone(), 0).settled();
+        let before = begun(self.former.unwrap_or(self.lease));
+        before.changed(parameters(self.lease), roster.clone(), 0)
     }
 
-    pub(crate) fn parameters(&self) -> Parameters {
-        let drift = Drift::from_ppm(100_000).expect("in range");
-        Parameters::new(STEP * self.lease, STEP / 4, Parameters::LENGTH_MAX, drift).expect("in range")
+    /// The longest that any lease lasts.
+    pub(crate) fn length_max(&self) -> Duration {
+        let changed =
+            self.changes.iter().filter_map(|what| if let What::Length(length) = what { Some(*length) } else { None });
+        changed.fold(self.lease, Duration::max)
     }
 
     /// By how much the clocks of `node` move in one step of time.
@@ -177,4 +138,9 @@ impl Slice {
             Pace::Even | Pace::Suspended(_) | Pace::Steered(_) => even,
         }
     }
+}
+
+/// What a lease of this length goes by.
+pub(crate) fn parameters(length: Duration) -> Parameters {
+    Parameters::new(length, STEP / 4, Parameters::LENGTH_MAX, Drift::MAX).expect("in range")
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_lease::{Epoch, Fault, Faults, Fence, Holder, Leader, Promise, Voter};
+use portcullis_lease::{Epoch, Fault, Faults, Fence, Holder, Leader, Promise, Voter, Wait};
 
-use crate::answer::{Look, Looks, Read, Ready, Stage, View};
+use crate::answer::Look;
 use crate::message::Message;
-use crate::node::{Entry, Leads};
+use crate::node::{Entry, Leads, Node, What};
 use crate::slice::{Pace, Slice};
 use crate::world::{NOW, Violation, World};
 
@@ -21,6 +21,18 @@ pub(crate) enum Step {
     Write {
         leader: usize,
         key: u8,
+    },
+    /// The leader proposes the next change of the configuration.
+    Change {
+        leader: usize,
+    },
+    /// What the leader has applied configures it.
+    Configure {
+        leader: usize,
+    },
+    /// The leader proposes that no lease is left of what was configured before.
+    Settle {
+        leader: usize,
     },
     /// The leader sends the next entry, and what is committed. The follower registers, stores and acknowledges it.
     Replicate {
@@ -81,7 +93,7 @@ pub(crate) fn faults(fault: Option<Fault>) -> Faults {
 }
 
 impl Rules<'_> {
-    fn faults(&self) -> Faults {
+    pub(crate) fn faults(&self) -> Faults {
         faults(self.fault)
     }
 
@@ -91,7 +103,16 @@ impl Rules<'_> {
             Step::Elect { node, by } => self.elect(world, node, &by),
             Step::Write { leader, key } => {
                 world.writes += 1;
-                self.append(world, leader, Some(key));
+                self.append(world, leader, What::Key(key));
+            }
+            Step::Change { leader } => {
+                world.changes += 1;
+                self.append(world, leader, self.slice.changes[world.changes - 1]);
+            }
+            Step::Configure { leader } => self.configure(world.node(leader)),
+            Step::Settle { leader } => {
+                let settled = self.settled(&world.nodes[leader]);
+                self.append(world, leader, settled);
             }
             Step::Replicate { leader, to } => self.replicate(world, leader, to),
             Step::Snapshot { leader, to } => snapshot(world, leader, to),
@@ -110,12 +131,11 @@ impl Rules<'_> {
             Step::DroppedOlder { from, leader } => dropped_older(world, from, leader),
             Step::Arrive(message) => {
                 world.wire.remove(&message);
-                arrive(world, message);
+                self.arrive(world, message);
             }
             Step::Read { node, key } => {
                 world.reads += 1;
-                world.node(node).read = Some(new_read(world, key, None));
-                self.look(world, node);
+                self.read(world, node, key);
             }
             Step::Look { node } => self.look(world, node),
             Step::Resolve { node } => self.resolve(world, node),
@@ -160,28 +180,30 @@ impl Rules<'_> {
             promises.push(Promise { received: NOW, silent: voter.voter.silent(&NOW) });
             vote(voter, epoch);
         }
-        let parameters = self.slice.parameters();
-        let holding = self.slice.holding(self.fault);
-        let fence = if self.slice.promises {
-            Fence::promised(&promises, parameters.terms(), holding).expect("some voted")
-        } else {
-            Fence::new(&NOW, parameters.terms(), holding)
-        };
         let leads = world.node(node);
+        let (terms, holding) = (self.fenced_terms(leads), self.holding(leads));
+        let fence = if self.slice.promises {
+            Fence::promised(&promises, terms, holding).expect("some voted")
+        } else {
+            Fence::new(&NOW, terms, holding)
+        };
         let shape = leads.shape();
         let visible = leads.holder.visible();
-        let rules = Leader::new(Epoch(epoch), parameters, self.slice.roster(), fence, shape, visible);
+        let configuration = self.configuration(leads, leads.configured);
+        let roster = configuration.roster().of(self.slice.node_ids());
+        let rules = Leader::new(Epoch(epoch), configuration.parameters(), roster, fence, shape, visible);
+        let settles = configuration.settles_after().map(|after| Wait::new(&NOW, after));
         let mut matched = vec![0; self.slice.nodes()];
         matched[node] = leads.log.len() as u64;
         leads.voter.led();
-        leads.leads = Some(Leads { epoch, rules: rules.broken_by(self.faults()), rounds: 0, matched });
-        self.append(world, node, None);
+        leads.leads = Some(Leads { epoch, rules: rules.broken_by(self.faults()), rounds: 0, matched, settles });
+        self.append(world, node, What::Nothing);
     }
 
-    fn append(&self, world: &mut World, leader: usize, key: Option<u8>) {
+    fn append(&self, world: &mut World, leader: usize, what: What) {
         let node = world.node(leader);
         let epoch = node.leads.as_ref().expect("leads").epoch;
-        node.append(NOW, Entry { epoch, key });
+        node.append(NOW, Entry { epoch, what });
         let last = node.log.len() as u64;
         node.leads.as_mut().expect("leads").matched[leader] = last;
         self.commit(world, leader);
@@ -190,6 +212,7 @@ impl Rules<'_> {
     /// One entry, so that every follower is somewhere else.
     fn replicate(&self, world: &mut World, leader: usize, to: usize) {
         let (epoch, log) = (world.nodes[leader].leads.as_ref().expect("leads").epoch, world.nodes[leader].log.clone());
+        let committed_before = world.nodes[leader].applied;
         let follower = world.node(to);
         vote(follower, epoch);
         follower.voter.answered(NOW);
@@ -207,10 +230,13 @@ impl Rules<'_> {
         self.commit(world, leader);
         // The registration leaves with the append, and at once is the worst case: it lets the leader declare.
         register(world, to, leader);
-        if self.slice.readers.contains(&to) {
-            let committed = world.nodes[leader].applied;
+        if self.applies(to) {
+            // A reader is told at once, which lets it show the most; a voter later, so that it may be elected before.
+            let is_reader = self.slice.readers.contains(&to);
+            let committed = if is_reader { world.nodes[leader].applied } else { committed_before };
             let follower = world.node(to);
             follower.applied = follower.applied.max(committed.min(matched));
+            self.configure(follower);
             follower.publish();
         }
     }
@@ -226,6 +252,9 @@ impl Rules<'_> {
         }
         let entry = node.position(majority);
         node.applied = majority;
+        if !self.slice.late {
+            self.configure(node);
+        }
         node.leads.as_mut().expect("leads").rules.committed(entry);
         node.publish();
         let log = node.log[..majority as usize].to_vec();
@@ -247,8 +276,21 @@ impl Rules<'_> {
         stopped.holder = holder.broken_by(self.faults());
         stopped.holder.observe(&NOW);
         stopped.voter = Voter::default().broken_by(self.faults());
-        stopped.leads = None;
+        let led = stopped.leads.take();
         stopped.read = None;
+        if let Some(led) = led.filter(|_| self.fault == Some(Fault::LeadsAgain)) {
+            self.leads_again(world, node, led);
+        }
+    }
+
+    /// What no node may do: a leader that starts again goes on, and knows nothing of what it has granted.
+    fn leads_again(&self, world: &mut World, id: usize, led: Leads) {
+        let node = world.node(id);
+        let configuration = self.configuration(node, node.configured);
+        let fence = Fence::new(&NOW, configuration.terms(), BTreeSet::new());
+        let roster = configuration.roster().of(self.slice.node_ids());
+        let rules = Leader::new(Epoch(led.epoch), configuration.parameters(), roster, fence, node.shape(), 0);
+        node.leads = Some(Leads { rules: rules.broken_by(self.faults()), ..led });
     }
 
     fn begin_round(&self, world: &mut World, leader: usize, voter: usize) {
@@ -264,88 +306,44 @@ impl Rules<'_> {
         }
     }
 
-    fn look(&self, world: &mut World, id: usize) {
-        let Some(mut read) = world.node(id).read.take() else { return };
-        let Stage::Looking(looks) = &mut read.stage else { return };
-        let node = &world.nodes[id];
-        match self.order[looks.taken] {
-            Look::Expiry => looks.expiry = node.holder.expiry(),
-            Look::Clock => looks.now = Some(NOW),
-            Look::View => {
-                let mark = node.holder.mark();
-                let value = node.last_of(read.key, 0, mark.base);
-                let pending = node.last_of(read.key, mark.base, mark.registered.index);
-                let has_floor = world.has_declared(id, read.floor);
-                looks.view = Some(View { mark, value, pending, has_floor });
+    fn arrive(&self, world: &mut World, message: Message) {
+        match message {
+            Message::Confirmed { leader, epoch, round, voter } => {
+                if let Some(leads) = &mut world.node(leader).leads
+                    && leads.epoch == epoch
+                {
+                    leads.rules.confirmed(&NOW, round, voter as u64);
+                }
+            }
+            Message::Request { leader, request } => {
+                let node = &world.nodes[leader];
+                let rostered = self.configuration(node, node.configured).roster().of(self.slice.node_ids());
+                if let Some(leads) = &mut world.node(leader).leads
+                    && let Ok(grant) = leads.rules.request(&NOW, request)
+                {
+                    if !rostered.contains(&request.node) {
+                        world.found(Violation::Unrostered);
+                    }
+                    world.wire.insert(Message::Grant { to: request.node as usize, grant });
+                }
+            }
+            Message::Grant { to, grant } => {
+                let node = world.node(to);
+                // A refusal changes nothing.
+                let _ = node.holder.granted(&NOW, grant);
+                node.publish();
+            }
+            Message::Release { leader, release } => {
+                if let Some(leads) = &mut world.node(leader).leads {
+                    leads.rules.released(release);
+                }
             }
         }
-        looks.taken += 1;
-        if looks.taken < self.order.len() {
-            world.node(id).read = Some(read);
-            return;
-        }
-        let Ok((began, view)) = looks.begin(self.faults()) else { return };
-        if let Some(ready) = read.ready.take() {
-            return self.emit(world, id, &read, &ready, &view);
-        }
-        if view.pending > 0 && !began.may_ignore_pending_of(&view.mark) {
-            read.stage = Stage::Waiting(began);
-            world.node(id).read = Some(read);
-            return;
-        }
-        self.answer(world, id, &read, view, began.token(&view.mark));
-    }
-
-    fn resolve(&self, world: &mut World, id: usize) {
-        let Some(read) = world.node(id).read.take() else { return };
-        let Stage::Waiting(began) = &read.stage else { return };
-        let mark = world.nodes[id].holder.mark();
-        let value = world.nodes[id].last_of(read.key, 0, mark.base);
-        self.answer(world, id, &read, View { mark, value, pending: 0, has_floor: true }, began.token(&mark));
-    }
-
-    fn answer(&self, world: &mut World, id: usize, read: &Read, view: View, token: u64) {
-        let base = view.mark.base as usize;
-        if view.mark.base > world.declared {
-            world.found(Violation::NotVisible);
-        } else if world.committed.get(..base) != Some(&world.nodes[id].log[..base]) {
-            world.found(Violation::NotCommitted);
-        } else if !view.has_floor || view.value < read.floor_of_key {
-            world.found(Violation::Stale);
-        } else if token < view.mark.base || token < read.floor {
-            world.found(Violation::Token);
-        }
-        if self.slice.emission {
-            let ready = Ready { value: view.value, base: view.mark.base };
-            world.node(id).read = Some(new_read(world, read.key, Some(ready)));
-        }
-    }
-
-    /// The answer leaves, unless something touches it; then the read starts again.
-    fn emit(&self, world: &mut World, id: usize, read: &Read, ready: &Ready, view: &View) {
-        let touched = world.nodes[id].last_of(read.key, ready.base, view.mark.registered.index) > 0;
-        let ignored = self.fault == Some(Fault::EmitTouched);
-        if touched && !ignored {
-            world.node(id).read = Some(new_read(world, read.key, None));
-        } else if ready.value < read.floor_of_key {
-            world.found(Violation::Stale);
-        }
-    }
-}
-
-/// A read that is invoked now: what is declared by now it must show.
-fn new_read(world: &World, key: u8, ready: Option<Ready>) -> Read {
-    Read {
-        key,
-        floor: world.declared,
-        floor_of_key: world.declared_of(key),
-        stage: Stage::Looking(Looks::default()),
-        ready,
     }
 }
 
 /// Persists a vote, or the vote of a leader that was heard of.
-fn vote(node: &mut crate::node::Node, epoch: u64) {
+fn vote(node: &mut Node, epoch: u64) {
     if node.vote < epoch {
         node.vote = epoch;
         node.holder.voted(Epoch(epoch));
@@ -364,6 +362,7 @@ fn snapshot(world: &mut World, leader: usize, to: usize) {
     follower.voter.answered(NOW);
     follower.log = log;
     follower.applied = last;
+    follower.configured = last;
     follower.holder.installed(position);
     world.node(leader).leads.as_mut().expect("leads").matched[to] = last;
 }
@@ -387,36 +386,6 @@ fn dropped_older(world: &mut World, from: usize, leader: usize) {
         && let Some(leads) = &mut world.node(leader).leads
     {
         leads.rules.dropped_older(from as u64);
-    }
-}
-
-fn arrive(world: &mut World, message: Message) {
-    match message {
-        Message::Confirmed { leader, epoch, round, voter } => {
-            if let Some(leads) = &mut world.node(leader).leads
-                && leads.epoch == epoch
-            {
-                leads.rules.confirmed(&NOW, round, voter as u64);
-            }
-        }
-        Message::Request { leader, request } => {
-            if let Some(leads) = &mut world.node(leader).leads
-                && let Ok(grant) = leads.rules.request(&NOW, request)
-            {
-                world.wire.insert(Message::Grant { to: request.node as usize, grant });
-            }
-        }
-        Message::Grant { to, grant } => {
-            let node = world.node(to);
-            // A refusal changes nothing.
-            let _ = node.holder.granted(&NOW, grant);
-            node.publish();
-        }
-        Message::Release { leader, release } => {
-            if let Some(leads) = &mut world.node(leader).leads {
-                leads.rules.released(release);
-            }
-        }
     }
 }
 

@@ -74,12 +74,13 @@ impl System {
         if world.writes < self.slice.writes {
             steps.extend((0..self.slice.keys).map(|key| Step::Write { leader: id, key }));
         }
+        self.configuring(world, id, steps);
         if leads.rounds < self.slice.rounds {
             let voters = (0..self.slice.voters).filter(|voter| world.nodes[*voter].vote == leads.epoch);
             steps.extend(voters.map(|voter| Step::BeginRound { leader: id, voter }));
         }
         for (to, other) in world.nodes.iter().enumerate().filter(|(to, _)| *to != id) {
-            let lags = self.slice.readers.contains(&to) && other.applied < node.applied;
+            let lags = self.rules().applies(to) && other.applied < node.applied;
             let behind = leads.matched[to] < node.log.len() as u64 || lags;
             if other.vote <= leads.epoch && behind {
                 steps.push(Step::Replicate { leader: id, to });
@@ -101,6 +102,19 @@ impl System {
             if world.releases < self.slice.releases {
                 steps.push(Step::Release { from: *holder, leader: id });
             }
+        }
+    }
+
+    fn configuring(&self, world: &World, id: usize, steps: &mut Vec<Step>) {
+        let node = &world.nodes[id];
+        if world.changes < self.slice.changes.len() {
+            steps.push(Step::Change { leader: id });
+        }
+        if node.configured < node.applied && !self.slice.changes.is_empty() {
+            steps.push(Step::Configure { leader: id });
+        }
+        if self.rules().may_settle(node) {
+            steps.push(Step::Settle { leader: id });
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use portcullis_lease::Reading;
 
 use crate::message::Message;
-use crate::node::{Entry, Node};
+use crate::node::{Entry, Node, What};
 use crate::slice::Slice;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub(crate) struct World {
     /// The highest index that any leader ever declared.
     pub(crate) declared: u64,
     pub(crate) writes: usize,
+    /// How many changes of the configuration were proposed.
+    pub(crate) changes: usize,
     pub(crate) restarts: u8,
     pub(crate) releases: u8,
     pub(crate) reads: u8,
@@ -41,6 +43,8 @@ pub(crate) enum Violation {
     Token,
     /// A leader declared what is not committed.
     DeclaredUncommitted,
+    /// A node that is not on the roster was granted a lease.
+    Unrostered,
     /// A committed entry was replaced: the model of the log is wrong.
     LogBroken,
 }
@@ -58,6 +62,7 @@ impl World {
             committed: Vec::new(),
             declared: 0,
             writes: 0,
+            changes: 0,
             restarts: 0,
             releases: 0,
             reads: 0,
@@ -71,7 +76,8 @@ impl World {
 
     /// The last declared entry of `key`; zero for none.
     pub(crate) fn declared_of(&self, key: u8) -> u64 {
-        let of_key = |index: &u64| self.committed.get(*index as usize - 1).is_some_and(|entry| entry.key == Some(key));
+        let of_key =
+            |index: &u64| self.committed.get(*index as usize - 1).is_some_and(|entry| entry.what == What::Key(key));
         (1..=self.declared).rev().find(of_key).unwrap_or(0)
     }
 
