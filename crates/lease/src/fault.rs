@@ -102,6 +102,12 @@ faults! {
     SettledEarly,
     /// What is said to be settled counts for changes that came after.
     SettledForLater,
+    /// The node that took a write stops to wait for leases that must have run out.
+    AnswerByExpiry,
+    /// The leader lists its sessions before it has appended the entry.
+    ListedBeforeAppend,
+    /// The leader lists its sessions while leases of older epochs may be left.
+    ListedWhileFenced,
     /// A leader that starts again goes on in its epoch, without a fence.
     LeadsAgain,
 }

@@ -7,6 +7,7 @@ use crate::authority::Authority;
 use crate::clock::{Reading, Wait};
 use crate::fault::{Fault, Faults};
 use crate::fence::Fence;
+use crate::gateway::Listed;
 use crate::grant::{Grant, Refusal, Release, Request};
 use crate::log::{Epoch, LogShape, Position};
 use crate::parameters::Parameters;
@@ -224,6 +225,22 @@ impl Leader {
         }
         let voided = self.released.entry(node).or_default();
         *voided = (*voided).max((incarnation, up_to));
+    }
+
+    /// Lists who has to acknowledge `entry` before the node that took it may answer it (R5b). To be sent to that node.
+    ///
+    /// `None` unless the entry was appended in this epoch: a lease that is granted later is of no use before its holder has
+    /// the entry, but one that is granted in between would be missed. `None` while fenced, too: of leases of older epochs
+    /// nothing is known. The writer then waits until the entry is visible.
+    pub fn listed(&self, now: &Reading, entry: Position) -> Option<Listed> {
+        let is_appended = entry.epoch == self.epoch && self.log.at(entry.index) == Some(entry);
+        if self.is_fenced(now) && !self.faults.has(Fault::ListedWhileFenced)
+            || !is_appended && !self.faults.has(Fault::ListedBeforeAppend)
+        {
+            return None;
+        }
+        let live = self.sessions.iter().filter(|(_, session)| !session.expires.is_over(now));
+        Some(Listed { entry, sessions: live.map(|(holder, _)| *holder).collect() })
     }
 
     /// Advances what is visible as far as the rules allow (R5). Returns the new highest index, when it rose.

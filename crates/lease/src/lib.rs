@@ -7,7 +7,7 @@
 //! the leaders before it must have run out.
 //!
 //! The rules carry numbers, R1 to R12, and each is named where it is kept: [`round`] and [`Authority`] keep R2,
-//! [`Leader`] R3, R5 and R8, [`Holder`] R1, R4, R6 and R9, [`read`] R7.
+//! [`Leader`] R3, R5 and R8, [`Gateway`] R5b, [`Holder`] R1, R4, R6 and R9, [`read`] R7.
 //!
 //! Both sides are plain values. Messages, log events and readings of the clocks go in; messages and decisions come out.
 //! The crate reads no clock, sends nothing and knows no consensus library, so that a checker may drive the very type
@@ -17,6 +17,7 @@ mod authority;
 mod clock;
 mod fault;
 mod fence;
+mod gateway;
 mod grant;
 mod holder;
 mod leader;
@@ -34,6 +35,7 @@ pub use authority::Authority;
 pub use clock::{Limit, Reading, Wait};
 pub use fault::{Fault, Faults};
 pub use fence::{Fence, Promise};
+pub use gateway::{Gateway, Listed};
 pub use grant::{Grant, Refusal, Release, Request};
 pub use holder::{Holder, REQUESTS_MAX, Refused, Registered};
 pub use leader::{BASE_BEHIND_MAX, Leader};

@@ -154,3 +154,22 @@ fn r10_who_is_removed_from_the_roster_is_still_waited_for() {
     leader.committed(Position::new(2, 5));
     assert_eq!(leader.declare(&at(1_500)), None);
 }
+
+#[test]
+fn r5b_live_sessions_are_listed_once_the_entry_is_appended() {
+    let mut leader = leader();
+    leader.request(&at(1_000), ask(1, Position::new(2, 5))).unwrap();
+    let listed = leader.listed(&at(2_009), Position::new(2, 5)).unwrap();
+    assert_eq!((listed.entry, listed.sessions), (Position::new(2, 5), BTreeSet::from([(2, 7)])));
+    assert!(leader.listed(&at(2_010), Position::new(2, 5)).unwrap().sessions.is_empty(), "it has run out");
+    assert_eq!(leader.listed(&at(1_000), Position::new(2, 6)), None, "not appended");
+    assert_eq!(leader.listed(&at(1_000), Position::new(1, 4)), None, "of another epoch");
+}
+
+#[test]
+fn r5b_a_fenced_leader_lists_nothing() {
+    let mut leader = fenced(BTreeSet::from([3]));
+    assert_eq!(leader.listed(&at(1_000), Position::new(2, 5)), None);
+    leader.dropped_older(3);
+    assert!(leader.listed(&at(1_000), Position::new(2, 5)).is_some());
+}

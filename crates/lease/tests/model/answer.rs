@@ -9,7 +9,7 @@ use portcullis_lease::{Faults, Limit, Position, Reading};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Read {
     pub(crate) key: u8,
-    /// Declared anywhere when it was invoked: the index, and the last entry of its key.
+    /// What somebody was told of when it was invoked: the index, and the last entry of its key.
     pub(crate) floor: u64,
     pub(crate) floor_of_key: u64,
     pub(crate) stage: Stage,

@@ -7,6 +7,7 @@
 
 mod answer;
 mod configure;
+mod direct;
 mod looks;
 mod message;
 mod node;

@@ -24,7 +24,7 @@ impl Rules<'_> {
                 let mark = node.holder.mark();
                 let value = node.last_of(read.key, 0, mark.base);
                 let pending = node.last_of(read.key, mark.base, mark.registered.index);
-                let has_floor = world.has_declared(id, read.floor);
+                let has_floor = world.has_told(id, read.floor);
                 looks.view = Some(View { mark, value, pending, has_floor });
             }
         }
@@ -84,11 +84,5 @@ impl Rules<'_> {
 
 /// A read that is invoked now: what is declared by now it must show.
 fn new_read(world: &World, key: u8, ready: Option<Ready>) -> Read {
-    Read {
-        key,
-        floor: world.declared,
-        floor_of_key: world.declared_of(key),
-        stage: Stage::Looking(Looks::default()),
-        ready,
-    }
+    Read { key, floor: world.told(), floor_of_key: world.told_of(key), stage: Stage::Looking(Looks::default()), ready }
 }

@@ -29,8 +29,8 @@ pub(crate) fn run(deep: bool, only: Option<&str>, rule: Option<&str>) -> ExitCod
     // The orders of looks are few; names choose among slices and rules.
     let ordered = only.is_some() || looks::hold();
     println!(
-        "{:<26} {:>9} {:>5} {:>8} {:>9} {:>7} {:>7} {:>6}",
-        "slice", "states", "depth", "declares", "answers", "waited", "settled", "time"
+        "{:<26} {:>9} {:>5} {:>8} {:>7} {:>9} {:>7} {:>7} {:>6}",
+        "slice", "states", "depth", "declares", "direct", "answers", "waited", "settled", "time"
     );
     let sound = slices.iter().filter(|slice| !holds(slice)).count() == 0;
     println!("\n{:<24} {:<26} {:>6} {:>9} {:>6}", "broken rule", "noticed in", "steps", "states", "time");
@@ -46,11 +46,12 @@ fn holds(slice: &Slice) -> bool {
     let reached = &checker.model().reached;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     println!(
-        "{:<26} {:>9} {:>5} {:>8} {:>9} {:>7} {:>7} {:>6}",
+        "{:<26} {:>9} {:>5} {:>8} {:>7} {:>9} {:>7} {:>7} {:>6}",
         slice.name,
         checker.unique_state_count(),
         checker.max_depth(),
         count(&reached.declares),
+        count(&reached.direct),
         count(&reached.answers),
         count(&reached.waits),
         count(&reached.settled),
@@ -61,6 +62,7 @@ fn holds(slice: &Slice) -> bool {
         println!("  FAILED: more than {STATES_MAX} steps were tried");
     }
     let vacuous = count(&reached.declares) == 0
+        || (slice.direct && count(&reached.direct) == 0)
         || (slice.reads > 0 && count(&reached.answers) == 0)
         || count(&reached.settled) == 0;
     if vacuous {
@@ -126,6 +128,8 @@ fn noticed_in(fault: Fault) -> &'static str {
             "older leases dropped"
         }
         Fault::FenceForgetsRemoved | Fault::RemovedSessionEnds | Fault::GrantToRemoved => "removal",
+        Fault::ListedBeforeAppend | Fault::ListedWhileFenced => "direct, leader restarts",
+        Fault::AnswerByExpiry => "direct, renewals",
         Fault::FenceIgnoresLog => "a longer lease",
         Fault::LoweredAtOnce | Fault::SettledEarly => "a shorter lease",
         Fault::SettledForLater => "shorter and shorter",

@@ -49,6 +49,8 @@ pub(crate) struct Slice {
     pub(crate) changes: &'static [What],
     /// A leader goes by what is committed only in a step of its own.
     pub(crate) late: bool,
+    /// A writer may be answered by the node that took its write.
+    pub(crate) direct: bool,
 }
 
 /// How the clocks of one node see a step of time; those of the others see it as it is.
@@ -92,6 +94,7 @@ impl Slice {
             former: None,
             changes: &[],
             late: false,
+            direct: false,
         }
     }
 

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_millis(1_600);
 
 /// All of them.
 pub(crate) fn all(deep: bool) -> Vec<Slice> {
-    [elections(deep), starts(deep), rules(deep), clocks(deep), changes(deep)].concat()
+    [elections(deep), starts(deep), rules(deep), clocks(deep), changes(deep), direct(deep)].concat()
 }
 
 /// Leaders come and go.
@@ -122,6 +122,24 @@ fn changes(deep: bool) -> Vec<Slice> {
             former: Some(LONGEST),
             changes: &[What::Length(SHORT)],
             ..restarts
+        },
+    ]
+}
+
+/// Writers are answered by the node that took their write.
+fn direct(deep: bool) -> Vec<Slice> {
+    let direct = Slice { direct: true, ..Slice::base("") };
+    vec![
+        Slice { name: "direct answers", reads: 0, readers: &[], ..direct },
+        Slice { direct: true, restarts: 1, restarting: &[0], ..Slice::pair("direct, leader restarts") },
+        Slice {
+            direct: true,
+            epochs: 1,
+            requests: 2,
+            rounds: 2,
+            lease: LONGER,
+            reads: deep.into(),
+            ..Slice::pair("direct, renewals")
         },
     ]
 }

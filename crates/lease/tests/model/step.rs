@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_lease::{Epoch, Fault, Faults, Fence, Holder, Leader, Promise, Voter, Wait};
 
 use crate::answer::Look;
+use crate::direct;
 use crate::message::Message;
 use crate::node::{Entry, Leads, Node, What};
 use crate::slice::{Pace, Slice};
@@ -58,6 +59,11 @@ pub(crate) enum Step {
     Release {
         from: usize,
         leader: usize,
+    },
+    /// The leader says who has to acknowledge its last entry, or the next one.
+    List {
+        leader: usize,
+        ahead: bool,
     },
     Visible {
         leader: usize,
@@ -127,6 +133,7 @@ impl Rules<'_> {
                 let release = world.node(from).holder.release();
                 world.wire.insert(Message::Release { leader, release });
             }
+            Step::List { leader, ahead } => self.list(world, leader, ahead),
             Step::Visible { leader, to } => visible(world, leader, to),
             Step::DroppedOlder { from, leader } => dropped_older(world, from, leader),
             Step::Arrive(message) => {
@@ -144,9 +151,10 @@ impl Rules<'_> {
             self.drop_at_once(world);
         }
         declare(world);
+        direct::answer(world);
         if world.nodes.iter().enumerate().any(|(id, node)| {
             let leased = node.holder.expiry().is_some_and(|expiry| expiry.holds(&NOW));
-            leased && !world.has_declared(id, world.declared)
+            leased && !world.has_told(id, world.told())
         }) {
             world.found(Violation::LeasedWithout);
         }
@@ -169,6 +177,9 @@ impl Rules<'_> {
     fn tick(&self, world: &mut World, pace: Pace) {
         for id in 0..world.nodes.len() {
             world.node(id).age(self.slice, &NOW, &self.slice.step_of(id, pace));
+        }
+        if let Some(took) = &mut world.took {
+            took.age(&self.slice.step_of(0, pace));
         }
     }
 

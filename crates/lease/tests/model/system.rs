@@ -26,6 +26,8 @@ pub(crate) struct Reached {
     pub(crate) answers: AtomicU64,
     pub(crate) waits: AtomicU64,
     pub(crate) declares: AtomicU64,
+    /// Writers that were answered before their entry was declared.
+    pub(crate) direct: AtomicU64,
     pub(crate) settled: AtomicU64,
 }
 
@@ -75,6 +77,9 @@ impl System {
             steps.extend((0..self.slice.keys).map(|key| Step::Write { leader: id, key }));
         }
         self.configuring(world, id, steps);
+        if self.slice.direct && !world.has_listed {
+            steps.extend([false, true].map(|ahead| Step::List { leader: id, ahead }));
+        }
         if leads.rounds < self.slice.rounds {
             let voters = (0..self.slice.voters).filter(|voter| world.nodes[*voter].vote == leads.epoch);
             steps.extend(voters.map(|voter| Step::BeginRound { leader: id, voter }));
@@ -208,6 +213,9 @@ impl Model for System {
         }
         if next.declared > world.declared {
             self.reached.declares.fetch_add(1, Ordering::Relaxed);
+        }
+        if next.answered > world.answered && next.answered > next.declared {
+            self.reached.direct.fetch_add(1, Ordering::Relaxed);
         }
         if world.reading() && !next.reading() {
             self.reached.answers.fetch_add(1, Ordering::Relaxed);

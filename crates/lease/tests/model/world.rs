@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portcullis_lease::Reading;
 
+use crate::direct::Took;
 use crate::message::Message;
 use crate::node::{Entry, Node, What};
 use crate::slice::Slice;
@@ -19,6 +20,11 @@ pub(crate) struct World {
     pub(crate) committed: Vec<Entry>,
     /// The highest index that any leader ever declared.
     pub(crate) declared: u64,
+    /// The index of an entry whose writer was answered, declared or not.
+    pub(crate) answered: u64,
+    /// The write that is to be answered by the node that took it, and whether there was one.
+    pub(crate) took: Option<Took>,
+    pub(crate) has_listed: bool,
     pub(crate) writes: usize,
     /// How many changes of the configuration were proposed.
     pub(crate) changes: usize,
@@ -41,6 +47,8 @@ pub(crate) enum Violation {
     LeasedWithout,
     /// A token promises less than the answer shows or could have seen.
     Token,
+    /// A writer was answered, and its entry is not committed.
+    AnsweredUncommitted,
     /// A leader declared what is not committed.
     DeclaredUncommitted,
     /// A node that is not on the roster was granted a lease.
@@ -61,6 +69,9 @@ impl World {
             wire: BTreeSet::new(),
             committed: Vec::new(),
             declared: 0,
+            answered: 0,
+            took: None,
+            has_listed: false,
             writes: 0,
             changes: 0,
             restarts: 0,
@@ -74,15 +85,20 @@ impl World {
         Arc::make_mut(&mut self.nodes[id])
     }
 
-    /// The last declared entry of `key`; zero for none.
-    pub(crate) fn declared_of(&self, key: u8) -> u64 {
-        let of_key =
-            |index: &u64| self.committed.get(*index as usize - 1).is_some_and(|entry| entry.what == What::Key(key));
-        (1..=self.declared).rev().find(of_key).unwrap_or(0)
+    /// The highest index that somebody was told of: every answer from now on must show it.
+    pub(crate) fn told(&self) -> u64 {
+        self.declared.max(self.answered)
     }
 
-    /// Whether the log of a node holds every entry up to `index`, which is declared.
-    pub(crate) fn has_declared(&self, id: usize, index: u64) -> bool {
+    /// The last entry of `key` that somebody was told of; zero for none.
+    pub(crate) fn told_of(&self, key: u8) -> u64 {
+        let of_key =
+            |index: &u64| self.committed.get(*index as usize - 1).is_some_and(|entry| entry.what == What::Key(key));
+        (1..=self.told()).rev().find(of_key).unwrap_or(0)
+    }
+
+    /// Whether the log of a node holds every entry up to `index`, of which somebody was told.
+    pub(crate) fn has_told(&self, id: usize, index: u64) -> bool {
         let up_to = index as usize;
         self.nodes[id].log.get(..up_to).is_some_and(|log| self.committed.get(..up_to) == Some(log))
     }
