@@ -66,6 +66,14 @@ pub enum Refusal {
         /// How long ago the entry was appended.
         since: Duration,
     },
+    /// It was lost while it held up writes, or acknowledged slowly again and again. It may ask again once the time is over.
+    #[error("node {node} has held up writes and gets no lease for another {left:?}")]
+    Quarantined {
+        /// Who asked.
+        node: u64,
+        /// For how much longer.
+        left: Duration,
+    },
     /// A request that the leader has answered before, or a session that was released since.
     #[error("request {number} of node {node} is no newer than one that was answered")]
     Stale {

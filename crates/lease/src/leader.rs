@@ -11,6 +11,7 @@ use crate::gateway::Listed;
 use crate::grant::{Grant, Refusal, Release, Request};
 use crate::log::{Epoch, LogShape, Position};
 use crate::parameters::Parameters;
+use crate::quarantine::Quarantine;
 use crate::session::Session;
 
 /// Entries that a holder's base may lie behind what is committed.
@@ -36,6 +37,7 @@ pub struct Leader {
     released: BTreeMap<u64, (u64, u64)>,
     /// When entries from an index on were appended, oldest first.
     appends: VecDeque<(u64, Reading)>,
+    quarantine: Quarantine,
     faults: Faults,
 }
 
@@ -61,6 +63,7 @@ impl Leader {
             sessions: BTreeMap::new(),
             released: BTreeMap::new(),
             appends: VecDeque::new(),
+            quarantine: Quarantine::default(),
             faults: Faults::default(),
         }
     }
@@ -128,7 +131,7 @@ impl Leader {
     pub fn appended(&mut self, now: Reading, entry: Position) {
         self.log.append(entry);
         let step = self.parameters.lag() / APPEND_STEPS;
-        if !self.faults.has_progress_gate() {
+        if !self.faults.has_gates() {
             return;
         }
         if self.appends.back().is_none_or(|(_, at)| now.eager_since(at).is_none_or(|age| age >= step)) {
@@ -160,7 +163,7 @@ impl Leader {
         let margin = !self.faults.has(Fault::NoDrift);
         let expires = Wait::new(now, if margin { self.parameters.drift().longest(length) } else { length });
         let Request { node, incarnation, number, registered, .. } = request;
-        let fresh = Session { expires, granted: number, registered };
+        let fresh = Session { expires, granted: number, registered, holds_up: None };
         let session = self.sessions.entry((node, incarnation)).or_insert(fresh);
         if !self.faults.has(Fault::SessionNotProlonged) {
             session.expires = session.expires.and(expires);
@@ -185,6 +188,10 @@ impl Leader {
         let voided = self.released.get(&node).is_some_and(|released| (incarnation, number) <= *released);
         if voided || self.sessions.get(&(node, incarnation)).is_some_and(|session| number <= session.granted) {
             return Err(Refusal::Stale { node, number });
+        }
+        let left = self.quarantine.left(node, now);
+        if !left.is_zero() {
+            return Err(Refusal::Quarantined { node, left });
         }
         let behind = self.committed.index.saturating_sub(base);
         if behind > BASE_BEHIND_MAX {
@@ -246,6 +253,7 @@ impl Leader {
     /// Advances what is visible as far as the rules allow (R5). Returns the new highest index, when it rose.
     pub fn declare(&mut self, now: &Reading) -> Option<u64> {
         self.end_sessions(now);
+        self.watch_sessions(now);
         // A commit index of an older epoch may be short of what that epoch's leader declared.
         if self.committed.epoch != self.epoch || !(self.fence.is_over(now) || self.faults.has(Fault::NoFence)) {
             return None;
@@ -266,7 +274,31 @@ impl Leader {
         if self.faults.has(Fault::SessionByEitherClock) {
             return self.sessions.retain(|_, session| !session.expires.is_over_by_either(now));
         }
-        self.sessions.retain(|_, session| !session.expires.is_over(now));
+        let Self { sessions, quarantine, epoch, faults, .. } = self;
+        sessions.retain(|(node, _), session| {
+            let is_over = session.expires.is_over(now);
+            if is_over && session.holds_up.is_some_and(|(index, _)| session.lacks(*epoch, index, *faults)) {
+                quarantine.lost(*node, now);
+            }
+            !is_over
+        });
+    }
+
+    /// Notes which entries wait for whom (R3). Of who holds up nothing while its session runs out, nothing is noted: it may
+    /// have been stopped without harm.
+    fn watch_sessions(&mut self, now: &Reading) {
+        if !self.faults.has_gates() || self.committed.epoch != self.epoch {
+            return;
+        }
+        let (lag, committed) = (self.parameters.lag(), self.committed.index);
+        for ((node, _), session) in &mut self.sessions {
+            if session.caught_up(self.epoch, self.faults).is_some_and(|since| now.lazy_since(&since) > lag) {
+                self.quarantine.slow(*node, now);
+            }
+            if session.lacks(self.epoch, committed, self.faults) {
+                session.holds_up.get_or_insert((committed, *now));
+            }
+        }
     }
 
     /// Drops what no longer matters at `now`. It decides nothing, and may be called at any time.
@@ -275,6 +307,7 @@ impl Leader {
         self.fence.forget(now);
         self.authority.forget(now, self.parameters.length());
         self.forget_appends(now);
+        self.quarantine.forget(now);
     }
 
     /// One append that is older than the lag is enough: who lacks it has lagged for too long either way.
@@ -290,8 +323,9 @@ impl Leader {
     pub fn aged(mut self, by: &Reading) -> Self {
         self.fence = self.fence.aged(by);
         self.authority = self.authority.aged(by);
+        self.quarantine = self.quarantine.aged(by);
         for session in self.sessions.values_mut() {
-            session.expires = session.expires.aged(by);
+            session.aged(by);
         }
         for (_, at) in &mut self.appends {
             *at = at.aged(by);
@@ -308,8 +342,7 @@ impl Leader {
     /// The holders that keep `index` from being declared, with what is left of their sessions.
     pub fn held_up_by(&self, now: &Reading, index: u64) -> impl Iterator<Item = (u64, Duration)> {
         let live = self.sessions.iter().filter(|(_, session)| !session.expires.is_over(now));
-        let lacking = live
-            .filter(move |(_, session)| session.allows(self.epoch, self.faults).is_none_or(|allowed| allowed < index));
+        let lacking = live.filter(move |(_, session)| session.lacks(self.epoch, index, self.faults));
         lacking.map(|((node, _), session)| (*node, session.expires.left(now)))
     }
 }

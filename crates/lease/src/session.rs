@@ -1,6 +1,6 @@
 //! What the leader keeps for each holder it has granted to.
 
-use crate::clock::Wait;
+use crate::clock::{Reading, Wait};
 use crate::fault::{Fault, Faults};
 use crate::log::{Epoch, Position};
 
@@ -13,6 +13,8 @@ pub(crate) struct Session {
     pub(crate) granted: u64,
     /// The last entry that it has said to have registered.
     pub(crate) registered: Position,
+    /// An entry that waits for this holder, and since when.
+    pub(crate) holds_up: Option<(u64, Reading)>,
 }
 
 impl Session {
@@ -22,6 +24,27 @@ impl Session {
             return;
         }
         self.registered = self.registered.max(entry);
+    }
+
+    /// Returns whether this holder lacks an entry of `epoch`.
+    pub(crate) fn lacks(&self, epoch: Epoch, index: u64, faults: Faults) -> bool {
+        self.allows(epoch, faults).is_none_or(|allowed| allowed < index)
+    }
+
+    /// Returns since when an entry has waited for this holder that it has registered by now.
+    pub(crate) fn caught_up(&mut self, epoch: Epoch, faults: Faults) -> Option<Reading> {
+        let (index, since) = self.holds_up?;
+        if self.lacks(epoch, index, faults) {
+            return None;
+        }
+        self.holds_up = None;
+        Some(since)
+    }
+
+    /// Moved into the past; see [`Reading::aged`].
+    pub(crate) fn aged(&mut self, by: &Reading) {
+        self.expires = self.expires.aged(by);
+        self.holds_up = self.holds_up.map(|(index, since)| (index, since.aged(by)));
     }
 
     /// Returns up to which index of `epoch` this holder lets the leader declare; `None` for nothing of it.

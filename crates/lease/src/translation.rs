@@ -99,6 +99,7 @@ enum Asked {
     Release { node: u64, up_to: u64 },
     Dropped(u64),
     Declare,
+    List,
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
@@ -112,6 +113,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         1 => (1..4_u64, 1..6_u64).prop_map(|(node, up_to)| Asked::Release { node, up_to }),
         1 => (1..4_u64).prop_map(Asked::Dropped),
         3 => Just(Asked::Declare),
+        1 => Just(Asked::List),
     ]
 }
 
@@ -145,6 +147,7 @@ fn play_leader(start: Duration, events: &[(u64, Asked)]) -> (Leader, Vec<String>
                 format!("{:?}", leader.released(Release { node: *node, incarnation: 1, up_to: *up_to }))
             }
             Asked::Dropped(node) => format!("{:?}", leader.dropped_older(*node)),
+            Asked::List => format!("{:?}", leader.listed(&now, last)),
             Asked::Declare => format!("{:?}", leader.declare(&now)),
         };
         let held_up: Vec<_> = leader.held_up_by(&now, last.index).collect();

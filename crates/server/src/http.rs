@@ -74,6 +74,7 @@ fn show_lease_metrics(node: &Node, group: &str) {
         ("unconfirmed", counts.refused_unconfirmed),
         ("roster", counts.refused_roster),
         ("lag", counts.refused_lag),
+        ("quarantine", counts.refused_quarantine),
         ("stale", counts.refused_stale),
     ] {
         counter("portcullis_leases_refused_total", reason, refused);

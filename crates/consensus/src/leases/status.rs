@@ -52,6 +52,8 @@ pub struct LeaseCounts {
     pub refused_roster: u64,
     /// Because the node was too far behind, or did not acknowledge entries.
     pub refused_lag: u64,
+    /// Because the node had held up writes a short time before.
+    pub refused_quarantine: u64,
     /// Because the request had been answered before.
     pub refused_stale: u64,
     /// For each holder, how often it was said to hold up writes.
@@ -64,6 +66,7 @@ pub(super) struct Counters {
     unconfirmed: AtomicU64,
     roster: AtomicU64,
     lag: AtomicU64,
+    quarantine: AtomicU64,
     stale: AtomicU64,
     stalls: Mutex<BTreeMap<u64, u64>>,
 }
@@ -86,6 +89,7 @@ impl Counters {
             Refusal::Unconfirmed => &self.unconfirmed,
             Refusal::NotRostered { .. } => &self.roster,
             Refusal::BaseBehind { .. } | Refusal::NoProgress { .. } => &self.lag,
+            Refusal::Quarantined { .. } => &self.quarantine,
             Refusal::Stale { .. } => &self.stale,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -98,6 +102,7 @@ impl Counters {
             refused_unconfirmed: read(&self.unconfirmed),
             refused_roster: read(&self.roster),
             refused_lag: read(&self.lag),
+            refused_quarantine: read(&self.quarantine),
             refused_stale: read(&self.stale),
             stalls: self.stalls().clone(),
         }

@@ -173,3 +173,61 @@ fn r5b_a_fenced_leader_lists_nothing() {
     leader.dropped_older(3);
     assert!(leader.listed(&at(1_000), Position::new(2, 5)).is_some());
 }
+
+#[test]
+fn r10_who_is_lost_while_it_holds_up_an_entry_returns_later() {
+    let mut leader = leader();
+    leader.request(&at(1_000), ask(1, Position::new(1, 4))).unwrap();
+    leader.committed(Position::new(2, 5));
+    assert_eq!(leader.declare(&at(1_100)), None);
+    assert_eq!(leader.declare(&at(2_010)), Some(5));
+    prove(&mut leader, 2_100);
+    let refused = Refusal::Quarantined { node: 2, left: ms(910) };
+    assert_eq!(leader.request(&at(2_100), ask(2, Position::new(2, 5))), Err(refused));
+    prove(&mut leader, 3_010);
+    assert!(leader.request(&at(3_010), ask(2, Position::new(2, 5))).is_ok());
+}
+
+#[test]
+fn r10_who_is_lost_while_nothing_waits_for_it_may_return_at_once() {
+    let mut leader = leader();
+    leader.request(&at(1_000), ask(1, Position::new(2, 5))).unwrap();
+    leader.committed(Position::new(2, 5));
+    assert_eq!(leader.declare(&at(1_100)), Some(5));
+    // It has run out before the next entry comes.
+    leader.appended(at(2_010), Position::new(2, 6));
+    leader.committed(Position::new(2, 6));
+    assert_eq!(leader.declare(&at(2_010)), Some(6));
+    prove(&mut leader, 2_100);
+    assert!(leader.request(&at(2_100), ask(2, Position::new(2, 6))).is_ok());
+}
+
+#[test]
+fn r3_who_keeps_acknowledging_slowly_gets_no_lease() {
+    let mut leader = leader();
+    let mut asked = 0;
+    let mut slow = |leader: &mut Leader, index: u64| {
+        let start = index * 1_000;
+        asked += 1;
+        prove(leader, start);
+        let answer = leader.request(&at(start), ask(asked, Position::new(2, index - 1)));
+        leader.appended(at(start), Position::new(2, index));
+        leader.committed(Position::new(2, index));
+        leader.declare(&at(start));
+        leader.registered(2, 7, Position::new(2, index));
+        // One tick beyond the lag.
+        leader.declare(&at(start + 161));
+        answer
+    };
+    for index in 6..6 + u64::from(crate::SLOW_MAX) {
+        assert!(slow(&mut leader, index).is_ok());
+    }
+    let next = 6 + u64::from(crate::SLOW_MAX);
+    let refused = Refusal::Quarantined { node: 2, left: ms(161) };
+    assert_eq!(slow(&mut leader, next), Err(refused));
+}
+
+fn prove(leader: &mut Leader, millis: u64) {
+    let round = leader.begin_round(at(millis), vec![BTreeSet::from([1])]);
+    assert!(leader.confirmed(&at(millis), round, 1));
+}

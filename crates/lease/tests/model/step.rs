@@ -93,9 +93,9 @@ pub(crate) struct Rules<'a> {
     pub(crate) order: &'a [Look],
 }
 
-/// What is broken. Whether a holder makes progress is not looked at: it never makes an answer wrong.
+/// What is broken. Whether a holder makes progress or has held up writes is not looked at: it never makes an answer wrong.
 pub(crate) fn faults(fault: Option<Fault>) -> Faults {
-    fault.map_or_else(Faults::default, Faults::plant).without_progress_gate()
+    fault.map_or_else(Faults::default, Faults::plant).without_gates()
 }
 
 impl Rules<'_> {
