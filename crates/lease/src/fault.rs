@@ -46,6 +46,10 @@ faults! {
     ClockBeforeExpiry,
     /// A token says what an answer was given from, and not what it could have seen.
     TokenAtBase,
+    /// What is applied is not pending, visible or not.
+    PendingAboveApplied,
+    /// The log is purged of entries that are not visible, and what is purged is taken for visible at the next start.
+    PurgeAboveVisible,
     /// A read does not wait for pending entries.
     NoWait,
     /// A read waits for what it knows to be visible in place of what is registered.

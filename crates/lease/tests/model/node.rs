@@ -35,6 +35,8 @@ pub(crate) struct Node {
     pub(crate) log: Vec<Entry>,
     pub(crate) vote: u64,
     pub(crate) incarnation: u64,
+    /// Up to where the log is purged.
+    pub(crate) purged: u64,
     /// What it knows to be committed, all of which it has applied.
     pub(crate) applied: u64,
     /// Up to where what it has applied has configured it.
@@ -63,6 +65,7 @@ impl Node {
             log: Vec::new(),
             vote: 0,
             incarnation: 1,
+            purged: 0,
             applied: 0,
             configured: 0,
             holder: Holder::new(id as u64, 1, LogShape::default(), Epoch(0), 0, 0),

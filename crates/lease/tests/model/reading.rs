@@ -23,7 +23,8 @@ impl Rules<'_> {
             Look::View => {
                 let mark = node.holder.mark();
                 let value = node.last_of(read.key, 0, mark.base);
-                let pending = node.last_of(read.key, mark.base, mark.registered.index);
+                let applied = if self.fault == Some(Fault::PendingAboveApplied) { node.applied } else { 0 };
+                let pending = node.last_of(read.key, mark.base.max(applied), mark.registered.index);
                 let has_floor = world.has_told(id, read.floor);
                 looks.view = Some(View { mark, value, pending, has_floor });
             }

@@ -107,6 +107,7 @@ fn noticed_in(fault: Fault) -> &'static str {
         | Fault::BarrierAtVisible
         | Fault::PublishAtApplied
         | Fault::TokenAtBase
+        | Fault::PendingAboveApplied
         | Fault::NoWait
         | Fault::WaitForVisible
         | Fault::NoExpiry
@@ -114,6 +115,7 @@ fn noticed_in(fault: Fault) -> &'static str {
         Fault::GrantWithoutProof | Fault::BarrierByIndex | Fault::RoundFromReceipt => "a deposed leader reads",
         Fault::LapsedKeepsBarrier | Fault::ViewBeforeExpiry => "renewal",
         Fault::SessionNotProlonged => "long leases",
+        Fault::PurgeAboveVisible => "purge",
         Fault::ServeAboveVisible | Fault::AnyIncarnation => "restart of a holder",
         Fault::LeaseFromReceipt | Fault::NoDrift => "clocks that drift",
         Fault::SessionByEitherClock => "steered clocks",

@@ -35,6 +35,7 @@ pub(crate) struct Slice {
     pub(crate) promises: bool,
     pub(crate) drops: bool,
     pub(crate) snapshots: bool,
+    pub(crate) purges: bool,
     /// An answer is looked at again before it leaves.
     pub(crate) emission: bool,
     /// What one step of time is by each node's clocks, in hundredths of it. The last value goes on for ever.
@@ -87,6 +88,7 @@ impl Slice {
             promises: false,
             drops: false,
             snapshots: false,
+            purges: false,
             emission: false,
             rates: &[100],
             paces: &[],

@@ -35,7 +35,27 @@ fn elections(deep: bool) -> Vec<Slice> {
             reads: 0,
             ..Slice::base("older leases dropped")
         },
-        Slice { epochs: 3, candidates: &[0, 2], writes: 0, reads: 0, ..Slice::base("three epochs") },
+        Slice {
+            drops: true,
+            releases: 1,
+            voters: 2,
+            learners: 1,
+            candidates: &[1],
+            holders: &[2],
+            readers: &[2],
+            writes: deep.into(),
+            ..Slice::base("transfer")
+        },
+        Slice {
+            learners: 2,
+            holders: &[3, 4],
+            readers: &[],
+            reads: 0,
+            epochs: 1 + u64::from(deep),
+            writes: usize::from(!deep),
+            ..Slice::base("two learners")
+        },
+        Slice { epochs: 3, candidates: &[0, 2], writes: 0, reads: deep.into(), ..Slice::base("three epochs") },
         Slice { holders: &[0], readers: &[0], rounds: 2, writes: 0, reads: 0, ..Slice::base("two rounds") },
         Slice { holders: &[0], readers: &[0], writes: 3, reads: 0, ..Slice::base("a log that is cut") },
     ]
@@ -47,6 +67,7 @@ fn starts(deep: bool) -> Vec<Slice> {
     vec![
         Slice { epochs: 1 + more, restarts: 1, ..Slice::base("restart of a holder") },
         Slice { restarts: 1, restarting: &[0], ..Slice::pair("restart of the leader") },
+        Slice { epochs: 3, restarts: 2, restarting: &[0], ..Slice::pair("two restarts of the leader") },
         Slice {
             promises: true,
             restarts: 1,
@@ -55,6 +76,7 @@ fn starts(deep: bool) -> Vec<Slice> {
             reads: 0,
             ..Slice::base("promises and restarts")
         },
+        Slice { epochs: 1 + more, restarts: 1, purges: true, ..Slice::base("purge") },
         Slice { epochs: 1 + more, snapshots: true, ..Slice::base("snapshots") },
     ]
 }
@@ -65,6 +87,7 @@ fn rules(deep: bool) -> Vec<Slice> {
     vec![
         Slice { epochs: 1, writes: 2, keys: 2, requests: 1 + more, ..Slice::base("two keys") },
         Slice { epochs: 1 + more, requests: 2, rounds: 2, ..Slice::base("renewal") },
+        Slice { epochs: 1, requests: 3, rounds: 2, reads: 0, ..Slice::base("renewals under way") },
         Slice { epochs: 1, releases: 1, requests: 2, ..Slice::base("release") },
         Slice { epochs: 1, emission: true, ..Slice::base("emission") },
     ]

@@ -47,6 +47,10 @@ pub(crate) enum Step {
     Restart {
         node: usize,
     },
+    /// A node purges its log as far as it may (R11). The entries themselves are kept, for whoever compares.
+    Purge {
+        node: usize,
+    },
     /// The leader asks, and one voter answers at once: no later answer could prove more.
     BeginRound {
         leader: usize,
@@ -122,6 +126,11 @@ impl Rules<'_> {
             }
             Step::Replicate { leader, to } => self.replicate(world, leader, to),
             Step::Snapshot { leader, to } => snapshot(world, leader, to),
+            Step::Purge { node } => {
+                let node = world.node(node);
+                let is_early = self.fault == Some(Fault::PurgeAboveVisible);
+                node.purged = if is_early { node.applied } else { node.holder.visible().min(node.applied) };
+            }
             Step::Restart { node } => self.restart(world, node),
             Step::BeginRound { leader, voter } => self.begin_round(world, leader, voter),
             Step::Request { from, leader } => {
@@ -283,7 +292,7 @@ impl Rules<'_> {
         let stopped = world.node(node);
         stopped.incarnation += 1;
         let (shape, vote) = (stopped.shape(), Epoch(stopped.vote));
-        let holder = Holder::new(node as u64, stopped.incarnation, shape, vote, 0, stopped.applied);
+        let holder = Holder::new(node as u64, stopped.incarnation, shape, vote, stopped.purged, stopped.applied);
         stopped.holder = holder.broken_by(self.faults());
         stopped.holder.observe(&NOW);
         stopped.voter = Voter::default().broken_by(self.faults());

@@ -197,6 +197,9 @@ impl Model for System {
             self.leading(world, id, steps);
             if world.restarts < self.slice.restarts && self.slice.restarting.contains(&id) {
                 steps.push(Step::Restart { node: id });
+                if self.slice.purges {
+                    steps.push(Step::Purge { node: id });
+                }
             }
         }
         steps.extend(world.wire.iter().map(|message: &Message| Step::Arrive(*message)));
