@@ -2,7 +2,8 @@
 //!
 //! RocksDB keeps the entries. One thread owns all writes: it takes whatever has queued up, makes one batch of it,
 //! syncs it once, and answers in order, so that many small writes share the cost of one sync. What was written last is
-//! also kept in memory, where replication and applying find it without touching the disk.
+//! also kept in memory, where replication and applying find it without touching the disk. A simulation gives [`Turn`]s in
+//! place of the thread.
 //!
 //! RocksDB alone cannot tell a last record that was torn by a power loss from one that was damaged later, and drops
 //! both without a word. So the position and the vote that were acknowledged last are kept in a file of their own,
@@ -18,6 +19,7 @@ mod identity;
 mod open;
 mod rows;
 mod tail;
+mod turns;
 mod writer;
 
 use std::io;
@@ -29,6 +31,7 @@ use bytes::Bytes;
 pub use fault::Step;
 pub use identity::{Adopter, Owner};
 pub use open::OpenError;
+pub use turns::{Turn, Writing};
 
 use rows::{RowError, Rows};
 use tail::Tail;
@@ -77,15 +80,17 @@ pub struct Bounds {
 pub struct Options {
     /// How much of the end of the log is kept in memory, in bytes. What is not yet on disk is kept beyond it.
     pub tail_bytes: usize,
-    /// How many operations may wait for the writer; whoever comes next waits for a place.
+    /// How many operations may wait for the thread that writes; whoever comes next waits for a place.
     pub queue_max: usize,
+    /// Who writes.
+    pub writing: Writing,
     /// Where the store stops as if the machine had died. Only for tests.
     pub stop_at: Option<Step>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tail_bytes: 64 * 1_024 * 1_024, queue_max: 65_536, stop_at: None }
+        Self { tail_bytes: 64 * 1_024 * 1_024, queue_max: 65_536, writing: Writing::Thread, stop_at: None }
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::mpsc;
 
 use tempfile::TempDir;
 
-use super::{Bounds, Done, Entry, Log, LogId, OpenError, Options, Owner, Step, Vote};
+use super::{Bounds, Done, Entry, Log, LogId, OpenError, Options, Owner, Step, Vote, Writing};
 
 const OWNER: Owner = Owner { group: 1, node: 3 };
 

@@ -1,4 +1,4 @@
-//! The thread that owns all writes.
+//! Writing: what has queued up becomes one batch, by the one who owns all writes.
 
 use std::io;
 use std::ops::Range;
@@ -11,6 +11,7 @@ use rocksdb::{WriteBatch, WriteOptions};
 use super::acked::{Acked, AckedFile};
 use super::fault::Step;
 use super::rows::Mark;
+use super::turns::{Turns, Writing};
 use super::{Done, Entry, LogId, Options, Shared, Vote};
 
 /// How many bytes of entries go into one batch; one operation always does.
@@ -42,21 +43,59 @@ impl Operation {
     }
 }
 
-/// The way to the writer. Dropping it lets the writer finish what is queued, and waits for it.
-pub(super) struct Writer {
-    queue: Mutex<Option<SyncSender<(Operation, Done)>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+/// As many operations as go into one batch.
+pub(super) fn batch(
+    first: (Operation, Done),
+    mut next: impl FnMut() -> Option<(Operation, Done)>,
+) -> Vec<(Operation, Done)> {
+    let mut bytes = first.0.bytes();
+    let mut batch = vec![first];
+    while bytes < BATCH_BYTES_MAX
+        && let Some(more) = next()
+    {
+        bytes += more.0.bytes();
+        batch.push(more);
+    }
+    batch
+}
+
+/// The way to whoever writes.
+pub(super) enum Writer {
+    Thread(Thread),
+    Turns(Arc<Turns>),
 }
 
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, acked: AckedFile, options: &Options) -> io::Result<Self> {
-        let (queue, operations) = mpsc::sync_channel(options.queue_max);
-        let mut work = Work { shared, acked, stop_at: options.stop_at, committed: None, failure: None };
+        let work = Work { shared, acked, stop_at: options.stop_at, committed: None, failure: None };
+        match &options.writing {
+            Writing::Thread => Thread::start(work, options.queue_max).map(Self::Thread),
+            Writing::Turns(begin) => Ok(Self::Turns(Turns::new(work, Arc::clone(begin)))),
+        }
+    }
+
+    pub(super) fn submit(&self, operation: Operation, done: Done) {
+        match self {
+            Self::Thread(thread) => thread.submit(operation, done),
+            Self::Turns(turns) => turns.submit(operation, done),
+        }
+    }
+}
+
+/// The way to a thread that writes. Dropping it lets the thread finish what is queued, and waits for it.
+pub(super) struct Thread {
+    queue: Mutex<Option<SyncSender<(Operation, Done)>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Thread {
+    fn start(mut work: Work, queue_max: usize) -> io::Result<Self> {
+        let (queue, operations) = mpsc::sync_channel(queue_max);
         let thread = std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || work.run(&operations))?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
-    pub(super) fn submit(&self, operation: Operation, done: Done) {
+    fn submit(&self, operation: Operation, done: Done) {
         let sent = {
             // The lock keeps operations in the order in which they were asked for.
             let queue = self.queue.lock().expect("INVARIANT: nothing panics while holding the queue");
@@ -68,7 +107,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for Thread {
     fn drop(&mut self) {
         if let Ok(mut queue) = self.queue.lock() {
             queue.take();
@@ -83,7 +122,7 @@ impl Drop for Writer {
     }
 }
 
-struct Work {
+pub(super) struct Work {
     shared: Arc<Shared>,
     acked: AckedFile,
     stop_at: Option<Step>,
@@ -97,32 +136,31 @@ struct Work {
 impl Work {
     fn run(&mut self, operations: &Receiver<(Operation, Done)>) {
         while let Ok(first) = operations.recv() {
-            let mut bytes = first.0.bytes();
-            let mut batch = vec![first];
-            while bytes < BATCH_BYTES_MAX
-                && let Ok(next) = operations.try_recv()
-            {
-                bytes += next.0.bytes();
-                batch.push(next);
-            }
-            let (mut batch, callbacks): (Vec<Operation>, Vec<Done>) = batch.into_iter().unzip();
-            if let Some(last) = batch.iter().rposition(|operation| matches!(operation, Operation::Committed(_))) {
-                self.committed = Some(batch.remove(last));
-                batch.retain(|operation| !matches!(operation, Operation::Committed(_)));
-            }
-            if !batch.is_empty() {
-                self.try_write(batch);
-            }
-            for done in callbacks {
-                done(match &self.failure {
-                    None => Ok(()),
-                    Some(failure) => Err(io::Error::new(failure.kind(), Arc::clone(failure))),
-                });
+            let batch = batch(first, || operations.try_recv().ok());
+            for (done, written) in self.carry_out(batch) {
+                done(written);
             }
         }
         if self.committed.is_some() {
             self.try_write(Vec::new());
         }
+    }
+
+    /// Writes a batch, and returns whom to tell what came of it.
+    pub(super) fn carry_out(&mut self, batch: Vec<(Operation, Done)>) -> Vec<(Done, io::Result<()>)> {
+        let (mut batch, callbacks): (Vec<Operation>, Vec<Done>) = batch.into_iter().unzip();
+        if let Some(last) = batch.iter().rposition(|operation| matches!(operation, Operation::Committed(_))) {
+            self.committed = Some(batch.remove(last));
+            batch.retain(|operation| !matches!(operation, Operation::Committed(_)));
+        }
+        if !batch.is_empty() {
+            self.try_write(batch);
+        }
+        let written = || match &self.failure {
+            None => Ok(()),
+            Some(failure) => Err(io::Error::new(failure.kind(), Arc::clone(failure))),
+        };
+        callbacks.into_iter().map(|done| (done, written())).collect()
     }
 
     /// Writes a batch, and what is committed with it.

@@ -153,3 +153,31 @@ fn entries_that_vanish_from_the_disk_are_an_error() {
     assert!(wait(|done| log.truncate_after(Some(4), done)).is_err());
     assert_eq!(log.bounds().last, Some(LogId { term: 1, index: 9 }), "what failed changed nothing");
 }
+
+/// A log that is written in turns writes when somebody takes one, and everything that waited then.
+#[test]
+fn a_turn_writes_what_has_queued_up() {
+    let folder = folder();
+    let (given, turns) = mpsc::channel();
+    let writing = Writing::Turns(Arc::new(move |turn| given.send(turn).unwrap()));
+    let log = Log::open(folder.path(), &Options { writing, ..Options::default() }, OWNER).unwrap();
+    let (sender, answers) = mpsc::channel();
+    let append = |index: u64| {
+        let sender = sender.clone();
+        log.append(entries(1, index..index + 1), Box::new(move |written| sender.send((index, written)).unwrap()));
+    };
+    let answered = || answers.try_iter().map(|(index, written): (u64, io::Result<()>)| (written, index).1);
+    append(0);
+    append(1);
+    let turn = turns.try_recv().expect("the first operation begins a turn");
+    assert!(turns.try_recv().is_err(), "there is one at a time");
+    assert!(answered().next().is_none());
+    turn.take();
+    assert!(answered().eq(0..2));
+    assert!(turns.try_recv().is_err(), "nothing waits");
+    append(2);
+    let turn = turns.try_recv().expect("the next operation begins another");
+    append(3);
+    drop((turn, log));
+    assert_eq!(Kept::of(&open(folder.path()).unwrap()).unwrap().entries, entries(1, 0..2), "no turn was taken");
+}
