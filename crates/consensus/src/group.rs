@@ -35,7 +35,8 @@ use crate::snapshot::Receiver;
 use crate::state_machine::{self, StateMachine};
 use crate::status::{self, Status};
 use crate::transport::Transport;
-use crate::types::{Peer, Raft, Types};
+use crate::types::{Peer, Raft, Runtime, Types};
+use crate::watched::Watched;
 
 /// How long a reader waits before it asks again after a failed question.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -89,6 +90,8 @@ pub struct Parts {
     pub transport: Arc<dyn Transport>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
+    /// What election timeouts are drawn from.
+    pub seed: u64,
 }
 
 /// Why a group does not start.
@@ -129,9 +132,12 @@ pub struct Group {
 impl Group {
     /// Starts the group on this node. It does nothing before it is initialised or a leader calls.
     pub fn start(options: Options, parts: Parts) -> BoxFuture<'static, Result<Arc<Self>, StartError>> {
-        async move {
-            let Parts { log, store, transport, clock } = parts;
+        let seed = parts.seed;
+        let started = async move {
+            let Parts { log, store, transport, clock, seed: _ } = parts;
             let me = options.me.0;
+            // Leases are counted by one clock, whoever reads it.
+            let clock: Arc<dyn Clock> = Arc::new(Watched::new(clock));
             let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
             let config = config(&options).validate().map_err(|error| StartError::Timing(error.to_string()))?;
             let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
@@ -169,8 +175,8 @@ impl Group {
                 reader,
                 foreseen: Mutex::default(),
             }))
-        }
-        .boxed()
+        };
+        Runtime::scope(seed, started).boxed()
     }
 
     /// Returns once this node shows everything that was acknowledged anywhere before the call. Tries until `deadline`.

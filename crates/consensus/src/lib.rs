@@ -22,6 +22,7 @@ mod state_machine;
 mod status;
 mod transport;
 mod types;
+mod watched;
 
 pub use group::{AnswerError, Application, CallError, Group, Options, Parts, StartError, Timing};
 pub use leases::{Counted, LeaseCounts, LeaseStatus, Unsettled, View};

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use openraft::impls::leader_id_std;
+use openraft::impls::{TokioRuntime, leader_id_std};
+use openraft::rt::deterministic_rng::DeterministicRng;
 use portcullis_machine::{Outcome, Refusal};
 use portcullis_model::{Region, Revision};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,12 @@ openraft::declare_raft_types!(
         NodeId = u64,
         Node = Peer,
         LeaderId = leader_id_std::LeaderId<u64, u64>,
+        AsyncRuntime = Runtime,
 );
+
+/// Tokio, with random numbers from a seed that each task hands on to those it starts: what openraft draws, such as election
+/// timeouts, can be had again. It must be started within `Runtime::scope`.
+pub(crate) type Runtime = DeterministicRng<TokioRuntime>;
 
 pub(crate) type Raft = openraft::Raft<Types, StateMachine>;
 pub(crate) type LogId = openraft::alias::LogIdOf<Types>;

@@ -33,12 +33,15 @@ pub struct Seams {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Who writes the log.
+    pub writing: log::Writing,
 }
 
 impl Seams {
-    /// The clocks and the randomness of the system.
+    /// The clocks and the randomness of the system, and a thread of its own for the log.
     pub fn system(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        Self { transport, clock, entropy, writing: log::Writing::Thread }
     }
 }
 
@@ -90,7 +93,8 @@ impl Node {
             let log_folder = folder(config.data_dir.join("log"))?;
             let state_folder = folder(config.data_dir.join("state"))?;
             let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
-            let log = log::Log::open(&log_folder, &log::Options::default(), owner)?;
+            let Seams { transport, clock, entropy, writing } = seams;
+            let log = log::Log::open(&log_folder, &log::Options { writing, ..log::Options::default() }, owner)?;
             let cluster = log.cluster().map(ClusterId);
             let adopter = log.adopter();
             let identity = Identity::new(
@@ -105,8 +109,8 @@ impl Node {
             }
             let reader = store.reader();
             let options = Options { me: config.id, timing: config.timing, snapshot_every: config.snapshot_every };
-            let Seams { transport, clock, entropy } = seams;
-            let parts = Parts { log, store, transport, clock: Arc::clone(&clock) };
+            let seed = u64::from_be_bytes(entropy.bytes()[..8].try_into().expect("INVARIANT: eight of sixteen bytes"));
+            let parts = Parts { log, store, transport, clock: Arc::clone(&clock), seed };
             let group = Group::start(options, parts).await?;
             let (last_fresh, _) = watch::channel(clock.read());
             let health = Health::default();

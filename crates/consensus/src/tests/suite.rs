@@ -18,7 +18,7 @@ use crate::group::origin;
 use crate::leases::Leases;
 use crate::log_store::LogStore;
 use crate::state_machine::StateMachine;
-use crate::types::Types;
+use crate::types::{Runtime, Types};
 use crate::{Transport, TransportError};
 
 /// Opens a log and a state in a folder.
@@ -67,5 +67,5 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
 
 #[tokio::test]
 async fn openrafts_suite_passes() {
-    Suite::test_all(Builder).await.unwrap();
+    Runtime::scope(1, Suite::test_all(Builder)).await.unwrap();
 }

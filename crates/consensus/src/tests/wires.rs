@@ -141,7 +141,7 @@ impl Cluster {
             let folder = tempfile::tempdir().unwrap();
             let (log, store) = open(folder.path(), me);
             let transport: Arc<dyn Transport> = Arc::new(End { me, wires: Arc::clone(&wires) });
-            let parts = Parts { log, store, transport, clock: Arc::new(SystemClock) };
+            let parts = Parts { log, store, transport, clock: Arc::new(SystemClock), seed: me };
             let options = Options { me: NodeId(me), timing: TIMING, snapshot_every: 1_000 };
             let group = Group::start(options, parts).await.unwrap();
             wires.groups.lock().unwrap().insert(me, Arc::downgrade(&group));
