@@ -5,6 +5,7 @@
 mod authorization;
 mod call;
 mod cluster;
+mod connection;
 mod emission;
 pub mod empty;
 mod error;
@@ -20,5 +21,6 @@ mod roles;
 mod tenants;
 mod transport;
 
-pub use listen::{ListenError, Listeners, Running, check_insecure};
+pub use connection::{Connection, Dial};
+pub use listen::{ListenError, Listeners, Running, check_insecure, serve_peers};
 pub use transport::GrpcTransport;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use metrics_exporter_prometheus::PrometheusHandle;
 use portcullis_model::limit;
 use portcullis_node::Node;
@@ -14,14 +15,16 @@ use portcullis_wire::v1::grants_server::GrantsServer;
 use portcullis_wire::v1::relationships_server::RelationshipsServer;
 use portcullis_wire::v1::roles_server::RolesServer;
 use portcullis_wire::v1::tenants_server::TenantsServer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Connected, TcpIncoming};
 use tower::util::MapResponseLayer;
 
+use crate::connection::{Accepted, Connection};
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
 use crate::{authorization, cluster, emission, grants, http, peer, relationships, roles, tenants};
 
@@ -175,19 +178,42 @@ fn peer_services(node: &Arc<Node>, stopped: watch::Receiver<bool>) -> Routes {
     Routes::new(service)
 }
 
+/// Serves other nodes over connections that come in some other way than [`Listeners`] opens. Ends with `stopped`, or once no
+/// more connections come in and those that are there have ended.
+pub fn serve_peers<C, I>(node: &Arc<Node>, connections: C, stopped: watch::Receiver<bool>) -> JoinHandle<()>
+where
+    C: Stream<Item = std::io::Result<I>> + Send + 'static,
+    I: Connection,
+{
+    let connections = connections.map(|connection| connection.map(|connection| Accepted(Box::new(connection))));
+    serve_connections("peer", connections, peer_services(node, stopped.clone()), stopped)
+}
+
 pub(crate) fn serve_grpc(
     name: &'static str,
     listener: TcpListener,
     services: Routes,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
+    // Said of the connections and not of the server, which leaves those alone that it did not open itself.
+    serve_connections(name, TcpIncoming::from(listener).with_nodelay(Some(true)), services, stopped)
+}
+
+fn serve_connections<C, I>(
+    name: &'static str,
+    connections: C,
+    services: Routes,
+    mut stopped: watch::Receiver<bool>,
+) -> JoinHandle<()>
+where
+    C: Stream<Item = std::io::Result<I>> + Send + 'static,
+    I: Connected + AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     tokio::spawn(async move {
         let until_stopped = async move {
             // An error means that the sender is gone, which stops the listener as well.
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
-        // Said of the connections and not of the server, which leaves those alone that it did not open itself.
-        let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
         let served = Server::builder()
             .max_concurrent_streams(CONCURRENT_STREAMS_MAX)
             .layer(MapResponseLayer::new(emission::guarded))

@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
+use crate::connection::{Dial, Dialler};
 use crate::meter;
 
 /// How long a connection may take to be made.
@@ -35,6 +36,8 @@ pub(crate) const PEER_MESSAGE_BYTES_MAX: usize = 64 * limit::MESSAGE_BYTES_MAX;
 /// The connections of a node to its peers, one each, made when first needed.
 pub struct GrpcTransport {
     me: NodeId,
+    /// How to connect, if not by the network of the system.
+    dial: Option<Dial>,
     node: OnceLock<Weak<Node>>,
     channels: Mutex<HashMap<String, Channel>>,
     posts: Mutex<HashMap<String, Post>>,
@@ -49,7 +52,16 @@ struct Post {
 impl GrpcTransport {
     /// A transport without connections.
     pub fn new(me: NodeId) -> Arc<Self> {
-        Arc::new(Self { me, node: OnceLock::new(), channels: Mutex::default(), posts: Mutex::default() })
+        Self::make(me, None)
+    }
+
+    /// A transport that connects by `dial`, without connections.
+    pub fn dialling(me: NodeId, dial: Dial) -> Arc<Self> {
+        Self::make(me, Some(dial))
+    }
+
+    fn make(me: NodeId, dial: Option<Dial>) -> Arc<Self> {
+        Arc::new(Self { me, dial, node: OnceLock::new(), channels: Mutex::default(), posts: Mutex::default() })
     }
 
     /// Lets calls carry the cluster that the node belongs to. Before this they carry none.
@@ -69,13 +81,16 @@ impl GrpcTransport {
             return Ok(channel.clone());
         }
         let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
-        let channel = endpoint
+        let endpoint = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .connect_lazy();
+            .keep_alive_while_idle(true);
+        let channel = match &self.dial {
+            None => endpoint.connect_lazy(),
+            Some(dial) => endpoint.connect_with_connector_lazy(Dialler(Arc::clone(dial))),
+        };
         channels.insert(address.to_owned(), channel.clone());
         Ok(channel)
     }
