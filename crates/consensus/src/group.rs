@@ -241,13 +241,22 @@ impl Group {
     }
 
     /// Sends a message of the layer above to a member.
-    pub async fn call(&self, to: NodeId, peer: &Peer, body: Vec<u8>, timeout: Duration) -> Result<Vec<u8>, CallError> {
+    pub fn call(
+        &self,
+        to: NodeId,
+        peer: &Peer,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, CallError>> {
         let message = codec::encode(&Request::Application(body));
-        let answer = self.transport.call(to, &peer.peer, message, timeout).await?;
-        match codec::decode(&answer).map_err(|error| CallError::Confused(error.to_string()))? {
-            Response::Application(body) => Ok(body),
-            _ => Err(CallError::Confused("it answered another question".to_owned())),
+        let called = self.transport.call(to, &peer.peer, message, timeout);
+        async move {
+            match codec::decode(&called.await?).map_err(|error| CallError::Confused(error.to_string()))? {
+                Response::Application(body) => Ok(body),
+                _ => Err(CallError::Confused("it answered another question".to_owned())),
+            }
         }
+        .boxed()
     }
 
     /// Answers a message from another member; `application` answers those of the layer above.

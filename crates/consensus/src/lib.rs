@@ -25,7 +25,7 @@ mod types;
 mod watched;
 
 pub use group::{AnswerError, Application, CallError, Group, Options, Parts, StartError, Timing};
-pub use leases::{Counted, LeaseCounts, LeaseStatus, Unsettled, View};
+pub use leases::{Awaited, Counted, LeaseCounts, LeaseStatus, Ticket, Unsettled, View};
 pub use membership::MembershipError;
 pub use propose::{Ack, Acked, ProposeError, Proposed};
 pub use read_index::ReadError;

@@ -16,6 +16,8 @@ use portcullis_storage::state::{ApplyError, Foresight};
 use serde::{Deserialize, Serialize};
 
 use crate::group::Group;
+use crate::leases::{Awaited, Ticket};
+use crate::log_store::{leased, stored_id};
 use crate::state_machine;
 use crate::types::{Peer, Proposal, Reply, Types};
 
@@ -80,18 +82,21 @@ pub(crate) struct Foreseen {
 
 impl Group {
     /// Proposes a stamped command, and waits until it has reached what its writer asks for. Only the leader can.
-    pub fn propose<'a>(&'a self, envelope: &'a Envelope, ack: Ack) -> BoxFuture<'a, Result<Proposed, ProposeError>> {
+    /// `taken_by` is the node that took the write, where it may answer it directly.
+    pub fn propose<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        ack: Ack,
+        taken_by: Option<(NodeId, Ticket)>,
+    ) -> BoxFuture<'a, Result<Proposed, ProposeError>> {
         async move {
             let proposal = Proposal(Bytes::from(codec::encode(envelope)));
-            let (progress, committed, done) = match ack {
-                Ack::Everywhere => {
-                    let (progress, done) = ProgressResponder::complete_only();
-                    (progress, None, done)
-                }
-                Ack::Quorum => {
-                    let (progress, committed, done) = ProgressResponder::new();
-                    (progress, Some(committed), done)
-                }
+            let (progress, committed, done) = if ack == Ack::Quorum || taken_by.is_some() {
+                let (progress, committed, done) = ProgressResponder::new();
+                (progress, Some(committed), done)
+            } else {
+                let (progress, done) = ProgressResponder::complete_only();
+                (progress, None, done)
             };
             if self.raft.client_write_ff(proposal, Some(progress)).await.is_err() {
                 return Err(ProposeError::Stopped);
@@ -102,13 +107,26 @@ impl Group {
                 && done.is_empty()
                 && let Some(reply) = self.foresee(id.index)
             {
-                // What else becomes of it is told to nobody.
-                tokio::spawn(done);
-                return Ok(Proposed { reply, acked: Acked::Quorum });
+                if ack == Ack::Quorum {
+                    // What else becomes of it is told to nobody.
+                    tokio::spawn(done);
+                    return Ok(Proposed { reply, acked: Acked::Quorum });
+                }
+                if let Some((node, ticket)) = taken_by {
+                    self.leases.tell_direct(node.0, ticket, leased(stored_id(&id)), reply);
+                }
             }
             decided(done.await)
         }
         .boxed()
+    }
+
+    /// Awaits a write that is about to be sent to `leader`, if this node may answer it before the leader does: where they are
+    /// in different regions. Elsewhere nothing would be gained by it.
+    pub fn await_direct(&self, leader: &Peer, ticket: Ticket) -> Option<Awaited> {
+        let own = self.leases.region()?;
+        let is_far = leader.region.as_ref().is_some_and(|region| *region != own);
+        is_far.then(|| self.leases.await_direct(ticket))
     }
 
     /// What will come of a committed entry that is not visible yet. `None` if it is visible by now, or almost, and where the

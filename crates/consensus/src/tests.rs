@@ -1,5 +1,6 @@
 //! The group over wires that a test holds in its hands.
 
+mod direct;
 mod notes;
 mod stalled_answers;
 mod suite;

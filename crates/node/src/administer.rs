@@ -184,7 +184,7 @@ impl Node {
 
     /// The id is taken before the node becomes a member, so that no second node can come under it.
     async fn join_as_leader(&self, id: NodeId, peer: Peer) -> Answer {
-        match self.write_as_leader(self.own_draft(Action::AdmitNode(id))).await {
+        match self.write_as_leader(self.own_draft(Action::AdmitNode(id)), None).await {
             Answer::Wrote(proposed) => {
                 if let Err(refusal) = proposed.reply.result {
                     return Answer::Failed(refusal.to_string());
@@ -218,7 +218,7 @@ impl Node {
         if !self.group.status().nodes.iter().any(|node| node.id == id) {
             return Answer::Failed(MembershipError::NotMember(id).to_string());
         }
-        match self.write_as_leader(self.own_draft(Action::RetireNode(id))).await {
+        match self.write_as_leader(self.own_draft(Action::RetireNode(id)), None).await {
             // A removal that died half-way has used the id up already.
             Answer::Wrote(_) => {
                 self.wait_for_lease_end(id).await;

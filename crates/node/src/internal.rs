@@ -1,6 +1,6 @@
 //! What nodes ask of each other above consensus.
 
-use portcullis_consensus::Proposed;
+use portcullis_consensus::{Proposed, Ticket};
 use portcullis_model::{ClusterId, NodeId, Region};
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +11,8 @@ use crate::node::Lease;
 /// A message from one node to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
-    /// Propose a write, if you lead.
-    Write(Box<Draft>),
+    /// Propose a write, if you lead. With a ticket, the node that sends it may answer it directly.
+    Write(Box<Draft>, Option<Ticket>),
     /// Change the cluster, if you lead.
     Administer(Change),
     /// How are you?

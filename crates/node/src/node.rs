@@ -189,9 +189,9 @@ impl Node {
     /// Answers a message from another node of the cluster.
     pub async fn answer(self: &Arc<Self>, from: NodeId, message: &[u8]) -> Result<Vec<u8>, AnswerError> {
         let node = Arc::clone(self);
-        let application: portcullis_consensus::Application = Arc::new(move |_from, body| {
+        let application: portcullis_consensus::Application = Arc::new(move |from, body| {
             let node = Arc::clone(&node);
-            async move { codec::encode(&node.answer_message(&body).await) }.boxed()
+            async move { codec::encode(&node.answer_message(from, &body).await) }.boxed()
         });
         self.group.answer(from, message, &application).await
     }
@@ -201,9 +201,11 @@ impl Node {
         self.group.receive(from, note)
     }
 
-    async fn answer_message(&self, body: &[u8]) -> Answer {
+    async fn answer_message(&self, from: NodeId, body: &[u8]) -> Answer {
         match codec::decode(body) {
-            Ok(Message::Write(draft)) => self.write_as_leader(*draft).await,
+            Ok(Message::Write(draft, ticket)) => {
+                self.write_as_leader(*draft, ticket.map(|ticket| (from, ticket))).await
+            }
             Ok(Message::Administer(change)) => self.administer_as_leader(change).await,
             Ok(Message::About) => Answer::About(self.about()),
             Err(error) => Answer::Failed(error.to_string()),

@@ -38,7 +38,7 @@ fn look(before: Option<(Unsettled, Wait)>, seen: Option<Unsettled>, now: Reading
 }
 
 async fn say(node: &Node, changed_at: u64) {
-    let answer = node.write_as_leader(node.own_draft(Action::SettleLeases { changed_at })).await;
+    let answer = node.write_as_leader(node.own_draft(Action::SettleLeases { changed_at }), None).await;
     // Whoever leads at the next look says what could not be said now.
     let Answer::Wrote(proposed) = answer else { return };
     match proposed.reply.result {

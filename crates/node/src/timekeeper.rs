@@ -61,7 +61,7 @@ async fn propose(node: &Arc<Node>, clock: Clock, command: Command) {
         salt: node.entropy.bytes(),
         command,
     };
-    match node.group.propose(&envelope, Ack::Everywhere).await {
+    match node.group.propose(&envelope, Ack::Everywhere, None).await {
         Ok(proposed) => {
             if let Err(refusal) = proposed.reply.result {
                 tracing::error!(%refusal, "the machine refuses starts or ends of grants");

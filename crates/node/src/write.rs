@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_consensus::{Ack, Acked, CallError, ProposeError, Proposed, Reply, TransportError};
+use portcullis_consensus::{Ack, Acked, CallError, ProposeError, Proposed, Reply, Ticket, TransportError};
 use portcullis_machine::{Outcome, Refusal};
 use portcullis_model::{NodeId, Revision};
 use portcullis_storage::codec;
@@ -115,25 +115,30 @@ impl Node {
     async fn attempt(&self, draft: &Draft, deadline: Instant) -> Attempt {
         let Some((leader, peer)) = self.group.leader() else { return Attempt::NotProposed };
         if leader == self.id() {
-            return match tokio::time::timeout_at(deadline, self.write_as_leader(draft.clone())).await {
+            return match tokio::time::timeout_at(deadline, self.write_as_leader(draft.clone(), None)).await {
                 Ok(answer) => attempt(answer),
                 Err(_) => Attempt::Unknown("the deadline came first".to_owned()),
             };
         }
-        let message = codec::encode(&Message::Write(Box::new(draft.clone())));
+        let ticket = self.entropy.bytes();
+        let awaited = self.group.await_direct(&peer, ticket).filter(|_| draft.ack == Ack::Everywhere);
+        let message = Message::Write(Box::new(draft.clone()), awaited.as_ref().map(|_| ticket));
         let timeout = deadline.saturating_duration_since(Instant::now());
-        match self.group.call(leader, &peer, message, timeout).await {
-            Ok(answer) => match codec::decode(&answer) {
-                Ok(answer) => attempt(answer),
+        let called = self.group.call(leader, &peer, codec::encode(&message), timeout);
+        let Some(mut awaited) = awaited else { return attempt_elsewhere(called.await) };
+        // The call goes on when the write is answered before it: whoever leads has it in hand.
+        let mut called = tokio::spawn(called);
+        tokio::select! {
+            proposed = awaited.answered() => Attempt::Done(proposed),
+            called = &mut called => match called {
+                Ok(called) => attempt_elsewhere(called),
                 Err(error) => Attempt::Unknown(error.to_string()),
             },
-            Err(CallError::Transport(TransportError::Refused { .. })) => Attempt::NotProposed,
-            Err(error) => Attempt::Unknown(error.to_string()),
         }
     }
 
     /// Stamps and proposes a write, if this node leads.
-    pub(crate) async fn write_as_leader(&self, draft: Draft) -> Answer {
+    pub(crate) async fn write_as_leader(&self, draft: Draft, taken_by: Option<(NodeId, Ticket)>) -> Answer {
         if let Some(low) = self.low_disk().filter(|_| draft.action.adds()) {
             return Answer::LowDisk(low);
         }
@@ -150,7 +155,7 @@ impl Node {
         };
         let ack = draft.ack;
         let envelope = draft.stamp(version, self.wall(), self.entropy.bytes(), self.entropy.bytes());
-        match self.group.propose(&envelope, ack).await {
+        match self.group.propose(&envelope, ack, taken_by).await {
             Ok(proposed) => Answer::Wrote(proposed),
             Err(ProposeError::NotLeader { .. }) => Answer::NotLeader,
             // Of a node that is stopping it is not known either whether the entry is in the log.
@@ -161,6 +166,17 @@ impl Node {
     /// Who leads, as far as this node knows.
     pub fn leader(&self) -> Option<NodeId> {
         self.group.leader().map(|(leader, _)| leader)
+    }
+}
+
+fn attempt_elsewhere(called: Result<Vec<u8>, CallError>) -> Attempt {
+    match called {
+        Ok(answer) => match codec::decode(&answer) {
+            Ok(answer) => attempt(answer),
+            Err(error) => Attempt::Unknown(error.to_string()),
+        },
+        Err(CallError::Transport(TransportError::Refused { .. })) => Attempt::NotProposed,
+        Err(error) => Attempt::Unknown(error.to_string()),
     }
 }
 

@@ -50,7 +50,9 @@ impl Leases {
                 self.tell(from, &answer);
                 self.declare(&mut core);
             }
-            Note::Registered(Registered { node, incarnation, entry }) => {
+            Note::Registered(registered) => {
+                core.desk.registered(registered);
+                let Registered { node, incarnation, entry } = registered;
                 if let Some(leader) = &mut core.leader {
                     leader.registered(node, incarnation, entry);
                     self.declare(&mut core);
@@ -69,6 +71,8 @@ impl Leases {
                 }
             }
             Note::Granted(_) | Note::Refused { .. } | Note::Visible { .. } => self.take(&mut core, from, &note),
+            Note::Watch { node } => self.watch(&mut core, node),
+            Note::Direct(direct) => core.desk.committed(*direct),
             // Whoever leads now will be asked at the next renewal.
             Note::Request(_) => {}
         }
@@ -116,7 +120,12 @@ impl Leases {
                     self.ask_now.notify_one();
                 }
             }
-            Note::Request(_) | Note::Registered(_) | Note::Release(_) | Note::Dropped { .. } => {}
+            Note::Request(_)
+            | Note::Registered(_)
+            | Note::Release(_)
+            | Note::Dropped { .. }
+            | Note::Watch { .. }
+            | Note::Direct(_) => {}
         }
         self.show(core, false);
         self.note_visible(core);

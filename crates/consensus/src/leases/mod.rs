@@ -6,6 +6,7 @@
 //!
 //! Entries are applied once they are visible and not before, so the state holds nothing that may not be shown.
 
+mod direct;
 mod drive;
 mod exchange;
 mod leading;
@@ -22,7 +23,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use portcullis_lease::read::{self, Began, NotLeased};
 use portcullis_lease::{Configuration, Epoch, Holder, Leader, LogShape, Position, Promise, Reading, Refusal, Voter};
-use portcullis_model::NodeId;
+use portcullis_model::{NodeId, Region};
 use portcullis_storage::state;
 use tokio::sync::{Notify, watch};
 
@@ -31,6 +32,8 @@ use crate::propose::{Acked, Proposed};
 use crate::transport::Transport;
 use crate::types::Peer;
 
+use direct::Desk;
+pub use direct::{Awaited, Ticket};
 pub(crate) use drive::drive;
 pub(crate) use note::Note;
 use pending::Pending;
@@ -94,6 +97,10 @@ struct Core {
     is_leaving: bool,
     /// Since when something committed waits to be declared.
     stalled_since: Option<Reading>,
+    /// Writes that this node took.
+    desk: Desk,
+    /// Who else wants to be told what is registered here, and since when.
+    watchers: BTreeMap<u64, Reading>,
 }
 
 /// What the votes of one term promise.
@@ -147,6 +154,8 @@ impl Leases {
             refusal: None,
             is_leaving: false,
             stalled_since: None,
+            desk: Desk::default(),
+            watchers: BTreeMap::new(),
         };
         let ((visible, _), (stopped, _)) = (watch::channel(applied.index), watch::channel(false));
         Arc::new(Self {
@@ -242,6 +251,7 @@ impl Leases {
             }
             None => self.tell_leader(leader, &Note::Registered(registered)),
         }
+        self.tell_watchers(&mut core, registered, leader);
         let newest = core.holder.registration().entry.epoch;
         if newest > core.dropped {
             self.drop_older(&mut core, newest, leader);
@@ -386,6 +396,11 @@ impl Leases {
             *known = visible.max(*known);
             rises
         });
+    }
+
+    /// The region of this node, if it was given one.
+    pub(crate) fn region(&self) -> Option<Region> {
+        self.members.load().peers.get(&self.me).and_then(|peer| peer.region.clone())
     }
 
     /// Notes who there is.

@@ -3,8 +3,10 @@
 use portcullis_lease::{Epoch, Grant, Refusal, Registered, Release, Request};
 use serde::{Deserialize, Serialize};
 
+use super::direct::Direct;
+
 /// One note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Note {
     /// To the leader: grant me a lease.
     Request(Request),
@@ -37,6 +39,13 @@ pub(crate) enum Note {
         /// Who says so.
         node: u64,
     },
+    /// To everybody: for a while, tell me too what you register.
+    Watch {
+        /// Who asks.
+        node: u64,
+    },
+    /// To the node that took a write: it is committed.
+    Direct(Box<Direct>),
 }
 
 impl Note {
@@ -46,8 +55,8 @@ impl Note {
             Self::Request(request) => Some(request.node),
             Self::Registered(registered) => Some(registered.node),
             Self::Release(release) => Some(release.node),
-            Self::Dropped { node, .. } => Some(*node),
-            Self::Granted(_) | Self::Refused { .. } | Self::Visible { .. } => None,
+            Self::Dropped { node, .. } | Self::Watch { node } => Some(*node),
+            Self::Granted(_) | Self::Refused { .. } | Self::Visible { .. } | Self::Direct(_) => None,
         }
     }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use portcullis_lease::Release;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
-use tokio::time::Instant;
 
-use super::wires::{Cluster, PATIENCE};
+use super::wires::{Cluster, until};
 use crate::leases::Note;
 
 /// The first start of a node's process.
@@ -22,11 +21,7 @@ async fn a_node_speaks_for_itself_only() {
     let cluster = Cluster::start().await;
     let leader = Arc::clone(&cluster.nodes[&1]);
     let holds = || leader.lease_status().sessions.iter().any(|(node, _)| *node == 1);
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "the leader grants itself no lease");
-        tokio::task::yield_now().await;
-    }
+    until("the leader's own lease", holds).await;
     leader.receive(NodeId(3), &release(1)).unwrap();
     assert!(holds(), "node 3 gave back the lease of node 1");
     leader.receive(NodeId(1), &release(1)).unwrap();

@@ -11,7 +11,7 @@ use portcullis_machine::Command;
 use portcullis_machine::command::CreateTenant;
 use tokio::time::Instant;
 
-use super::wires::{Cluster, PATIENCE, envelope};
+use super::wires::{Cluster, PATIENCE, envelope, until};
 use crate::{Ack, ReadError};
 
 fn tenant(id: &str) -> Command {
@@ -34,7 +34,7 @@ async fn answers_from_before_a_read_prove_nothing() {
     wires.stall(1, 3, before);
     let a = tokio::spawn({
         let old = Arc::clone(&old);
-        async move { old.propose(&envelope(tenant("a")), Ack::Everywhere).await }
+        async move { old.propose(&envelope(tenant("a")), Ack::Everywhere, None).await }
     });
     for id in [2, 3] {
         let follower = Arc::clone(&cluster.nodes[&id]);
@@ -70,13 +70,4 @@ async fn a_node_that_is_cut_off_refuses_within_the_deadline() {
     assert!(matches!(cluster.nodes[&3].wait_fresh(deadline).await, Err(ReadError::DeadlineExceeded(_))));
     assert!(Instant::now() < deadline + Duration::from_secs(2), "the deadline was not kept");
     cluster.nodes[&2].wait_fresh(Instant::now() + PATIENCE).await.unwrap();
-}
-
-/// Looks again and again, at most until patience ends.
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
-        tokio::task::yield_now().await;
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use portcullis_machine::command::Initialise;
+use portcullis_machine::command::{AdmitNode, Initialise};
 use portcullis_machine::{Command, Envelope, Stamp};
 use portcullis_model::{Actor, ClusterId, NodeId, TenantId, Verified};
 use portcullis_storage::codec;
@@ -47,6 +47,13 @@ pub(super) struct Wires {
 impl Wires {
     pub(super) fn cut(&self, from: u64, to: u64) {
         self.faults.send_modify(|faults| faults.cut.extend([(from, to)]));
+    }
+
+    /// Undoes a cut.
+    pub(super) fn mend(&self, from: u64, to: u64) {
+        self.faults.send_modify(|faults| {
+            faults.cut.remove(&(from, to));
+        });
     }
 
     /// Cuts a node off from another, both ways.
@@ -158,11 +165,19 @@ impl Cluster {
         cluster
     }
 
+    /// Lets all nodes in, and waits until each of them holds a lease.
+    pub(super) async fn until_everybody_holds_a_lease(&self) {
+        for id in [2, 3] {
+            self.write(&[1], Command::AdmitNode(AdmitNode { node: NodeId(id) })).await;
+        }
+        until("leases for all", || self.nodes.values().all(|node| node.lease_status().epoch.is_some())).await;
+    }
+
     /// Writes at the one of the nodes that leads, which one has to sooner or later, and returns where.
     pub(super) async fn write(&self, nodes: &[u64], command: Command) -> u64 {
         let until = Instant::now() + PATIENCE;
         for node in nodes.iter().cycle() {
-            match self.nodes[node].propose(&envelope(command.clone()), Ack::Everywhere).await {
+            match self.nodes[node].propose(&envelope(command.clone()), Ack::Everywhere, None).await {
                 Ok(Proposed { reply, .. }) => {
                     reply.result.unwrap();
                     return reply.revision.0;
@@ -176,7 +191,7 @@ impl Cluster {
 }
 
 fn peer(id: u64) -> Peer {
-    Peer { peer: format!("node-{id}"), client: String::new(), region: None }
+    Peer { peer: format!("node-{id}"), client: String::new(), region: format!("region-{id}").parse().ok() }
 }
 
 pub(super) fn initialise() -> Command {
@@ -194,5 +209,14 @@ pub(crate) fn envelope(command: Command) -> Envelope {
         stamp: Stamp { reading_ms: 1_000, error_ms: 0 },
         salt: [0; 16],
         command,
+    }
+}
+
+/// Looks again and again, at most until patience ends.
+pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
+        tokio::task::yield_now().await;
     }
 }
