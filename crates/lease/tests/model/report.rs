@@ -14,10 +14,12 @@ use crate::slices;
 use crate::system::System;
 
 const THREADS: usize = 2;
-/// Steps tried at which a slice is given up as too large.
-const STATES_MAX: usize = 12_000_000;
+/// Steps tried at which a slice is given up as too large: what a run of a few minutes allows, and what memory does.
+const STEPS_MAX: usize = 12_000_000;
+const STEPS_MAX_DEEP: usize = 60_000_000;
 
 pub(crate) fn run(deep: bool, only: Option<&str>, rule: Option<&str>) -> ExitCode {
+    let steps_max = if deep { STEPS_MAX_DEEP } else { STEPS_MAX };
     let chosen = |slice: &Slice| only.is_none_or(|only| slice.name.contains(only));
     let slices: Vec<Slice> = slices::all(deep).into_iter().filter(chosen).collect();
     let broken = |fault: &Fault| rule.is_none_or(|rule| format!("{fault:?}").contains(rule));
@@ -32,17 +34,17 @@ pub(crate) fn run(deep: bool, only: Option<&str>, rule: Option<&str>) -> ExitCod
         "{:<26} {:>9} {:>5} {:>8} {:>7} {:>9} {:>7} {:>7} {:>6}",
         "slice", "states", "depth", "declares", "direct", "answers", "waited", "settled", "time"
     );
-    let sound = slices.iter().filter(|slice| !holds(slice)).count() == 0;
+    let sound = slices.iter().filter(|slice| !holds(slice, steps_max)).count() == 0;
     println!("\n{:<24} {:<26} {:>6} {:>9} {:>6}", "broken rule", "noticed in", "steps", "states", "time");
-    let noticed = rules.iter().filter(|fault| !is_noticed(**fault, &slices)).count() == 0;
+    let noticed = rules.iter().filter(|fault| !is_noticed(**fault, &slices, steps_max)).count() == 0;
     if ordered && sound && noticed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Checks one slice with every rule in place.
-fn holds(slice: &Slice) -> bool {
+fn holds(slice: &Slice, steps_max: usize) -> bool {
     let started = Instant::now();
     let checker = System::new(slice.clone(), None).checker().threads(THREADS);
-    let checker = checker.target_state_count(STATES_MAX).spawn_bfs().join();
+    let checker = checker.target_state_count(steps_max).spawn_bfs().join();
     let reached = &checker.model().reached;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     println!(
@@ -57,9 +59,9 @@ fn holds(slice: &Slice) -> bool {
         count(&reached.settled),
         seconds(started.elapsed()),
     );
-    let exhausted = checker.is_done() && checker.state_count() < STATES_MAX;
+    let exhausted = checker.is_done() && checker.state_count() < steps_max;
     if !exhausted {
-        println!("  FAILED: more than {STATES_MAX} steps were tried");
+        println!("  FAILED: more than {steps_max} steps were tried");
     }
     let vacuous = count(&reached.declares) == 0
         || (slice.direct && count(&reached.direct) == 0)
@@ -77,7 +79,7 @@ fn holds(slice: &Slice) -> bool {
 }
 
 /// Looks for a slice in which breaking a rule is noticed.
-fn is_noticed(fault: Fault, slices: &[Slice]) -> bool {
+fn is_noticed(fault: Fault, slices: &[Slice], steps_max: usize) -> bool {
     let started = Instant::now();
     let expected = noticed_in(fault);
     let (first, others): (Vec<&Slice>, Vec<&Slice>) = slices.iter().partition(|slice| slice.name == expected);
@@ -85,7 +87,7 @@ fn is_noticed(fault: Fault, slices: &[Slice]) -> bool {
         let system = System::new(slice.clone(), Some(fault)).checker().threads(THREADS);
         let checker = system
             .finish_when(HasDiscoveries::AllOf(BTreeSet::from(["holds"])))
-            .target_state_count(STATES_MAX)
+            .target_state_count(steps_max)
             .spawn_bfs()
             .join();
         if let Some(path) = checker.discovery("holds") {

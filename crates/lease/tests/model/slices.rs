@@ -65,7 +65,7 @@ fn elections(deep: bool) -> Vec<Slice> {
 fn starts(deep: bool) -> Vec<Slice> {
     let more = u64::from(deep);
     vec![
-        Slice { epochs: 1 + more, restarts: 1, ..Slice::base("restart of a holder") },
+        Slice { epochs: 1, restarts: 1, writes: 1 + usize::from(deep), ..Slice::base("restart of a holder") },
         Slice { restarts: 1, restarting: &[0], ..Slice::pair("restart of the leader") },
         Slice { epochs: 3, restarts: 2, restarting: &[0], ..Slice::pair("two restarts of the leader") },
         Slice {
@@ -76,7 +76,7 @@ fn starts(deep: bool) -> Vec<Slice> {
             reads: 0,
             ..Slice::base("promises and restarts")
         },
-        Slice { epochs: 1 + more, restarts: 1, purges: true, ..Slice::base("purge") },
+        Slice { epochs: 1, restarts: 1, purges: true, writes: 1 + usize::from(deep), ..Slice::base("purge") },
         Slice { epochs: 1 + more, snapshots: true, ..Slice::base("snapshots") },
     ]
 }
@@ -86,7 +86,7 @@ fn rules(deep: bool) -> Vec<Slice> {
     let more = u64::from(deep);
     vec![
         Slice { epochs: 1, writes: 2, keys: 2, requests: 1 + more, ..Slice::base("two keys") },
-        Slice { epochs: 1 + more, requests: 2, rounds: 2, ..Slice::base("renewal") },
+        Slice { epochs: 1, requests: 2 + more, rounds: 2, ..Slice::base("renewal") },
         Slice { epochs: 1, requests: 3, rounds: 2, reads: 0, ..Slice::base("renewals under way") },
         Slice { epochs: 1, releases: 1, requests: 2, ..Slice::base("release") },
         Slice { epochs: 1, emission: true, ..Slice::base("emission") },
