@@ -51,8 +51,8 @@ fn elections(deep: bool) -> Vec<Slice> {
             holders: &[3, 4],
             readers: &[],
             reads: 0,
-            epochs: 1 + u64::from(deep),
-            writes: usize::from(!deep),
+            epochs: 1,
+            writes: 1 + usize::from(deep),
             ..Slice::base("two learners")
         },
         Slice { epochs: 3, candidates: &[0, 2], writes: 0, reads: deep.into(), ..Slice::base("three epochs") },
@@ -86,7 +86,7 @@ fn rules(deep: bool) -> Vec<Slice> {
     let more = u64::from(deep);
     vec![
         Slice { epochs: 1, writes: 2, keys: 2, requests: 1 + more, ..Slice::base("two keys") },
-        Slice { epochs: 1, requests: 2 + more, rounds: 2, ..Slice::base("renewal") },
+        Slice { epochs: 1, requests: 2, rounds: 2, ..Slice::base("renewal") },
         Slice { epochs: 1, requests: 3, rounds: 2, reads: 0, ..Slice::base("renewals under way") },
         Slice { epochs: 1, releases: 1, requests: 2, ..Slice::base("release") },
         Slice { epochs: 1, emission: true, ..Slice::base("emission") },
