@@ -13,6 +13,7 @@
 //! The crate reads no clock, sends nothing and knows no consensus library, so that a checker may drive the very type
 //! that production runs.
 
+mod agreement;
 mod authority;
 mod clock;
 mod fault;
@@ -32,6 +33,7 @@ mod terms;
 mod translation;
 mod voter;
 
+pub use agreement::{Agreement, Disagreement};
 pub use authority::Authority;
 pub use clock::{Limit, Reading, Wait};
 pub use fault::{Fault, Faults};

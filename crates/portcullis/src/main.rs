@@ -11,9 +11,11 @@ mod settings;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser};
+use tokio::runtime::Runtime;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Global};
 
 /// A node makes and drops many small values on many threads, which the system's allocator is slow at.
 #[global_allocator]
@@ -29,14 +31,7 @@ fn main() -> ExitCode {
             return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(output::FAILED) };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: the runtime does not start: {error}");
-            return ExitCode::from(output::FAILED);
-        }
-    };
-    match runtime.block_on(run(cli)) {
+    match run(cli) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -45,11 +40,27 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runtime = runtime("portcullis")?;
     match cli.command {
-        Command::Serve(flags) => serve::run(flags).await,
+        Command::Serve(flags) => {
+            let clients = self::runtime("clients")?;
+            runtime.block_on(serve::run(flags, clients.handle()))
+        }
+        command => runtime.block_on(do_command(cli.global, command)),
+    }
+}
+
+fn runtime(name: &str) -> anyhow::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name(name).build();
+    runtime.context("the runtime does not start")
+}
+
+async fn do_command(global: Global, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(_) => unreachable!("INVARIANT: it has runtimes of its own"),
         Command::Dev(flags) => dev::run(&flags).await,
-        Command::Config(flags) => settings::print(flags, cli.global.output),
+        Command::Config(flags) => settings::print(flags, global.output),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
@@ -60,8 +71,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             output::line(concat!("portcullis ", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Bench(flags) => bench::run(&cli.global, flags).await,
+        Command::Bench(flags) => bench::run(&global, flags).await,
         Command::EmptyService => bench::serve_nothing().await,
-        command => command::run(&cli.global, command).await,
+        command => command::run(&global, command).await,
     }
 }

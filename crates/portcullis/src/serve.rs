@@ -12,6 +12,7 @@ use portcullis_consensus::Timing;
 use portcullis_model::{ClusterId, NodeId};
 use portcullis_node::{Config, Node, Seams};
 use portcullis_server::{GrpcTransport, Listeners, check_insecure};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::settings::{Flags, Settings};
@@ -24,7 +25,8 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs a node until it is told to stop, or fails.
-pub(crate) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
+/// Clients are served by a runtime of their own, `clients`.
+pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(flags)?;
     logging::start(&settings.log_level.value);
     let listeners = open_listeners(&settings).await?;
@@ -34,7 +36,7 @@ pub(crate) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     let node = Node::start(config.clone(), seams).await.context("the node does not start")?;
     transport.identify(&node);
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics do not start")?;
-    let running = listeners.serve(&node, metrics);
+    let running = listeners.serve(&node, metrics, clients);
     tracing::info!(node = config.id.0, client = %config.client, peer = %config.peer, "serving");
 
     let mut terminate = signal(SignalKind::terminate())?;

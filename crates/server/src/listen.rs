@@ -17,6 +17,7 @@ use portcullis_wire::v1::roles_server::RolesServer;
 use portcullis_wire::v1::tenants_server::TenantsServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
@@ -104,17 +105,18 @@ impl Listeners {
         Ok((self.client.local_addr()?, self.peer.local_addr()?))
     }
 
-    /// Serves the node until [`Running::stop`].
-    pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle) -> Running {
+    /// Serves the node until [`Running::stop`]. Clients are served by another runtime, `clients`, than the one that calls
+    /// this, so that a flood of them cannot keep nodes from talking to each other.
+    pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle, clients: &Handle) -> Running {
         let client = client_services(node);
         let router = http::router(Arc::clone(node), metrics);
         Running {
             served: [
-                Served::start("client", |stopped| serve_grpc("client", self.client, client, stopped)),
+                Served::start("client", |stopped| clients.spawn(serve_clients(self.client, client, stopped))),
                 Served::start("peer", |stopped| {
                     serve_grpc("peer", self.peer, peer_services(node, stopped.clone()), stopped)
                 }),
-                Served::start("http", |stopped| tokio::spawn(serve_http(self.http, router, stopped))),
+                Served::start("http", |stopped| clients.spawn(serve_http(self.http, router, stopped))),
             ],
         }
     }
@@ -226,11 +228,25 @@ where
     })
 }
 
+async fn serve_clients(listener: TcpListener, services: Routes, stopped: watch::Receiver<bool>) {
+    let Some(listener) = handed_over("client", listener) else { return };
+    if let Err(error) = serve_grpc("client", listener, services, stopped).await {
+        tracing::error!(%error, listener = "client", "the listener failed");
+    }
+}
+
+/// A listener belongs to the runtime that it was opened in, until it is handed over to the one that this is called in.
+fn handed_over(name: &'static str, listener: TcpListener) -> Option<TcpListener> {
+    let handed_over = listener.into_std().and_then(TcpListener::from_std);
+    handed_over.inspect_err(|error| tracing::error!(%error, listener = name, "the listener cannot be handed over")).ok()
+}
+
 async fn serve_http(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
     let until_stopped = async move {
         // An error means that the sender is gone, which stops the listener as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
+    let Some(listener) = handed_over("http", listener) else { return };
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_stopped).await {
         tracing::error!(%error, listener = "http", "the listener failed");
     }

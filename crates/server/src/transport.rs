@@ -11,6 +11,7 @@ use portcullis_model::{GroupId, NodeId, limit};
 use portcullis_node::Node;
 use portcullis_wire::peer::CallRequest;
 use portcullis_wire::peer::peer_client::PeerClient;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,6 +37,8 @@ pub(crate) const PEER_MESSAGE_BYTES_MAX: usize = 64 * limit::MESSAGE_BYTES_MAX;
 /// The connections of a node to its peers, one each, made when first needed.
 pub struct GrpcTransport {
     me: NodeId,
+    /// The runtime that connections belong to, whoever calls: the one that the transport was made in.
+    runtime: Handle,
     /// How to connect, if not by the network of the system.
     dial: Option<Dial>,
     node: OnceLock<Weak<Node>>,
@@ -50,7 +53,11 @@ struct Post {
 }
 
 impl GrpcTransport {
-    /// A transport without connections.
+    /// A transport without connections. They will belong to the runtime that this is called in.
+    ///
+    /// # Panics
+    ///
+    /// When it is called outside of a runtime.
     pub fn new(me: NodeId) -> Arc<Self> {
         Self::make(me, None)
     }
@@ -61,7 +68,14 @@ impl GrpcTransport {
     }
 
     fn make(me: NodeId, dial: Option<Dial>) -> Arc<Self> {
-        Arc::new(Self { me, dial, node: OnceLock::new(), channels: Mutex::default(), posts: Mutex::default() })
+        Arc::new(Self {
+            me,
+            runtime: Handle::current(),
+            dial,
+            node: OnceLock::new(),
+            channels: Mutex::default(),
+            posts: Mutex::default(),
+        })
     }
 
     /// Lets calls carry the cluster that the node belongs to. Before this they carry none.
@@ -87,6 +101,7 @@ impl GrpcTransport {
             .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
+        let _within = self.runtime.enter();
         let channel = match &self.dial {
             None => endpoint.connect_lazy(),
             Some(dial) => endpoint.connect_with_connector_lazy(Dialler(Arc::clone(dial))),
@@ -115,7 +130,7 @@ impl GrpcTransport {
         }
         let channel = self.channel(address).ok()?;
         let (post, notes) = mpsc::channel(NOTES_MAX);
-        tokio::spawn(carry(channel, notes));
+        self.runtime.spawn(carry(channel, notes));
         posts.insert(address.to_owned(), Post { notes: post.clone(), begun: Instant::now() });
         Some(post)
     }

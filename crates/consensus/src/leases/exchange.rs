@@ -12,7 +12,7 @@ impl Leases {
     pub(super) fn ask(&self) {
         let mut core = self.core();
         let now = self.clock.read();
-        if core.is_leaving {
+        if core.is_leaving || self.disagrees(&mut core) {
             return;
         }
         let request = core.holder.request(now);
@@ -25,16 +25,38 @@ impl Leases {
         }
     }
 
-    /// Gives up the lease, and tells the leader (R4, R9).
+    /// Gives up the lease for good, and tells the leader (R4, R9).
     pub(crate) fn release(&self) {
         let mut core = self.core();
         core.is_leaving = true;
+        self.give_back(&mut core);
+    }
+
+    fn give_back(&self, core: &mut Core) {
         let release = core.holder.release();
-        self.show(&core, false);
+        self.show(core, false);
         match &mut core.leader {
             Some(leader) => leader.released(release),
             None => self.tell_leader(self.members.load().leader, &Note::Release(release)),
         }
+        self.declare(core);
+    }
+
+    /// Looks whether the clocks of this node disagree, and gives the lease back if they have begun to: it would be counted by
+    /// a clock that may be wrong.
+    fn disagrees(&self, core: &mut Core) -> bool {
+        let drift = core.configuration.parameters().drift();
+        let disagreement = core.agreement.look(&self.clock.read(), drift).err();
+        match (core.disagreement, disagreement) {
+            (None, Some(disagreement)) => {
+                tracing::error!(%disagreement, "this node gives its lease back, and answers by the leader's word");
+                self.give_back(core);
+            }
+            (Some(_), None) => tracing::info!("the clocks of this node agree again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        core.disagreement = disagreement;
+        disagreement.is_some()
     }
 
     /// Takes a note from another node.

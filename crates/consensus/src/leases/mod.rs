@@ -22,7 +22,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use portcullis_lease::read::{self, Began, NotLeased};
-use portcullis_lease::{Configuration, Epoch, Holder, Leader, LogShape, Position, Promise, Reading, Refusal, Voter};
+use portcullis_lease::{
+    Agreement, Configuration, Disagreement, Epoch, Holder, Leader, LogShape, Position, Promise, Reading, Refusal, Voter,
+};
 use portcullis_model::{NodeId, Region};
 use portcullis_storage::state;
 use tokio::sync::{Notify, watch};
@@ -93,6 +95,9 @@ struct Core {
     state: Arc<state::View>,
     /// Why the last request was refused.
     refusal: Option<Refusal>,
+    /// How the clocks of this node run, and whether they disagree too much for it to hold a lease.
+    agreement: Agreement,
+    disagreement: Option<Disagreement>,
     /// Whether this node is stopping, and wants no lease any more.
     is_leaving: bool,
     /// Since when something committed waits to be declared.
@@ -152,6 +157,8 @@ impl Leases {
             entries: known,
             state,
             refusal: None,
+            agreement: Agreement::default(),
+            disagreement: None,
             is_leaving: false,
             stalled_since: None,
             desk: Desk::default(),

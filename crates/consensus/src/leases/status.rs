@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portcullis_lease::{Epoch, Refusal};
 
-use super::Leases;
+use super::{Core, Leases};
 
 /// A node's lease, and what this node does as leader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,6 +109,12 @@ impl Counters {
     }
 }
 
+/// Why this node has no lease, if that is known.
+fn refusal(core: &Core) -> Option<String> {
+    let disagreement = core.disagreement.map(|disagreement| disagreement.to_string());
+    disagreement.or_else(|| core.refusal.map(|refusal| refusal.to_string()))
+}
+
 impl Leases {
     /// What the leases look like now.
     pub(crate) fn status(&self) -> LeaseStatus {
@@ -119,7 +125,7 @@ impl Leases {
         LeaseStatus {
             epoch: core.holder.epoch().filter(|_| !left.is_zero()).map(|epoch| epoch.0),
             left,
-            refusal: core.refusal.map(|refusal| refusal.to_string()),
+            refusal: refusal(&core),
             visible: core.holder.visible(),
             registered: core.holder.registration().entry.index,
             fenced_for: leader.map_or(Duration::ZERO, |leader| leader.fence_left(&now)),
