@@ -76,6 +76,9 @@ impl Confirmer {
             .collect();
         loop {
             if is_majority(start.membership.get_joint_config(), &said_yes) {
+                // Voters that are far away are left to answer. A call that is given up resets its stream, and a connection
+                // that sees answers to many such calls is closed, with everything else that is under way on it.
+                tokio::spawn(async move { while answers.next().await.is_some() {} });
                 return Ok(start.index);
             }
             let Some((voter, answer)) = answers.next().await else {
