@@ -26,8 +26,9 @@ const USES: &[(&str, &[&str])] = &[
     ("portcullis-client", &["portcullis-wire", "portcullis-model"]),
     ("portcullis", &["portcullis-server", "portcullis-client"]),
     ("xtask", &[]),
-    // From outside, like any user; the simulation also runs the node itself.
-    ("portcullis-tests", &["portcullis-client", "portcullis-server"]),
+    // From outside, like any user; the simulation runs the node itself.
+    ("portcullis-tests", &["portcullis-client"]),
+    ("portcullis-sim", &["portcullis-server"]),
     ("portcullis-jepsen", &["portcullis-client"]),
 ];
 

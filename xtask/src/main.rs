@@ -12,6 +12,7 @@ mod layering;
 mod model;
 mod rocksdb;
 mod setup;
+mod sim;
 mod source;
 mod test;
 mod tidy;
@@ -34,6 +35,8 @@ usage: cargo xtask COMMAND
   test [FILTER...]  everything that must hold before a commit; filters choose among the tests
   model [--deep] [SLICE [RULE]]
                     check the lease protocol in every order of events, and that every broken rule is noticed
+  sim [--seed N | --from N --seeds N] [--seconds N]
+                    run the real node in a simulated world; a seed replays a run exactly
   layering          which crate uses which, and what the pure ones must not reach
   tidy              rules on files and words that no compiler checks
   env               print the environment for calling cargo directly: eval \"$(cargo xtask env)\"
@@ -75,6 +78,11 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         }
         ["test", filters @ ..] => return test::run(&root, filters),
         ["model", args @ ..] => model::run(&cargo()?.0, args)?,
+        ["sim", ..] => {
+            let (cargo, _) = cargo()?;
+            let status = sim::run(&cargo, &args[1..])?;
+            return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         ["layering"] => return Ok(report(&layering::check(&workspace::metadata(&root)?, &Tree::read(&root)?)?)),
         ["tidy"] => return Ok(report(&tidy::check(&Tree::read(&root)?))),
         ["env"] => print!("{}", env::exports(&cargo()?.0)?),

@@ -11,7 +11,7 @@ use cargo_metadata::Metadata;
 
 use crate::cargo::{self, Cargo};
 use crate::tree::{Finding, Tree};
-use crate::{layering, model, tidy, workspace};
+use crate::{layering, model, sim, tidy, workspace};
 
 /// How a step ended.
 enum Outcome {
@@ -61,6 +61,16 @@ fn tests(steps: &mut Vec<Step>, cargo: &Cargo, filters: &[&str]) {
     }
     let built =
         take(steps, "build", || held(cargo.run(["build", "--profile", "verify", "--workspace", "--bins", "--locked"])));
+    if filters.is_empty() {
+        take(steps, "sim", || {
+            if !built {
+                return Ok(Outcome::Skipped("the build fails".to_owned()));
+            }
+            // Sixty seeds, by default.
+            let ended = sim::start(cargo, &[])?;
+            if ended.success() { Ok(Outcome::Held) } else { bail!("the simulation ends with {ended}") }
+        });
+    }
     take(steps, "test", || {
         if !built {
             return Ok(Outcome::Skipped("the build fails".to_owned()));

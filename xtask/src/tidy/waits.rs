@@ -4,8 +4,9 @@ use super::modules;
 use crate::source;
 use crate::tree::{Finding, Tree};
 
-/// Files that hold the loop which polls a condition until a deadline, and so may sleep between two looks.
-const POLLERS: &[&str] = &["tests/src/wait.rs"];
+/// Files that hold the loop which polls a condition until a deadline, and so may sleep between two looks; and the one where
+/// time is simulated.
+const POLLERS: &[&str] = &["tests/src/wait.rs", "tests/sim/src/time.rs"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     check_but(tree, POLLERS)

@@ -1,0 +1,126 @@
+//! What a run has covered. One that has covered too little proves nothing, and is rejected.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use crate::history::{Asked, By, History, Outcome};
+use crate::nemesis::Nemesis;
+
+/// What was covered, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Grants that were acknowledged.
+    pub granted: u64,
+    /// Revocations that were acknowledged.
+    pub revoked: u64,
+    /// Writes whose outcome is not known.
+    pub unknown: u64,
+    /// Allows by a lease.
+    pub allowed: u64,
+    /// Denials by a lease.
+    pub denied: u64,
+    /// Answers that waited for what was under way.
+    pub waited: u64,
+    /// Answers of nodes without a lease.
+    pub led: u64,
+    /// Checks that were not answered.
+    pub unanswered: u64,
+    /// Faults.
+    pub faults: u64,
+    /// Faults that met the leader.
+    pub met_leader: u64,
+    /// Faults that met a holder of a lease.
+    pub met_holder: u64,
+}
+
+impl Coverage {
+    /// What a history covers.
+    pub fn of(history: &History, nemesis: &Nemesis) -> Self {
+        let mut covered = Self::default();
+        for call in &history.calls {
+            let count = match (call.asked, call.outcome) {
+                (Asked::Grant, Outcome::Done) => &mut covered.granted,
+                (Asked::Revoke, Outcome::Done) => &mut covered.revoked,
+                (Asked::Grant | Asked::Revoke, Outcome::Unknown) => &mut covered.unknown,
+                (_, Outcome::Allow(By::Lease)) => &mut covered.allowed,
+                (_, Outcome::Deny(By::Lease)) => &mut covered.denied,
+                (_, Outcome::Allow(By::Waiting) | Outcome::Deny(By::Waiting)) => &mut covered.waited,
+                (_, Outcome::Allow(By::Leader) | Outcome::Deny(By::Leader)) => &mut covered.led,
+                (Asked::Check | Asked::CheckClosed, Outcome::Unknown) => &mut covered.unanswered,
+                (_, Outcome::Done | Outcome::Nothing) => continue,
+            };
+            *count += 1;
+        }
+        for (_, leads, holds) in &nemesis.met {
+            covered.faults += 1;
+            covered.met_leader += u64::from(*leads);
+            covered.met_holder += u64::from(*holds);
+        }
+        covered
+    }
+
+    /// The counts as one line that [`Coverage::parse`] reads.
+    pub fn numbers(&self) -> String {
+        let mut copy = *self;
+        copy.counts().map(|count| count.to_string()).join(" ")
+    }
+
+    /// Reads what [`Coverage::numbers`] has written; `None` if it is something else.
+    pub fn parse(numbers: &str) -> Option<Self> {
+        let mut covered = Self::default();
+        let mut words = numbers.split(' ');
+        for count in covered.counts() {
+            *count = words.next()?.parse().ok()?;
+        }
+        words.next().is_none().then_some(covered)
+    }
+
+    fn counts(&mut self) -> [&mut u64; 11] {
+        let Self {
+            granted,
+            revoked,
+            unknown,
+            allowed,
+            denied,
+            waited,
+            led,
+            unanswered,
+            faults,
+            met_leader,
+            met_holder,
+        } = self;
+        [granted, revoked, unknown, allowed, denied, waited, led, unanswered, faults, met_leader, met_holder]
+    }
+
+    /// What is missing for so many runs to prove anything.
+    pub fn missing(&self, runs: u64) -> Vec<String> {
+        let least = [
+            ("revocations that were acknowledged", self.revoked, 30),
+            ("allows by a lease", self.allowed, 150),
+            ("denials by a lease", self.denied, 150),
+            ("faults that met the leader", self.met_leader, 1),
+            ("faults that met a holder", self.met_holder, 2),
+        ];
+        let missing = least.into_iter().filter(|(_, count, least)| *count < least * runs);
+        missing.map(|(what, count, least)| format!("{count} {what}, and {} are the least", least * runs)).collect()
+    }
+}
+
+impl AddAssign for Coverage {
+    fn add_assign(&mut self, mut other: Self) {
+        for (count, more) in self.counts().into_iter().zip(other.counts()) {
+            *count += *more;
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { granted, revoked, unknown, allowed, denied, waited, led, unanswered, .. } = self;
+        write!(f, "{granted} grants and {revoked} revocations acknowledged, {unknown} unknown; ")?;
+        write!(f, "{allowed} allows and {denied} denials by lease, {waited} waited, {led} by the leader, ")?;
+        write!(f, "{unanswered} unanswered; ")?;
+        let Self { faults, met_leader, met_holder, .. } = self;
+        write!(f, "{faults} faults, {met_leader} met the leader, {met_holder} a holder")
+    }
+}

@@ -1,0 +1,145 @@
+//! Faults: what they do to the simulation, and how it is undone.
+
+use std::sync::Arc;
+
+use crate::clocks::{Hand, Stood};
+use crate::host::{Order, name};
+use crate::world::World;
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A node is cut off, both ways. What is under way is lost.
+    Isolate(u64),
+    /// A node hears nothing and is heard.
+    Deafen(u64),
+    /// A node hears and is not heard.
+    Mute(u64),
+    /// Two nodes are cut off from each other.
+    Split(u64, u64),
+    /// What is said to and by a node arrives late, all at once.
+    Hold(u64),
+    /// A node dies, and is started again at the end. What its disk had not synced is lost.
+    Crash(u64),
+    /// A node is stopped in order, and started again at the end.
+    Stop(u64),
+    /// A process is stopped, or its machine suspended: it does nothing, and finds time gone when it goes on.
+    Suspend(u64, Stood),
+    /// One hand of a node's clocks jumps by so many milliseconds.
+    Jump(u64, Hand, i64),
+    /// All hands that measure elapsed time jump back, by so many milliseconds.
+    JumpBack(u64, i64),
+    /// A node's clocks run at another rate, in parts per million.
+    Rate(u64, i64),
+    /// A clock daemon steers a node's `CLOCK_MONOTONIC`, in parts per million.
+    Steer(u64, i64),
+    /// Syncs take up to so many milliseconds.
+    SlowDisk(u64, u64),
+    /// A node is asked to hand over leadership.
+    Transfer(u64),
+}
+
+impl Fault {
+    /// The node that it is aimed at.
+    pub fn node(self) -> u64 {
+        match self {
+            Self::Isolate(node)
+            | Self::Deafen(node)
+            | Self::Mute(node)
+            | Self::Split(node, _)
+            | Self::Hold(node)
+            | Self::Crash(node)
+            | Self::Stop(node)
+            | Self::Suspend(node, _)
+            | Self::Jump(node, ..)
+            | Self::JumpBack(node, _)
+            | Self::Rate(node, _)
+            | Self::Steer(node, _)
+            | Self::SlowDisk(node, _)
+            | Self::Transfer(node) => node,
+        }
+    }
+
+    /// Whether it loses what one node says to another.
+    pub fn cuts(self, from: u64, to: u64) -> bool {
+        match self {
+            Self::Isolate(node) => node == from || node == to,
+            Self::Deafen(node) => node == to,
+            Self::Mute(node) => node == from,
+            Self::Split(one, other) => [(one, other), (other, one)].contains(&(from, to)),
+            Self::Hold(_)
+            | Self::Crash(_)
+            | Self::Stop(_)
+            | Self::Suspend(..)
+            | Self::Jump(..)
+            | Self::JumpBack(..)
+            | Self::Rate(..)
+            | Self::Steer(..)
+            | Self::SlowDisk(..)
+            | Self::Transfer(_) => false,
+        }
+    }
+
+    /// Whether it has what two nodes say to each other wait.
+    pub fn holds(self, one: u64, other: u64) -> bool {
+        match self {
+            Self::Hold(node) | Self::Suspend(node, _) => node == one || node == other,
+            Self::Isolate(_)
+            | Self::Deafen(_)
+            | Self::Mute(_)
+            | Self::Split(..)
+            | Self::Crash(_)
+            | Self::Stop(_)
+            | Self::Jump(..)
+            | Self::JumpBack(..)
+            | Self::Rate(..)
+            | Self::Steer(..)
+            | Self::SlowDisk(..)
+            | Self::Transfer(_) => false,
+        }
+    }
+
+    /// Makes it happen, but for what it does to the network.
+    pub fn begin(self, sim: &mut turmoil::Sim<'_>, world: &Arc<World>) {
+        let host = &world.hosts[&self.node()];
+        match self {
+            Self::Isolate(_) | Self::Deafen(_) | Self::Mute(_) | Self::Split(..) | Self::Hold(_) => {}
+            Self::Crash(node) => sim.crash(name(node)),
+            Self::Stop(_) => host.order(Order::Stop),
+            Self::Suspend(..) => {
+                host.suspend(true);
+                host.clocks.stand_still();
+            }
+            Self::Jump(_, hand, by_ms) => host.clocks.jump(hand, by_ms),
+            Self::JumpBack(_, by_ms) => host.clocks.jump_all(-by_ms),
+            Self::Rate(_, ppm) => host.clocks.run_at(ppm),
+            Self::Steer(_, ppm) => host.clocks.steer(ppm),
+            Self::SlowDisk(_, ms_max) => host.disk.slow_down(Some(ms_max)),
+            Self::Transfer(_) => host.order(Order::Transfer(None)),
+        }
+    }
+
+    /// Undoes it, where it does not pass by itself.
+    pub fn end(self, sim: &mut turmoil::Sim<'_>, world: &Arc<World>) {
+        let host = &world.hosts[&self.node()];
+        match self {
+            Self::Crash(node) | Self::Stop(node) => sim.bounce(name(node)),
+            Self::Suspend(_, stood) => {
+                host.clocks.go_on(stood);
+                host.suspend(false);
+            }
+            Self::SlowDisk(..) => host.disk.slow_down(None),
+            Self::Steer(..) => host.clocks.steer(0),
+            // The network is not its affair, and a clock that has jumped stays where it is.
+            Self::Isolate(_)
+            | Self::Deafen(_)
+            | Self::Mute(_)
+            | Self::Split(..)
+            | Self::Hold(_)
+            | Self::Jump(..)
+            | Self::JumpBack(..)
+            | Self::Rate(..)
+            | Self::Transfer(_) => {}
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One simulated machine, and the real node on it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use portcullis_model::NodeId;
+use portcullis_node::{Config, Entropy, Node, Seams};
+use portcullis_server::{GrpcTransport, serve_peers};
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clocks::Clocks;
+use crate::disk::Disk;
+use crate::history::{Asked, Key};
+use crate::network::{PEER_PORT, dial, listen};
+use crate::time::{TICK, pass};
+use crate::world::World;
+use crate::{client, formation};
+
+/// Entries between two snapshots: more than any run writes, because snapshots are taken by threads.
+const SNAPSHOT_EVERY: u64 = 1_000_000;
+/// How far a wall clock may be wrong before it matters.
+const CLOCK_ERROR_MS: u64 = 10_000;
+/// How long a leader that stops waits for another to take over.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a host is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Have leadership handed to another voter, or to this one.
+    Transfer(Option<u64>),
+    /// Stop in order.
+    Stop,
+    /// Have its node asked this.
+    Ask(Key, Asked),
+}
+
+/// A machine.
+pub struct Host {
+    /// The id of its node.
+    pub id: u64,
+    /// Its clocks.
+    pub clocks: Arc<Clocks>,
+    /// Its disk.
+    pub disk: Arc<Disk>,
+    folder: PathBuf,
+    seed: u64,
+    starts: AtomicU64,
+    node: Mutex<Weak<Node>>,
+    orders: Mutex<VecDeque<Order>>,
+    /// Whether the process is stopped: nothing is asked of it meanwhile.
+    suspended: AtomicBool,
+}
+
+/// Randomness from a seed.
+struct Dice(Mutex<StdRng>);
+
+impl Entropy for Dice {
+    fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.0.lock().expect("INVARIANT: nothing panics while holding the dice").fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+impl Host {
+    /// A machine that was never started.
+    pub fn new(id: u64, folder: PathBuf, clocks: Arc<Clocks>, seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            clocks,
+            disk: Disk::new(seed ^ 0xD15C),
+            folder,
+            seed,
+            starts: AtomicU64::new(0),
+            node: Mutex::default(),
+            orders: Mutex::default(),
+            suspended: AtomicBool::new(false),
+        })
+    }
+
+    /// Its name in the network.
+    pub fn name(&self) -> String {
+        name(self.id)
+    }
+
+    /// The node, while it runs.
+    pub fn node(&self) -> Option<Arc<Node>> {
+        self.node.lock().expect("INVARIANT: nothing panics while holding the node").upgrade()
+    }
+
+    /// Tells it to do something.
+    pub fn order(&self, order: Order) {
+        self.orders.lock().expect("INVARIANT: nothing panics while holding the orders").push_back(order);
+    }
+
+    /// Whether its process is stopped.
+    pub fn is_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Relaxed)
+    }
+
+    /// Stops or continues its process.
+    pub fn suspend(&self, suspended: bool) {
+        self.suspended.store(suspended, Ordering::Relaxed);
+    }
+
+    fn take_order(&self) -> Option<Order> {
+        self.orders.lock().expect("INVARIANT: nothing panics while holding the orders").pop_front()
+    }
+
+    /// Starts the machine: the node, its listener for others, and those who ask it. Ends when it is told to stop.
+    pub async fn run(self: Arc<Self>, world: Arc<World>) -> turmoil::Result {
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
+        let seed = self.seed.wrapping_add(start.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let transport = GrpcTransport::dialling(NodeId(self.id), dial());
+        let seams = Seams {
+            transport: Arc::clone(&transport) as Arc<_>,
+            clock: Arc::clone(&self.clocks) as Arc<_>,
+            entropy: Arc::new(Dice(Mutex::new(StdRng::seed_from_u64(seed)))),
+            writing: self.disk.writing(),
+        };
+        let node = Node::start(self.config(&world), seams).await?;
+        transport.identify(&node);
+        *self.node.lock().expect("INVARIANT: nothing panics while holding the node") = Arc::downgrade(&node);
+        let (stop, stopped) = watch::channel(false);
+        let serving = serve_peers(&node, listen(PEER_PORT).await?, stopped);
+        formation::take_part(&world, &self, &node);
+        client::start(&world, &self, &node, seed);
+        let ordered = async {
+            loop {
+                pass(TICK).await;
+                match self.take_order() {
+                    Some(Order::Stop) => return,
+                    Some(Order::Transfer(to)) => {
+                        // It may fail: there may be nobody to hand it to.
+                        let _ = node.transfer_leader(to.map(NodeId), Instant::now() + DRAIN_TIMEOUT).await;
+                    }
+                    Some(Order::Ask(key, asked)) => client::ask(&world, &self, &node, key, asked),
+                    None => {}
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            why = node.failed() => return Err(format!("node {} failed: {why}", self.id).into()),
+            () = ordered => {}
+        }
+        node.drain(DRAIN_TIMEOUT).await;
+        stop.send_replace(true);
+        // Connections of others may stay open; they are cut off.
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, serving).await;
+        node.stop().await;
+        Ok(())
+    }
+
+    fn config(&self, world: &World) -> Config {
+        Config {
+            id: NodeId(self.id),
+            data_dir: self.folder.clone(),
+            region: None,
+            peer: format!("{}:{PEER_PORT}", self.name()),
+            client: format!("{}:{}", self.name(), PEER_PORT + 1),
+            max_clock_error_ms: CLOCK_ERROR_MS,
+            disk_reserve_bytes: 0,
+            memory_budget_bytes: u64::MAX,
+            timing: world.shape.timing,
+            snapshot_every: SNAPSHOT_EVERY,
+        }
+    }
+}
+
+/// The name of a node's host in the network.
+pub fn name(id: u64) -> String {
+    format!("node-{id}")
+}

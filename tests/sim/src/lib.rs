@@ -1,0 +1,26 @@
+//! The real node in a simulated world: the code that production runs, over a simulated network, clocks and disks, in one
+//! thread, with everything that is drawn at random drawn from one seed. A seed replays a run exactly.
+//!
+//! What is simulated is behind the seams that the crates have: connections ([`network`]), clocks ([`clocks`]), randomness
+//! and the syncs of the log ([`host`], [`disk`]). The runtime is turmoil's: hosts take turns, a millisecond each.
+//!
+//! What is left out: files are real, so the recovery of RocksDB after a power loss is not covered; clients call the node
+//! itself and not its listener, so the last look at an answer before it leaves (`crates/server/src/emission.rs`) is not;
+//! snapshots are not taken, because threads would take them.
+
+pub mod check;
+mod client;
+pub mod clocks;
+pub mod coverage;
+mod disk;
+pub mod fault;
+mod formation;
+pub mod history;
+pub mod host;
+mod links;
+pub mod nemesis;
+mod network;
+pub mod regions;
+pub mod run;
+pub mod time;
+pub mod world;

@@ -1,0 +1,126 @@
+//! Which faults happen when: drawn from the seed, and aimed at those that matter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+use crate::clocks::{Hand, PPM_MAX, Stood};
+use crate::fault::Fault;
+use crate::run::Run;
+use crate::world::World;
+
+/// How many faults last at the same time.
+const FAULTS_MAX: usize = 2;
+
+/// Makes faults happen.
+pub struct Nemesis {
+    dice: StdRng,
+    next: Duration,
+    /// Faults and when they end.
+    lasting: Vec<(Duration, Fault)>,
+    /// Faults that were begun, and whether they met the leader, and a holder of a lease.
+    pub met: Vec<(Fault, bool, bool)>,
+}
+
+impl Nemesis {
+    /// A nemesis that acts by a seed.
+    pub fn new(seed: u64) -> Self {
+        let dice = StdRng::seed_from_u64(seed ^ 0x00BA_DBAD);
+        Self { dice, next: Duration::ZERO, lasting: Vec::new(), met: Vec::new() }
+    }
+
+    /// Ends what is over, and begins what is due.
+    pub fn act(&mut self, run: &mut Run) {
+        let now = run.world.now();
+        let (over, lasting) = self.lasting.drain(..).partition(|(end, _)| *end <= now);
+        self.lasting = lasting;
+        for (_, fault) in over {
+            run.end(fault);
+        }
+        if now < self.next {
+            return;
+        }
+        self.next = now + self.ms(200, 1_800);
+        if self.lasting.len() < FAULTS_MAX
+            && let Some(fault) = self.draw(&run.world)
+        {
+            self.begin(fault, run);
+        }
+    }
+
+    /// Begins a fault; it lasts for a time that is drawn.
+    fn begin(&mut self, fault: Fault, run: &mut Run) {
+        let lasts = match fault {
+            // Long enough for leases to run out, more often than not.
+            Fault::Suspend(..) | Fault::Isolate(_) | Fault::Deafen(_) | Fault::Mute(_) => self.ms(300, 5_000),
+            Fault::Split(..) | Fault::Hold(_) | Fault::SlowDisk(..) | Fault::Steer(..) => self.ms(200, 3_000),
+            Fault::Crash(_) => self.ms(10, 3_000),
+            // It takes its time to stop.
+            Fault::Stop(_) => self.ms(6_000, 7_000),
+            Fault::Jump(..) | Fault::JumpBack(..) | Fault::Rate(..) | Fault::Transfer(_) => self.ms(0, 500),
+        };
+        let leads = leader(&run.world) == Some(fault.node());
+        let holds = run.world.hosts[&fault.node()].node().is_some_and(|node| node.lease().epoch.is_some());
+        self.met.push((fault, leads, holds));
+        run.world.event(format!("for {lasts:?}{}{}", word(leads, ", at the leader"), word(holds, ", at a holder")));
+        run.begin(fault);
+        self.lasting.push((run.world.now() + lasts, fault));
+    }
+
+    /// Ends everything that lasts.
+    pub fn heal(&mut self, run: &mut Run) {
+        for (_, fault) in std::mem::take(&mut self.lasting) {
+            run.end(fault);
+        }
+    }
+
+    fn draw(&mut self, world: &Arc<World>) -> Option<Fault> {
+        // Whoever is out of order already is left alone.
+        let busy: Vec<u64> = self.lasting.iter().map(|(_, fault)| fault.node()).collect();
+        let free: Vec<u64> = world.shape.nodes().filter(|node| !busy.contains(node)).collect();
+        let any = *free.choose(&mut self.dice)?;
+        let leader = leader(world).filter(|leader| free.contains(leader));
+        let node = leader.filter(|_| self.dice.random_bool(0.4)).unwrap_or(any);
+        let other = *free.iter().filter(|other| **other != node).collect::<Vec<_>>().choose(&mut self.dice)?;
+        let ms = self.dice.random_range(50..6_000_i64);
+        let signed = if self.dice.random_bool(0.5) { ms } else { -ms };
+        Some(match self.dice.random_range(0..19) {
+            0 | 1 => Fault::Isolate(node),
+            2 => Fault::Deafen(node),
+            3 => Fault::Mute(node),
+            4 => Fault::Split(node, *other),
+            5 | 6 => Fault::Hold(node),
+            7 | 8 => Fault::Crash(node),
+            9 => Fault::Stop(node),
+            10 | 11 => Fault::Suspend(node, Stood::Process),
+            12 => Fault::Suspend(node, Stood::Machine),
+            13 => {
+                let hands = [Hand::Boot, Hand::Raw, Hand::Monotonic, Hand::Wall];
+                Fault::Jump(node, *hands.choose(&mut self.dice)?, signed)
+            }
+            14 => Fault::JumpBack(node, 2_500 + ms),
+            15 => Fault::Rate(node, self.dice.random_range(-PPM_MAX..=PPM_MAX)),
+            16 => Fault::Steer(node, self.dice.random_range(-80_000..=80_000)),
+            17 => Fault::SlowDisk(node, 50 + ms.unsigned_abs() / 10),
+            _ => Fault::Transfer(node),
+        })
+    }
+
+    fn ms(&mut self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(self.dice.random_range(least..=most))
+    }
+}
+
+/// Who leads, as most recently elected.
+pub fn leader(world: &World) -> Option<u64> {
+    let nodes = world.hosts.values().filter_map(|host| host.node());
+    let leading = nodes.map(|node| node.group_status()).filter(|status| status.leads);
+    leading.max_by_key(|status| status.term).map(|status| status.me.0)
+}
+
+fn word(is_so: bool, word: &str) -> &str {
+    if is_so { word } else { "" }
+}

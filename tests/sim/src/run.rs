@@ -1,0 +1,217 @@
+//! One run: a cluster is formed, asked without pause while faults happen, healed, and looked at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use portcullis_consensus::Timing;
+use portcullis_model::Revision;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tempfile::TempDir;
+
+use crate::check::{Margin, Violation, check};
+use crate::clocks::{Clocks, PPM_MAX};
+use crate::coverage::Coverage;
+use crate::fault::Fault;
+use crate::history::{Asked, Call, History, Key};
+use crate::host::{Host, Order, name};
+use crate::links::Links;
+use crate::nemesis::Nemesis;
+use crate::time::{TICK, Truth};
+use crate::world::{Phase, Shape, World};
+
+/// How long a cluster may take to form.
+const FORMING_MAX: Duration = Duration::from_secs(20);
+/// How long a question may take.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// How long a healed cluster may take until every node has carried out a write of its own, and all are equal.
+const HEALING_MAX: Duration = Duration::from_secs(30);
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What everything was drawn from.
+    pub seed: u64,
+    /// Who took part.
+    pub shape: Shape,
+    /// What happened.
+    pub history: History,
+    /// What is wrong with it.
+    pub violations: Vec<Violation>,
+    /// How close it was.
+    pub margin: Margin,
+    /// What was covered.
+    pub coverage: Coverage,
+    /// The state hash that all nodes agree on, and its revision.
+    pub agreed: (u64, String),
+    /// How long it lasted, simulated.
+    pub lasted: Duration,
+}
+
+/// A simulation that is under way.
+pub struct Run {
+    /// The simulation itself.
+    pub sim: turmoil::Sim<'static>,
+    /// What everything shares.
+    pub world: Arc<World>,
+    links: Links,
+    lasting: Vec<Fault>,
+    _folder: TempDir,
+}
+
+impl Shape {
+    /// Draws who takes part.
+    pub fn draw(seed: u64) -> Self {
+        let mut dice = StdRng::seed_from_u64(seed ^ 0x5AFE);
+        let (voters, learners) = [(3, 0), (3, 0), (3, 1), (3, 2), (5, 0)][dice.random_range(0..5)];
+        Self { voters, learners, timing: Timing::LAN, clients: 3 }
+    }
+}
+
+impl Run {
+    /// Sets up machines that were never started, and a network between them.
+    pub fn new(seed: u64, shape: Shape) -> Result<Self> {
+        let mut dice = StdRng::seed_from_u64(seed);
+        let mut builder = turmoil::Builder::new();
+        // Below one step, a message could arrive before it was sent.
+        builder.tick_duration(TICK).min_message_latency(TICK).max_message_latency(Duration::from_millis(6));
+        builder.rng_seed(dice.random()).epoch(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        builder.tcp_capacity(4_096).enable_random_order();
+        let mut sim = builder.build();
+        let folder = folder()?;
+        let truth = Arc::new(Truth::default());
+        let host = |id: u64, dice: &mut StdRng| {
+            let (offset, ppm) =
+                (Duration::from_secs(dice.random_range(20..100_000)), dice.random_range(-PPM_MAX..=PPM_MAX));
+            let clocks = Clocks::new(Arc::clone(&truth), offset, ppm);
+            Host::new(id, folder.path().join(name(id)), clocks, dice.random())
+        };
+        let hosts: BTreeMap<_, _> = shape.nodes().map(|id| (id, host(id, &mut dice))).collect();
+        let world = World::new(seed, shape, truth, hosts);
+        for host in world.hosts.values() {
+            let (host, world) = (Arc::clone(host), Arc::clone(&world));
+            let named = host.name();
+            sim.host(named, move || Arc::clone(&host).run(Arc::clone(&world)));
+        }
+        Ok(Self { sim, world, links: Links::default(), lasting: Vec::new(), _folder: folder })
+    }
+
+    /// Lets one step of time pass.
+    pub fn step(&mut self) -> Result<()> {
+        self.world.truth.begin_step(self.sim.elapsed());
+        self.sim.step().map_err(|error| anyhow!("{error}"))?;
+        self.world.truth.begin_step(self.sim.elapsed());
+        Ok(())
+    }
+
+    /// Lets time pass until something is so; fails when that takes too long.
+    pub fn until(&mut self, what: &str, most: Duration, mut is_so: impl FnMut(&Arc<World>) -> bool) -> Result<()> {
+        let deadline = self.sim.elapsed() + most;
+        while !is_so(&self.world) {
+            ensure!(self.sim.elapsed() < deadline, "waited {most:?} for {what}");
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Lets so much time pass.
+    pub fn pass(&mut self, time: Duration) -> Result<()> {
+        let end = self.sim.elapsed() + time;
+        while self.sim.elapsed() < end {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a fault.
+    pub fn begin(&mut self, fault: Fault) {
+        self.world.event(format!("{fault:?}"));
+        fault.begin(&mut self.sim, &self.world);
+        self.lasting.push(fault);
+        self.links.follow(&mut self.sim, self.world.shape.nodes(), &self.lasting);
+    }
+
+    /// Ends a fault.
+    pub fn end(&mut self, fault: Fault) {
+        self.world.event(format!("end of {fault:?}"));
+        fault.end(&mut self.sim, &self.world);
+        self.lasting.retain(|lasting| *lasting != fault);
+        self.links.follow(&mut self.sim, self.world.shape.nodes(), &self.lasting);
+    }
+
+    /// Asks a node, and waits for what comes of it.
+    pub fn ask(&mut self, node: u64, key: Key, asked: Asked) -> Result<Call> {
+        let place = self.world.calls();
+        self.world.hosts[&node].order(Order::Ask(key, asked));
+        let mut answered = None;
+        self.until("an answer", ANSWER_MAX, |world| {
+            answered = world.answer(place);
+            answered.is_some()
+        })?;
+        answered.context("it was waited for")
+    }
+
+    /// Waits until the nodes are a cluster, all hold leases, and clients ask.
+    pub fn form(&mut self) -> Result<()> {
+        self.until("the cluster to form", FORMING_MAX, |world| world.phase() != Phase::Forming)
+    }
+
+    /// Once nothing fails any more: every node must carry out a write, and all must agree. Returns on what.
+    pub fn converge(&mut self) -> Result<(u64, String)> {
+        self.world.begin(Phase::Proving);
+        let all = |world: &Arc<World>| world.hosts.keys().all(|node| world.has_proved(*node));
+        self.until("every node to carry out a write of its own", HEALING_MAX, all)?;
+        self.world.begin(Phase::Quiet);
+        let mut agreed = None;
+        self.until("all nodes to show the same", HEALING_MAX, |world| {
+            agreed = same_revision(world);
+            agreed.is_some()
+        })?;
+        let revision = agreed.context("it was waited for")?;
+        let hash = |host: &Arc<Host>| host.node().and_then(|node| node.state_hash(Revision(revision)));
+        let hashes: BTreeMap<u64, _> = self.world.hosts.values().map(|host| (host.id, hash(host))).collect();
+        let first = hashes.values().next().context("there is a node")?;
+        ensure!(first.is_some(), "no state hash is kept for revision {revision}");
+        if hashes.values().any(|hash| hash != first) {
+            bail!("the states differ at revision {revision}: {hashes:?}");
+        }
+        let hash = first.map(|sum| format!("{sum:?}")).unwrap_or_default();
+        Ok((revision, hash))
+    }
+}
+
+/// Runs a seed: faults for `chaos`, then healing.
+pub fn run(seed: u64, chaos: Duration) -> Result<Report> {
+    let mut run = Run::new(seed, Shape::draw(seed))?;
+    run.form()?;
+    let mut nemesis = Nemesis::new(seed);
+    let end = run.sim.elapsed() + chaos;
+    while run.sim.elapsed() < end {
+        nemesis.act(&mut run);
+        run.step()?;
+    }
+    nemesis.heal(&mut run);
+    let agreed = run.converge()?;
+    let history = run.world.history();
+    let (violations, margin) = check(&history);
+    let coverage = Coverage::of(&history, &nemesis);
+    let (shape, lasted) = (run.world.shape.clone(), run.sim.elapsed());
+    Ok(Report { seed, shape, history, violations, margin, coverage, agreed, lasted })
+}
+
+/// The revision that all nodes show, if it is the same at all.
+fn same_revision(world: &World) -> Option<u64> {
+    let shown: Option<Vec<u64>> = world.hosts.values().map(|host| host.node().map(|node| node.visible().0)).collect();
+    let shown = shown?;
+    let first = *shown.first()?;
+    shown.iter().all(|revision| *revision == first).then_some(first)
+}
+
+/// A folder for the files of the machines, in memory where there is such a place: what counts as synced is simulated.
+fn folder() -> Result<TempDir> {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.context("no folder for the files of the machines")
+}

@@ -1,0 +1,64 @@
+//! Tables of what was measured between regions, in Markdown.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use portcullis_consensus::Timing;
+use portcullis_sim::history::{By, Call, Outcome};
+use portcullis_sim::regions::{FIVE, Loss, Row, THREE, lose_leader, measure, spread};
+
+/// How many grants are revoked from each region.
+const ROUNDS: u64 = 40;
+
+/// Measures and prints all tables.
+pub(crate) fn print() -> Result<()> {
+    for (map, voters) in [(&THREE, 3), (&FIVE, 5), (&FIVE, 3)] {
+        for leading in 0..voters {
+            let mut run = spread(map, voters, leading, Timing::WAN)?;
+            let rows = measure(&mut run, map, leading, ROUNDS)?;
+            let Loss { writes_pause, checks_pause } = lose_leader(&mut run, leading)?;
+            println!("\n{} regions, {voters} of them vote, leader in {}\n", map.names.len(), map.names[leading]);
+            println!(
+                "| caller | revoked everywhere | least by way of the leader | ratio | least directly | ratio | behind another \
+                 write | checks of others | of the same |"
+            );
+            println!("|---|---|---|---|---|---|---|---|---|");
+            rows.iter().for_each(print_row);
+            println!("\nleader lost: writes pause for {writes_pause:?}, checks for {checks_pause:?}");
+        }
+    }
+    Ok(())
+}
+
+fn print_row(row: &Row) {
+    let Row { caller, by_leader, direct, alone, behind, others, same } = row;
+    let (typical, late) = (median(alone), behind.last().copied().unwrap_or_default());
+    let ratio = |least: &Duration| typical.as_secs_f64() / least.as_secs_f64();
+    println!(
+        "| {caller} | {} | {} | {:.2} | {} | {:.2} | {} to {} | {} | {} |",
+        ms(typical),
+        ms(*by_leader),
+        ratio(by_leader),
+        ms(*direct),
+        ratio(direct),
+        ms(behind.first().copied().unwrap_or_default()),
+        ms(late),
+        checks(others),
+        checks(same),
+    );
+}
+
+fn median(times: &[Duration]) -> Duration {
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn ms(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+/// How many checks were answered at once by the node's own lease, and how long the others waited at most.
+fn checks(calls: &[Call]) -> String {
+    let at_once = |call: &&Call| matches!(call.outcome, Outcome::Allow(By::Lease) | Outcome::Deny(By::Lease));
+    let longest = calls.iter().filter_map(Call::took).max().unwrap_or_default();
+    format!("{} of {} at once, {} at most", calls.iter().filter(at_once).count(), calls.len(), ms(longest))
+}

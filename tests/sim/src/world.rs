@@ -1,0 +1,217 @@
+//! What everything in a simulation shares.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use portcullis_consensus::Timing;
+use portcullis_model::ClusterId;
+
+use crate::history::{Asked, Call, History, Key, Outcome};
+use crate::host::Host;
+use crate::time::Truth;
+
+/// Who takes part, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Nodes that vote. They have the lowest ids.
+    pub voters: u64,
+    /// Nodes that follow and do not vote.
+    pub learners: u64,
+    /// The times that the group lives by.
+    pub timing: Timing,
+    /// Clients at each node.
+    pub clients: u64,
+}
+
+impl Shape {
+    /// The ids of all nodes.
+    pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
+        1..=self.voters + self.learners
+    }
+}
+
+/// What is going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The nodes become a cluster.
+    Forming,
+    /// Clients ask without pause.
+    Asking,
+    /// Nobody asks.
+    Quiet,
+    /// Each node has to carry out a write of its own.
+    Proving,
+}
+
+/// What everything in a simulation shares.
+pub struct World {
+    /// What everything is drawn from.
+    pub seed: u64,
+    /// Who takes part.
+    pub shape: Shape,
+    /// True time.
+    pub truth: Arc<Truth>,
+    /// The machines.
+    pub hosts: BTreeMap<u64, Arc<Host>>,
+    shared: Mutex<Shared>,
+}
+
+struct Shared {
+    phase: Phase,
+    cluster: Option<ClusterId>,
+    history: History,
+    grants: Grants,
+    /// Nodes that have carried out a write of their own since [`Phase::Proving`] began.
+    proved: Vec<u64>,
+}
+
+/// The grants there are.
+#[derive(Default)]
+struct Grants {
+    next: u64,
+    /// Granted, as far as is known, and not being revoked.
+    live: Vec<Key>,
+    /// Those that were last touched, live or not: what is worth asking about.
+    recent: Vec<Key>,
+}
+
+/// How many grants are worth asking about.
+const RECENT_MAX: usize = 12;
+
+impl World {
+    /// A world in which nothing has happened.
+    pub fn new(seed: u64, shape: Shape, truth: Arc<Truth>, hosts: BTreeMap<u64, Arc<Host>>) -> Arc<Self> {
+        let shared = Shared {
+            phase: Phase::Forming,
+            cluster: None,
+            history: History::default(),
+            grants: Grants::default(),
+            proved: Vec::new(),
+        };
+        Arc::new(Self { seed, shape, truth, hosts, shared: Mutex::new(shared) })
+    }
+
+    /// What is going on.
+    pub fn phase(&self) -> Phase {
+        self.shared().phase
+    }
+
+    /// Begins a phase.
+    pub fn begin(&self, phase: Phase) {
+        let mut shared = self.shared();
+        shared.phase = phase;
+        shared.proved.clear();
+        let now = self.truth.now();
+        shared.history.event(now, format!("{phase:?}"));
+    }
+
+    /// The cluster, once there is one.
+    pub fn cluster(&self) -> Option<ClusterId> {
+        self.shared().cluster
+    }
+
+    /// Says which cluster it is.
+    pub fn formed_as(&self, cluster: ClusterId) {
+        self.shared().cluster = Some(cluster);
+    }
+
+    /// Notes an event.
+    pub fn event(&self, text: impl Into<String>) {
+        let now = self.truth.now();
+        self.shared().history.event(now, text);
+    }
+
+    /// Notes that a call begins.
+    pub fn call(&self, node: u64, key: Key, asked: Asked) -> usize {
+        let now = self.truth.now();
+        self.shared().history.begin(node, key, asked, now)
+    }
+
+    /// Notes what came of a call.
+    pub fn answered(&self, place: usize, outcome: Outcome) {
+        let now = self.truth.now();
+        self.shared().history.end(place, outcome, now);
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> usize {
+        self.shared().history.calls.len()
+    }
+
+    /// A call by its place, once it was answered.
+    pub fn answer(&self, place: usize) -> Option<Call> {
+        self.shared().history.calls.get(place).filter(|call| call.returned.is_some()).copied()
+    }
+
+    /// The call that asked this about a grant, once it was answered.
+    pub fn answer_to(&self, key: Key, asked: Asked) -> Option<Call> {
+        let shared = self.shared();
+        let mut calls = shared.history.calls.iter().rev();
+        calls.find(|call| call.key == key && call.asked == asked).filter(|call| call.returned.is_some()).copied()
+    }
+
+    /// A new grant to make.
+    pub fn new_grant(&self) -> Key {
+        let mut shared = self.shared();
+        shared.grants.next += 1;
+        Key(shared.grants.next)
+    }
+
+    /// Says that a grant was made.
+    pub fn granted(&self, key: Key) {
+        let mut shared = self.shared();
+        shared.grants.live.push(key);
+        shared.grants.touch(key);
+    }
+
+    /// A live grant to revoke, by a number that was drawn.
+    pub fn grant_to_revoke(&self, drawn: usize) -> Option<Key> {
+        let mut shared = self.shared();
+        let count = shared.grants.live.len();
+        let key = (count > 0).then(|| shared.grants.live.swap_remove(drawn % count))?;
+        shared.grants.touch(key);
+        Some(key)
+    }
+
+    /// A grant worth asking about, by a number that was drawn.
+    pub fn grant_to_check(&self, drawn: usize) -> Option<Key> {
+        let shared = self.shared();
+        let recent = &shared.grants.recent;
+        recent.get(drawn % recent.len().max(1)).copied()
+    }
+
+    /// Says that a node has carried out a write of its own.
+    pub fn proved(&self, node: u64) {
+        self.shared().proved.push(node);
+    }
+
+    /// Whether a node has.
+    pub fn has_proved(&self, node: u64) -> bool {
+        self.shared().proved.contains(&node)
+    }
+
+    /// What happened so far.
+    pub fn history(&self) -> History {
+        self.shared().history.clone()
+    }
+
+    /// How long ago the simulation began.
+    pub fn now(&self) -> Duration {
+        self.truth.now()
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().expect("INVARIANT: nothing panics while holding the world")
+    }
+}
+
+impl Grants {
+    fn touch(&mut self, key: Key) {
+        self.recent.retain(|recent| *recent != key);
+        self.recent.push(key);
+        if self.recent.len() > RECENT_MAX {
+            self.recent.remove(0);
+        }
+    }
+}
