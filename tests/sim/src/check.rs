@@ -41,16 +41,17 @@ fn check_grant(calls: &[&Call], violations: &mut Vec<Violation>, margin: &mut Ma
     let writes = |asked: Asked| calls.iter().copied().filter(move |call| call.asked == asked);
     let done = |asked: Asked| writes(asked).filter(|call| call.outcome == Outcome::Done);
     let granted = done(Asked::Grant).min_by_key(|call| call.returned);
-    let granting = writes(Asked::Grant).map(|call| call.invoked).min();
+    let granting = writes(Asked::Grant).chain(writes(Asked::GrantEarly)).map(|call| call.invoked).min();
     let revoked = done(Asked::Revoke).min_by_key(|call| call.returned);
     // One whose outcome is not known may take effect from its call on, and one that failed never does.
     let revoking = writes(Asked::Revoke).filter(|call| call.outcome != Outcome::Nothing).map(|call| call.invoked).min();
 
     let answers: Vec<&Call> = calls.iter().copied().filter(|call| allowed(call).is_some()).collect();
     // The earliest answer that had seen the grant, and the earliest that had seen it gone.
-    let came = |call: &&&Call| granted.is_some_and(|granted| granted.returned < Some(call.invoked));
     let shows = |call: &&&Call, allow: bool| allowed(call) == Some(allow);
     let shown_granted = answers.iter().filter(|call| shows(call, true)).min_by_key(|call| call.returned);
+    let first = [granted, shown_granted.copied()].into_iter().flatten().filter_map(|call| call.returned).min();
+    let came = |call: &&&Call| first.is_some_and(|first| first < call.invoked);
     let is_plain = |call: &&&Call| call.asked == Asked::Check;
     let gone = answers.iter().filter(is_plain).filter(|call| shows(call, false)).filter(came);
     let shown_revoked = gone.min_by_key(|call| call.returned);
@@ -149,6 +150,16 @@ mod tests {
         let unknown = (Asked::Grant, 0, 90, Outcome::Unknown);
         let back = [unknown, (check, 20, 21, ALLOW), (check, 30, 31, DENY)];
         assert_eq!(found(&back), ["a denial after another check had shown the grant"]);
+    }
+
+    #[test]
+    fn what_was_granted_early_may_be_denied_until_it_was_shown() {
+        let (check, early) = (Asked::Check, (Asked::GrantEarly, 0, 10, Outcome::Done));
+        assert!(found(&[early, (check, 20, 21, DENY), (check, 22, 23, ALLOW)]).is_empty());
+        let back = [early, (check, 20, 21, ALLOW), (check, 22, 23, DENY)];
+        assert_eq!(found(&back), ["a denial after another check had shown the grant"]);
+        let again = [early, REVOKE, (check, 20, 21, ALLOW), (check, 51, 52, DENY), (check, 53, 54, ALLOW)];
+        assert_eq!(found(&again), ["an allow after another check had shown the revocation"]);
     }
 
     #[test]

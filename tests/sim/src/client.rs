@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_machine::command::End;
+use portcullis_consensus::Ack;
+use portcullis_machine::command::{ConfigureLeases, End};
 use portcullis_model::{Actor, GrantId, Object, Subject, TenantId, Verified};
 use portcullis_node::{Action, Draft, Freshness, Node, Question, ServedBy, WriteError};
 use rand::rngs::StdRng;
@@ -36,6 +37,13 @@ pub(crate) fn ask(world: &Arc<World>, host: &Arc<Host>, node: &Arc<Node>, key: K
     tokio::spawn(async move { client.call(key, asked).await });
 }
 
+/// Changes how long leases last and who may hold them, as an administrator would by way of this node. It may fail.
+pub(crate) fn configure(node: &Arc<Node>, change: ConfigureLeases) {
+    let node = Arc::clone(node);
+    let draft = Draft { tenant: TenantId::system(), ..draft(Action::ConfigureLeases(change)) };
+    tokio::spawn(async move { node.write(draft, Instant::now() + WRITE_TIMEOUT).await });
+}
+
 /// One client.
 struct Client {
     world: Arc<World>,
@@ -63,7 +71,8 @@ impl Client {
         match dice.random_range(0..100) {
             0..10 => {
                 let key = self.world.new_grant();
-                if self.call(key, Asked::Grant).await == Outcome::Done {
+                let asked = if drawn.is_multiple_of(4) { Asked::GrantEarly } else { Asked::Grant };
+                if self.call(key, asked).await == Outcome::Done {
                     self.world.granted(key);
                 }
             }
@@ -107,8 +116,9 @@ impl Client {
     async fn call(&self, key: Key, asked: Asked) -> Outcome {
         let place = self.world.call(self.host.id, key, asked);
         let outcome = match asked {
-            Asked::Grant => self.write(key, grant(key)).await,
-            Asked::Revoke => self.write(key, Action::RevokeGrants([grant_id(key)].into())).await,
+            Asked::Grant => self.write(key, grant(key), Ack::Everywhere).await,
+            Asked::GrantEarly => self.write(key, grant(key), Ack::Quorum).await,
+            Asked::Revoke => self.write(key, Action::RevokeGrants([grant_id(key)].into()), Ack::Everywhere).await,
             Asked::Check => self.check(key, Freshness::Linearizable).await,
             Asked::CheckClosed => self.check(key, Freshness::FailClosed).await,
         };
@@ -116,9 +126,9 @@ impl Client {
         outcome
     }
 
-    async fn write(&self, key: Key, action: Action) -> Outcome {
+    async fn write(&self, key: Key, action: Action, ack: Ack) -> Outcome {
         let verb = if matches!(action, Action::RevokeGrants(_)) { "revoke" } else { "grant" };
-        let mut draft = draft(action);
+        let mut draft = Draft { ack, ..draft(action) };
         // Half of the writes have a key, as those of the client library do, by which they are tried again.
         draft.idempotency_key = key.0.is_multiple_of(2).then(|| parsed(&format!("{verb}-{}", key.0)));
         match self.node.write(draft, Instant::now() + WRITE_TIMEOUT).await {
@@ -130,6 +140,7 @@ impl Client {
                 | WriteError::LowDisk(_)
                 | WriteError::ClockDeviates(_)
                 | WriteError::TooManyPending(_)
+                | WriteError::AckTooEarly
                 | WriteError::Failed(_),
             ) => Outcome::Nothing,
         }
@@ -159,6 +170,7 @@ pub(crate) fn draft(action: Action) -> Draft {
         reason: None,
         idempotency_key: None,
         preconditions: Vec::new(),
+        ack: Ack::Everywhere,
         action,
     }
 }

@@ -39,9 +39,9 @@ impl Coverage {
         let mut covered = Self::default();
         for call in &history.calls {
             let count = match (call.asked, call.outcome) {
-                (Asked::Grant, Outcome::Done) => &mut covered.granted,
+                (Asked::Grant | Asked::GrantEarly, Outcome::Done) => &mut covered.granted,
                 (Asked::Revoke, Outcome::Done) => &mut covered.revoked,
-                (Asked::Grant | Asked::Revoke, Outcome::Unknown) => &mut covered.unknown,
+                (Asked::Grant | Asked::GrantEarly | Asked::Revoke, Outcome::Unknown) => &mut covered.unknown,
                 (_, Outcome::Allow(By::Lease)) => &mut covered.allowed,
                 (_, Outcome::Deny(By::Lease)) => &mut covered.denied,
                 (_, Outcome::Allow(By::Waiting) | Outcome::Deny(By::Waiting)) => &mut covered.waited,

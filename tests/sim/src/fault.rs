@@ -1,6 +1,10 @@
 //! Faults: what they do to the simulation, and how it is undone.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_lease::Roster;
+use portcullis_machine::command::ConfigureLeases;
 
 use crate::clocks::{Hand, Stood};
 use crate::host::{Order, name};
@@ -37,6 +41,10 @@ pub enum Fault {
     SlowDisk(u64, u64),
     /// A node is asked to hand over leadership.
     Transfer(u64),
+    /// The length of leases is changed by way of a node, to so many milliseconds.
+    Length(u64, u64),
+    /// A node may hold no leases, until the end.
+    Unroster(u64),
 }
 
 impl Fault {
@@ -56,7 +64,9 @@ impl Fault {
             | Self::Rate(node, _)
             | Self::Steer(node, _)
             | Self::SlowDisk(node, _)
-            | Self::Transfer(node) => node,
+            | Self::Transfer(node)
+            | Self::Length(node, _)
+            | Self::Unroster(node) => node,
         }
     }
 
@@ -76,7 +86,9 @@ impl Fault {
             | Self::Rate(..)
             | Self::Steer(..)
             | Self::SlowDisk(..)
-            | Self::Transfer(_) => false,
+            | Self::Transfer(_)
+            | Self::Length(..)
+            | Self::Unroster(_) => false,
         }
     }
 
@@ -95,7 +107,9 @@ impl Fault {
             | Self::Rate(..)
             | Self::Steer(..)
             | Self::SlowDisk(..)
-            | Self::Transfer(_) => false,
+            | Self::Transfer(_)
+            | Self::Length(..)
+            | Self::Unroster(_) => false,
         }
     }
 
@@ -116,6 +130,16 @@ impl Fault {
             Self::Steer(_, ppm) => host.clocks.steer(ppm),
             Self::SlowDisk(_, ms_max) => host.disk.slow_down(Some(ms_max)),
             Self::Transfer(_) => host.order(Order::Transfer(None)),
+            Self::Length(_, ms) => {
+                let (length, renewal) = (Duration::from_millis(ms), Duration::from_millis(ms / 20));
+                let change =
+                    ConfigureLeases { length: Some(length), renewal: Some(renewal), ..ConfigureLeases::default() };
+                host.order(Order::Configure(change));
+            }
+            Self::Unroster(node) => {
+                let others = world.shape.nodes().filter(|other| *other != node).collect();
+                host.order(Order::Configure(roster(Roster::Only(others))));
+            }
         }
     }
 
@@ -130,6 +154,7 @@ impl Fault {
             }
             Self::SlowDisk(..) => host.disk.slow_down(None),
             Self::Steer(..) => host.clocks.steer(0),
+            Self::Unroster(_) => host.order(Order::Configure(roster(Roster::Everyone))),
             // The network is not its affair, and a clock that has jumped stays where it is.
             Self::Isolate(_)
             | Self::Deafen(_)
@@ -139,7 +164,12 @@ impl Fault {
             | Self::Jump(..)
             | Self::JumpBack(..)
             | Self::Rate(..)
-            | Self::Transfer(_) => {}
+            | Self::Transfer(_)
+            | Self::Length(..) => {}
         }
     }
+}
+
+fn roster(roster: Roster) -> ConfigureLeases {
+    ConfigureLeases { roster: Some(roster), ..ConfigureLeases::default() }
 }

@@ -13,6 +13,8 @@ pub struct Key(pub u64);
 pub enum Asked {
     /// Grant.
     Grant,
+    /// Grant, and be answered once it cannot be lost; nodes may deny for a moment what it allows.
+    GrantEarly,
     /// Revoke.
     Revoke,
     /// May the subject of the grant do what it is for? Linearizable.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use portcullis_machine::command::ConfigureLeases;
 use portcullis_model::NodeId;
 use portcullis_node::{Config, Entropy, Node, Seams};
 use portcullis_server::{GrpcTransport, serve_peers};
@@ -30,7 +31,7 @@ const CLOCK_ERROR_MS: u64 = 10_000;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a host is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Have leadership handed to another voter, or to this one.
     Transfer(Option<u64>),
@@ -38,6 +39,8 @@ pub enum Order {
     Stop,
     /// Have its node asked this.
     Ask(Key, Asked),
+    /// Have leases changed through its node.
+    Configure(ConfigureLeases),
 }
 
 /// A machine.
@@ -141,6 +144,7 @@ impl Host {
                         let _ = node.transfer_leader(to.map(NodeId), Instant::now() + DRAIN_TIMEOUT).await;
                     }
                     Some(Order::Ask(key, asked)) => client::ask(&world, &self, &node, key, asked),
+                    Some(Order::Configure(change)) => client::configure(&node, change),
                     None => {}
                 }
             }

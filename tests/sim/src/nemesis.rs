@@ -57,10 +57,12 @@ impl Nemesis {
             // Long enough for leases to run out, more often than not.
             Fault::Suspend(..) | Fault::Isolate(_) | Fault::Deafen(_) | Fault::Mute(_) => self.ms(300, 5_000),
             Fault::Split(..) | Fault::Hold(_) | Fault::SlowDisk(..) | Fault::Steer(..) => self.ms(200, 3_000),
-            Fault::Crash(_) => self.ms(10, 3_000),
+            Fault::Crash(_) | Fault::Unroster(_) => self.ms(10, 3_000),
             // It takes its time to stop.
             Fault::Stop(_) => self.ms(6_000, 7_000),
-            Fault::Jump(..) | Fault::JumpBack(..) | Fault::Rate(..) | Fault::Transfer(_) => self.ms(0, 500),
+            Fault::Jump(..) | Fault::JumpBack(..) | Fault::Rate(..) | Fault::Transfer(_) | Fault::Length(..) => {
+                self.ms(0, 500)
+            }
         };
         let leads = leader(&run.world) == Some(fault.node());
         let holds = run.world.hosts[&fault.node()].node().is_some_and(|node| node.lease().epoch.is_some());
@@ -87,7 +89,7 @@ impl Nemesis {
         let other = *free.iter().filter(|other| **other != node).collect::<Vec<_>>().choose(&mut self.dice)?;
         let ms = self.dice.random_range(50..6_000_i64);
         let signed = if self.dice.random_bool(0.5) { ms } else { -ms };
-        Some(match self.dice.random_range(0..19) {
+        Some(match self.dice.random_range(0..22) {
             0 | 1 => Fault::Isolate(node),
             2 => Fault::Deafen(node),
             3 => Fault::Mute(node),
@@ -105,6 +107,8 @@ impl Nemesis {
             15 => Fault::Rate(node, self.dice.random_range(-PPM_MAX..=PPM_MAX)),
             16 => Fault::Steer(node, self.dice.random_range(-80_000..=80_000)),
             17 => Fault::SlowDisk(node, 50 + ms.unsigned_abs() / 10),
+            18 => Fault::Length(node, self.dice.random_range(500..=5_000)),
+            19 => Fault::Unroster(node),
             _ => Fault::Transfer(node),
         })
     }

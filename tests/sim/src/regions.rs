@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use portcullis_consensus::Timing;
+use portcullis_machine::command::ConfigureLeases;
 
 use crate::fault::Fault;
 use crate::history::{Asked, Call, Key, Outcome};
@@ -84,13 +85,17 @@ impl Map {
     }
 }
 
-/// A cluster with a node in each region, all of them holders of leases, the first `voters` of which vote. `leader` leads.
-pub fn spread(map: &Map, voters: usize, leading: usize, timing: Timing) -> Result<Run> {
+/// A cluster with a node in each region, all of them holders of leases of this length. The first `voters` of them vote, and
+/// the node in region `leading` leads.
+pub fn spread(seed: u64, map: &Map, voters: usize, leading: usize, length: Duration) -> Result<Run> {
     let (voters, learners) = (voters as u64, (map.names.len() - voters) as u64);
-    let mut run = Run::new(1, Shape { voters, learners, timing, clients: 0 })?;
+    let mut run = Run::new(seed, Shape { voters, learners, timing: Timing::WAN, clients: 0 })?;
     // Wall clocks that nobody sets would be far apart at the end of such a long run.
     run.world.hosts.values().for_each(|host| host.clocks.run_at(0));
     run.form()?;
+    let change = ConfigureLeases { length: Some(length), renewal: Some(length / 20), ..ConfigureLeases::default() };
+    run.world.hosts[&1].order(Order::Configure(change));
+    run.pass(QUIET)?;
     for from in 0..map.names.len() {
         for to in from + 1..map.names.len() {
             run.sim.set_link_latency(name(id(from)), name(id(to)), map.delay(from, to));

@@ -3,20 +3,23 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use portcullis_consensus::Timing;
 use portcullis_sim::history::{By, Call, Outcome};
 use portcullis_sim::regions::{FIVE, Loss, Row, THREE, lose_leader, measure, spread};
 
 /// How many grants are revoked from each region.
 const ROUNDS: u64 = 40;
 
+/// The lengths of leases that the loss of a leader is measured with.
+const LENGTHS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
+/// From how many runs.
+const LOSSES: u64 = 5;
+
 /// Measures and prints all tables.
 pub(crate) fn print() -> Result<()> {
     for (map, voters) in [(&THREE, 3), (&FIVE, 5), (&FIVE, 3)] {
         for leading in 0..voters {
-            let mut run = spread(map, voters, leading, Timing::WAN)?;
+            let mut run = spread(1, map, voters, leading, LENGTHS[1])?;
             let rows = measure(&mut run, map, leading, ROUNDS)?;
-            let Loss { writes_pause, checks_pause } = lose_leader(&mut run, leading)?;
             println!("\n{} regions, {voters} of them vote, leader in {}\n", map.names.len(), map.names[leading]);
             println!(
                 "| caller | revoked everywhere | least by way of the leader | ratio | least directly | ratio | behind another \
@@ -24,7 +27,23 @@ pub(crate) fn print() -> Result<()> {
             );
             println!("|---|---|---|---|---|---|---|---|---|");
             rows.iter().for_each(print_row);
-            println!("\nleader lost: writes pause for {writes_pause:?}, checks for {checks_pause:?}");
+            for length in LENGTHS {
+                let mut losses = Vec::new();
+                for seed in 1..=LOSSES {
+                    let mut run = spread(seed, map, voters, leading, length)?;
+                    losses.push(lose_leader(&mut run, leading)?);
+                }
+                let range = |of: fn(&Loss) -> Duration| {
+                    let times = losses.iter().map(of);
+                    format!(
+                        "{} to {}",
+                        ms(times.clone().min().unwrap_or_default()),
+                        ms(times.max().unwrap_or_default())
+                    )
+                };
+                let (writes, checks) = (range(|loss| loss.writes_pause), range(|loss| loss.checks_pause));
+                println!("\nleader lost, leases of {length:?}: writes pause for {writes}, checks for {checks}");
+            }
         }
     }
     Ok(())
