@@ -87,7 +87,7 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
         max_clock_error_ms: settings.max_clock_error_ms.value,
         disk_reserve_bytes: settings.disk_reserve_mib.value.saturating_mul(MIB),
         memory_budget_bytes: settings.memory_budget_mib.value.saturating_mul(MIB),
-        timing: Timing::LAN,
+        timing: if settings.wide_area.value { Timing::WAN } else { Timing::LAN },
         snapshot_every: settings.snapshot_every.value.max(1),
     })
 }

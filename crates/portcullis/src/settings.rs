@@ -50,6 +50,9 @@ pub(crate) struct Flags {
     /// Listen beyond loopback without TLS and authentication.
     #[arg(long)]
     insecure: bool,
+    /// The nodes of the cluster are in several regions: heartbeats and elections leave time for long ways. The same at all.
+    #[arg(long)]
+    wide_area: bool,
     /// The most that this machine's wall clock may be wrong, in milliseconds.
     #[arg(long, value_name = "MS")]
     max_clock_error_ms: Option<u64>,
@@ -83,6 +86,7 @@ struct File {
     advertise: Option<String>,
     join: Option<Vec<String>>,
     insecure: Option<bool>,
+    wide_area: Option<bool>,
     max_clock_error_ms: Option<u64>,
     snapshot_every: Option<u64>,
     disk_reserve_mib: Option<u64>,
@@ -110,6 +114,7 @@ pub(crate) struct Settings {
     pub advertise: Setting<Option<String>>,
     pub join: Setting<Vec<String>>,
     pub insecure: Setting<bool>,
+    pub wide_area: Setting<bool>,
     pub max_clock_error_ms: Setting<u64>,
     pub snapshot_every: Setting<u64>,
     pub disk_reserve_mib: Setting<u64>,
@@ -145,6 +150,7 @@ impl Settings {
                 source: join.source,
             },
             insecure: pick("insecure", flags.insecure.then_some(true), file.insecure, false)?,
+            wide_area: pick("wide-area", flags.wide_area.then_some(true), file.wide_area, false)?,
             max_clock_error_ms: pick(
                 "max-clock-error-ms",
                 flags.max_clock_error_ms,
@@ -184,6 +190,7 @@ impl Settings {
             ("advertise", or_none(self.advertise.value.clone()), self.advertise.source),
             ("join", self.join.value.join(","), self.join.source),
             ("insecure", self.insecure.value.to_string(), self.insecure.source),
+            ("wide-area", self.wide_area.value.to_string(), self.wide_area.source),
             ("max-clock-error-ms", self.max_clock_error_ms.value.to_string(), self.max_clock_error_ms.source),
             ("snapshot-every", self.snapshot_every.value.to_string(), self.snapshot_every.source),
             ("disk-reserve-mib", self.disk_reserve_mib.value.to_string(), self.disk_reserve_mib.source),

@@ -1,6 +1,7 @@
 //! Runs of the simulation with faults that are chosen and not drawn, and that a seed replays a run.
 
 mod clocks;
+mod regions;
 mod replay;
 
 use anyhow::Result;

@@ -1,0 +1,25 @@
+//! What a revocation costs in round trips, and that checks cost none (docs/regions.md).
+
+use std::time::Duration;
+
+use anyhow::Result;
+use portcullis_sim::history::{By, Outcome};
+use portcullis_sim::regions::{FIVE, THREE, measure, spread};
+
+#[test]
+fn a_revocation_takes_the_ways_that_it_needs_and_a_check_none() -> Result<()> {
+    for (map, voters, leading) in [(&THREE, 3, 1), (&FIVE, 3, 0)] {
+        let mut run = spread(1, map, voters, leading, Duration::from_secs(5))?;
+        for row in measure(&mut run, map, leading, 4)? {
+            for took in &row.alone {
+                // The least possible way to do it, and the syncs of a disk.
+                assert!((row.by_leader..=row.by_leader + Duration::from_millis(10)).contains(took), "{row:?}");
+            }
+            assert!(row.behind.iter().all(|took| *took < row.by_leader * 2), "{row:?}");
+            for check in &row.others {
+                assert_eq!((check.outcome, check.took()), (Outcome::Allow(By::Lease), Some(Duration::ZERO)), "{check}");
+            }
+        }
+    }
+    Ok(())
+}
