@@ -21,7 +21,7 @@ pub(crate) fn change(request: &v1::SetLeaseConfigRequest) -> Result<ConfigureLea
 /// What there is.
 pub(crate) fn wire(configuration: &Configuration) -> v1::LeaseConfig {
     let parameters = configuration.parameters();
-    let time = |time: Duration| prost_types::Duration::try_from(time).ok();
+    let time = |time: Duration| portcullis_wire::Duration::try_from(time).ok();
     let (all, nodes) = match configuration.roster() {
         Roster::Everyone => (true, Vec::new()),
         Roster::Only(nodes) => (false, nodes.iter().copied().collect()),
@@ -37,8 +37,8 @@ pub(crate) fn wire(configuration: &Configuration) -> v1::LeaseConfig {
     }
 }
 
-fn time(name: &str, given: Option<prost_types::Duration>) -> Result<Option<Duration>, FieldError> {
-    let parse = |given: prost_types::Duration| {
+fn time(name: &str, given: Option<portcullis_wire::Duration>) -> Result<Option<Duration>, FieldError> {
+    let parse = |given: portcullis_wire::Duration| {
         let problem =
             format!("{} s {} ns is not a duration: give one that is not negative", given.seconds, given.nanos);
         Duration::try_from(given).map_err(|_| FieldError::new(name, problem))

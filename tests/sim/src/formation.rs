@@ -46,7 +46,7 @@ async fn lead(world: &World, node: &Node) {
     let cluster = node.initialise(deadline()).await.expect("the first node makes a cluster");
     for id in world.shape.nodes().skip(1) {
         let addresses = (format!("{}:{PEER_PORT}", name(id)), format!("{}:{}", name(id), PEER_PORT + 1));
-        let joined = node.join(NodeId(id), addresses, None, VERSION_SUPPORTED, deadline()).await;
+        let joined = node.join(NodeId(id), addresses, world.shape.region(id), VERSION_SUPPORTED, deadline()).await;
         joined.expect("a new node is let in");
         // From here on it may answer, and the next can only be let in once it does.
         world.formed_as(cluster);

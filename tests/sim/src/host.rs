@@ -166,7 +166,7 @@ impl Host {
         Config {
             id: NodeId(self.id),
             data_dir: self.folder.clone(),
-            region: None,
+            region: world.shape.region(self.id),
             peer: format!("{}:{PEER_PORT}", self.name()),
             client: format!("{}:{}", self.name(), PEER_PORT + 1),
             max_clock_error_ms: CLOCK_ERROR_MS,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use portcullis_consensus::Timing;
-use portcullis_model::ClusterId;
+use portcullis_model::{ClusterId, Region};
 
 use crate::history::{Asked, Call, History, Key, Outcome};
 use crate::host::Host;
@@ -28,6 +28,13 @@ impl Shape {
     /// The ids of all nodes.
     pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
         1..=self.voters + self.learners
+    }
+
+    /// The region of a node: one for each where they are far apart, two in all elsewhere, so that writes are answered both
+    /// by their gateways and by the leader.
+    pub fn region(&self, node: u64) -> Option<Region> {
+        let region = if self.timing == Timing::WAN { node } else { node % 2 };
+        format!("region-{region}").parse().ok()
     }
 }
 

@@ -8,7 +8,7 @@ use portcullis_tests::{Cluster, requests, wait};
 
 use crate::asking::{assert_allowed, assert_denied, make_viewer, may_view, views};
 
-fn millis(ms: u64) -> Option<prost_types::Duration> {
+fn millis(ms: u64) -> Option<portcullis_wire::Duration> {
     Duration::from_millis(ms).try_into().ok()
 }
 
@@ -117,7 +117,7 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() -> anyhow::Result<
     let before = config(client).await?;
     let nothing = v1::SetLeaseConfigRequest::default;
     let both = v1::LeaseRoster { all: true, nodes: vec![1] };
-    let negative = prost_types::Duration { seconds: -1, nanos: 0 };
+    let negative = portcullis_wire::Duration { seconds: -1, nanos: 0 };
     for (request, said) in [
         (
             v1::SetLeaseConfigRequest { length: millis(199), ..nothing() },

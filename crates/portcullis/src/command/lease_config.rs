@@ -62,8 +62,8 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
     Ok(())
 }
 
-fn wire(duration: Duration) -> anyhow::Result<prost_types::Duration> {
-    prost_types::Duration::try_from(duration).map_err(|_| anyhow!("`{duration:?}` is too long"))
+fn wire(duration: Duration) -> anyhow::Result<portcullis_wire::Duration> {
+    portcullis_wire::Duration::try_from(duration).map_err(|_| anyhow!("`{duration:?}` is too long"))
 }
 
 /// Parses `all`, or the ids of nodes.
@@ -76,7 +76,7 @@ fn roster(text: &str) -> Result<v1::LeaseRoster, String> {
 }
 
 fn describe(config: &v1::LeaseConfig) -> String {
-    let time = |time: Option<prost_types::Duration>| {
+    let time = |time: Option<portcullis_wire::Duration>| {
         let time = time.and_then(|time| Duration::try_from(time).ok()).unwrap_or_default();
         humantime::format_duration(time).to_string()
     };
