@@ -73,7 +73,8 @@ fn tell(report: &Report) {
             println!("    {call}");
         }
     }
-    println!("seed {seed}: {} voters and {} learners, {lasted:?} simulated", shape.voters, shape.learners);
+    let (voters, learners, way_ms_max) = (shape.voters, shape.learners, shape.way_ms_max);
+    println!("seed {seed}: {voters} voters and {learners} learners, up to {way_ms_max} ms apart, {lasted:?} simulated");
     println!("{coverage}");
     if let Some(margin) = margin.smallest {
         println!("closest allow: asked {margin:?} before its revocation returned");

@@ -66,7 +66,8 @@ impl Shape {
     pub fn draw(seed: u64) -> Self {
         let mut dice = StdRng::seed_from_u64(seed ^ 0x5AFE);
         let (voters, learners) = [(3, 0), (3, 0), (3, 1), (3, 2), (5, 0)][dice.random_range(0..5)];
-        Self { voters, learners, timing: Timing::LAN, clients: 3 }
+        let (timing, way_ms_max) = if dice.random_bool(0.2) { (Timing::WAN, 120) } else { (Timing::LAN, 6) };
+        Self { voters, learners, timing, clients: 3, way_ms_max }
     }
 }
 
@@ -76,7 +77,10 @@ impl Run {
         let mut dice = StdRng::seed_from_u64(seed);
         let mut builder = turmoil::Builder::new();
         // Below one step, a message could arrive before it was sent.
-        builder.tick_duration(TICK).min_message_latency(TICK).max_message_latency(Duration::from_millis(6));
+        builder
+            .tick_duration(TICK)
+            .min_message_latency(TICK)
+            .max_message_latency(Duration::from_millis(shape.way_ms_max));
         builder.rng_seed(dice.random()).epoch(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         builder.tcp_capacity(4_096).enable_random_order();
         let mut sim = builder.build();

@@ -22,6 +22,8 @@ pub struct Shape {
     pub timing: Timing,
     /// Clients at each node.
     pub clients: u64,
+    /// The longest that a message takes, in milliseconds.
+    pub way_ms_max: u64,
 }
 
 impl Shape {

@@ -16,7 +16,7 @@ const KEY: Key = Key(1);
 
 /// Three voters that hold leases, and a grant that each of them allows by its own.
 fn granted(seed: u64) -> Result<Run> {
-    let mut run = Run::new(seed, Shape { voters: 3, learners: 0, timing: Timing::LAN, clients: 0 })?;
+    let mut run = Run::new(seed, Shape { voters: 3, learners: 0, timing: Timing::LAN, clients: 0, way_ms_max: 6 })?;
     run.form()?;
     assert_eq!(run.ask(1, KEY, Asked::Grant)?.outcome, Outcome::Done);
     for node in 1..=3 {
