@@ -45,5 +45,5 @@ pub use leader::{BASE_BEHIND_MAX, Leader};
 pub use log::{Epoch, LogShape, Position};
 pub use parameters::{Drift, Parameters, ParametersError};
 pub use quarantine::{FORGIVEN_AFTER, RETURN_AFTER, RETURN_AFTER_MAX, SLOW_MAX};
-pub use terms::{Configuration, Roster, Terms};
+pub use terms::{Configuration, Outlook, Roster, Terms};
 pub use voter::Voter;

@@ -166,6 +166,11 @@ impl Parameters {
         Self { length: ms(5_000), renewal: ms(250), lag: ms(500), drift: Drift::DEFAULT }
     }
 
+    /// The same with leases that last no longer than `length`; for a while they may be too short to be renewed.
+    pub(crate) fn at_most(self, length: Duration) -> Self {
+        Self { length: self.length.min(length), ..self }
+    }
+
     /// How long a lease lasts, called D.
     pub fn length(&self) -> Duration {
         self.length

@@ -35,6 +35,46 @@ impl Terms {
     }
 }
 
+/// What a leader has to reckon with, since entries behind the applied state may have been carried out by others.
+///
+/// It waits for the longest leases that any of them allow. And it grants the shortest: where a shorter length was applied by
+/// the leader before, that may have been settled since, and later leaders wait no longer than it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Outlook {
+    terms: Terms,
+    shortest: Duration,
+}
+
+impl Outlook {
+    /// Takes in an entry that changes the length or the drift, if it is carried out.
+    #[must_use]
+    pub fn with_change(self, length: Option<Duration>, drift: Option<Drift>) -> Self {
+        // One that is out of range is refused.
+        let length = length.filter(|length| *length <= Parameters::LENGTH_MAX);
+        let changed = Terms { length: length.unwrap_or(self.terms.length), drift: drift.unwrap_or(self.terms.drift) };
+        Self {
+            terms: self.terms.and(changed),
+            shortest: length.map_or(self.shortest, |length| self.shortest.min(length)),
+        }
+    }
+
+    /// Takes in an entry of which nothing is known.
+    #[must_use]
+    pub fn with_anything(self) -> Self {
+        Self { terms: Terms::WIDEST, shortest: Duration::ZERO }
+    }
+
+    /// Bounds of all leases that any leader may have granted.
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    /// What leases are granted by, where `parameters` are applied.
+    pub fn granted_by(&self, parameters: Parameters) -> Parameters {
+        parameters.at_most(self.shortest)
+    }
+}
+
 /// Who may hold leases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Roster {
@@ -101,6 +141,11 @@ impl Configuration {
         self.former.map_or(current, |former| former.and(current))
     }
 
+    /// What a leader has to reckon with that knows of no entry behind.
+    pub fn outlook(&self) -> Outlook {
+        Outlook { terms: self.terms(), shortest: self.parameters.length() }
+    }
+
     /// The configuration after the entry at `index` changed it. What was longer before counts until it is settled.
     #[must_use]
     pub fn changed(&self, parameters: Parameters, roster: Roster, index: u64) -> Self {
@@ -160,6 +205,21 @@ mod tests {
         assert_eq!(twice.settles_after(), Some(Duration::from_millis(2_020)));
         // Back to where it was: nothing longer is left to wait for.
         assert_eq!(changed(&twice, 2_000, 10_000, 9).settles_after(), None);
+    }
+
+    #[test]
+    fn r8_what_lies_behind_counts_against_whoever_leads() {
+        let ms = Duration::from_millis;
+        let applied = Configuration::default();
+        let outlook = applied.outlook().with_change(Some(ms(500)), None).with_change(Some(ms(5_000)), None);
+        assert_eq!(outlook.terms().fence(), ms(5_050));
+        assert_eq!(outlook.granted_by(applied.parameters()).length(), ms(500));
+        // What will be refused does not count, and what is not known counts as anything.
+        let refused = applied.outlook().with_change(Some(Duration::from_secs(1_000_000)), None);
+        assert_eq!(refused, applied.outlook());
+        let unknown = applied.outlook().with_anything();
+        assert_eq!(unknown.terms(), Terms::WIDEST);
+        assert!(unknown.granted_by(applied.parameters()).length().is_zero());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use portcullis_lease::{Epoch, Fence, Leader, Promise, Reading, Terms};
+use portcullis_lease::{Epoch, Fence, Leader, Outlook, Promise, Reading};
 
 use super::note::Note;
 use super::{Core, Leases, Promises};
@@ -32,8 +32,9 @@ impl Leases {
             return false;
         }
         core.led = term;
-        let (me, parameters) = (self.me, core.configuration.parameters());
-        let terms = core.terms();
+        let me = self.me;
+        let outlook = core.outlook();
+        let (terms, parameters) = (outlook.terms(), core.configuration.parameters());
         // A node is a member for as long as it may hold a lease: it is removed only after its session has ended.
         let holding: BTreeSet<u64> = self.members.load().peers.keys().copied().collect();
         let own = Promise { received: now, silent: core.voter.silent(&now) };
@@ -52,6 +53,7 @@ impl Leases {
         // The first entry of the epoch may have been committed before this was heard of.
         let committed = core.committed;
         core.leader.insert(leader).committed(committed);
+        core.grant_as_configured();
         self.declare(&mut core);
         true
     }
@@ -129,11 +131,21 @@ impl Leases {
 }
 
 impl Core {
-    /// Bounds of the leases that any earlier leader may have granted: by what was applied, and by every entry behind it,
-    /// since that leader may have applied it (R8).
-    fn terms(&self) -> Terms {
+    /// Has this node grant, where it leads, what is configured, as far as entries behind allow it (R8).
+    pub(super) fn grant_as_configured(&mut self) {
+        let configured = self.configuration.parameters();
+        let parameters = self.outlook().granted_by(configured);
+        self.grants_less = parameters != configured;
+        if let Some(leader) = &mut self.leader {
+            leader.configured(parameters);
+        }
+    }
+
+    /// What this node reckons with as leader: what it has applied, and every entry behind it, since leaders before may have
+    /// carried it out (R8).
+    fn outlook(&self) -> Outlook {
         let applied = self.holder.mark().base;
         let behind = self.entries.iter().filter(|entry| entry.position().index > applied);
-        behind.fold(self.configuration.terms(), |terms, entry| entry.widen(terms))
+        behind.fold(self.configuration.outlook(), |outlook, entry| entry.widen(outlook))
     }
 }

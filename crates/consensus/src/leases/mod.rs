@@ -86,6 +86,8 @@ struct Core {
     promises: Promises,
     /// As the visible entries have left it.
     configuration: Configuration,
+    /// Whether entries that are not applied keep this leader from granting what is configured.
+    grants_less: bool,
     /// Who may hold leases by it.
     roster: BTreeSet<u64>,
     /// The last epoch for which this node has said that it holds no older lease.
@@ -152,6 +154,7 @@ impl Leases {
             voter: Voter::default(),
             promises: Promises::default(),
             roster: configuration.roster().of(members),
+            grants_less: false,
             configuration,
             dropped: Epoch(0),
             entries: known,
@@ -333,6 +336,9 @@ impl Leases {
         while core.commits.front().is_some_and(|(index, _)| *index <= base) {
             core.commits.pop_front();
         }
+        if core.grants_less {
+            core.grant_as_configured();
+        }
         while core.entries.front().is_some_and(|entry| entry.position().index + APPLIED_KEPT <= base) {
             core.entries.pop_front();
         }
@@ -363,13 +369,13 @@ impl Leases {
     /// Takes the configuration and the members that the applied state names (R8, R10).
     pub(crate) fn configured(&self, configuration: Configuration, members: BTreeSet<u64>) {
         let mut core = self.core();
-        let roster = configuration.roster().of(members);
-        if let Some(leader) = &mut core.leader {
-            leader.configured(configuration.parameters());
+        core.roster = configuration.roster().of(members);
+        core.configuration = configuration;
+        let Core { leader, roster, .. } = &mut *core;
+        if let Some(leader) = leader {
             leader.rostered(roster.clone());
         }
-        core.configuration = configuration;
-        core.roster = roster;
+        core.grant_as_configured();
     }
 
     /// Notes that this node helps a leader: it answers a round, an append or a snapshot (R8). To be called before its vote

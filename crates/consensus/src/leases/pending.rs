@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use portcullis_lease::{Position, Terms};
+use portcullis_lease::{Outlook, Position};
 use portcullis_machine::{Command, Envelope, Footprint, VERSION_SUPPORTED};
 use portcullis_storage::codec;
 
@@ -70,15 +70,14 @@ impl Pending {
         }
     }
 
-    /// Bounds of the leases that may be granted if the entry was carried out, and if it was not, where `terms` are those
-    /// without it (R8).
-    pub(super) fn widen(&self, terms: Terms) -> Terms {
+    /// What a leader has to reckon with, since the entry may have been carried out and may not (R8).
+    pub(super) fn widen(&self, outlook: Outlook) -> Outlook {
         match &self.content {
-            Content::Nothing => terms,
-            Content::Unknown => Terms::WIDEST,
+            Content::Nothing => outlook,
+            Content::Unknown => outlook.with_anything(),
             Content::Command(bytes) => {
-                let Some(envelope) = envelope(bytes) else { return Terms::WIDEST };
-                if let Command::ConfigureLeases(change) = envelope.command { change.widen(terms) } else { terms }
+                let Some(envelope) = envelope(bytes) else { return outlook.with_anything() };
+                if let Command::ConfigureLeases(change) = envelope.command { change.widen(outlook) } else { outlook }
             }
         }
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use portcullis_lease::{Drift, Parameters, ParametersError, Roster, Terms};
+use portcullis_lease::{Drift, Outlook, Parameters, ParametersError, Roster};
 use portcullis_model::{NodeId, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -42,12 +42,10 @@ impl ConfigureLeases {
         Ok((Outcome::Leases(after.clone()), vec![Effect::Leases(after)]))
     }
 
-    /// Bounds of the leases that may be granted whether the command was carried out or not, where `terms` are those
-    /// without it. A new leader reckons with them, since it cannot know which.
-    pub fn widen(&self, terms: Terms) -> Terms {
+    /// What a leader has to reckon with that does not know whether the command was carried out.
+    pub fn widen(&self, outlook: Outlook) -> Outlook {
         // What is out of range is refused.
-        let drift = self.drift_ppm.and_then(|ppm| Drift::from_ppm(ppm).ok());
-        terms.and(Terms { length: self.length.unwrap_or(terms.length), drift: drift.unwrap_or(terms.drift) })
+        outlook.with_change(self.length, self.drift_ppm.and_then(|ppm| Drift::from_ppm(ppm).ok()))
     }
 
     fn parameters(&self, before: Parameters) -> Result<Parameters, ParametersError> {
