@@ -4,8 +4,8 @@
 //! that waits for one.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -16,20 +16,20 @@ use portcullis_lease::read::{Began, NotLeased};
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 use portcullis_storage::log::Log;
-use portcullis_storage::state::{Reader, Store};
+use portcullis_storage::state::Store;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::confirm::Confirmer;
 use crate::convert::{self, log_id, position, vote, wire_vote};
+use crate::foresee::Foreseer;
 use crate::gate::Gate;
 use crate::leases::{LeaseStatus, Leases, Note, Origin, Unsettled, View, drive};
 use crate::log_store::{self, LogStore, leased};
 use crate::membership::{self, MembershipError};
 use crate::network::Network;
 use crate::peer::{ReadIndexAnswer, Request, Response, Transfer, TransferAnswer};
-use crate::propose::Foreseen;
 use crate::read_index::{self, ReadError, ReadIndex};
 use crate::snapshot::Receiver;
 use crate::state_machine::{self, StateMachine};
@@ -133,8 +133,7 @@ pub struct Group {
     receiver: Arc<Receiver>,
     transport: Arc<dyn Transport>,
     pub(crate) leases: Arc<Leases>,
-    pub(crate) reader: Reader,
-    pub(crate) foreseen: Mutex<Foreseen>,
+    pub(crate) foreseer: Arc<Foreseer>,
 }
 
 impl Group {
@@ -151,7 +150,7 @@ impl Group {
             let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
             let origin = origin(options.me, &log, &store).map_err(|error| StartError::Unreadable(error.to_string()))?;
             let leases = Leases::new(origin, Arc::clone(&clock), Arc::clone(&transport));
-            let reader = store.reader();
+            let foreseer = Arc::new(Foreseer::new(Arc::clone(&leases), store.reader()));
             let receiver = Receiver::new(store.inbox(), Arc::clone(&leases));
             let machine = StateMachine::new(store, published, Arc::clone(&leases))?;
             let network = Network { me, transport: Arc::clone(&transport), leases: Arc::clone(&leases) };
@@ -180,8 +179,7 @@ impl Group {
                 receiver,
                 transport,
                 leases,
-                reader,
-                foreseen: Mutex::default(),
+                foreseer,
             }))
         };
         Runtime::scope(seed, started).boxed()

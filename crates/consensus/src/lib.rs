@@ -7,6 +7,7 @@
 pub mod clock;
 mod confirm;
 mod convert;
+mod foresee;
 mod gate;
 mod group;
 mod leases;

@@ -1,6 +1,6 @@
 //! Proposing commands, and when their writers are answered.
 
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,17 +12,12 @@ use openraft::raft::ClientWriteResult;
 use portcullis_machine::Envelope;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
-use portcullis_storage::state::{ApplyError, Foresight};
 use serde::{Deserialize, Serialize};
 
 use crate::group::Group;
 use crate::leases::{Awaited, Ticket};
 use crate::log_store::{leased, stored_id};
-use crate::state_machine;
 use crate::types::{Peer, Proposal, Reply, Types};
-
-/// How often foresight begins anew when the copy overtakes it.
-const FORESIGHT_TRIES: usize = 3;
 
 /// When a write is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +35,8 @@ pub enum Ack {
 pub enum Acked {
     /// No node can show the state before it.
     Everywhere {
-        /// How long that took from its commit on.
-        after_commit: Duration,
+        /// How long that took from its commit on. `None` where the node that took the write has answered it: it cannot tell.
+        after_commit: Option<Duration>,
     },
     /// A majority has it.
     Quorum,
@@ -73,13 +68,6 @@ pub enum ProposeError {
     Stopped,
 }
 
-/// What foresight has decided, in the order of the log.
-#[derive(Default)]
-pub(crate) struct Foreseen {
-    foresight: Option<Foresight>,
-    replies: std::collections::BTreeMap<u64, Reply>,
-}
-
 impl Group {
     /// Proposes a stamped command, and waits until it has reached what its writer asks for. Only the leader can.
     /// `taken_by` is the node that took the write, where it may answer it directly.
@@ -105,16 +93,20 @@ impl Group {
             if let Some(committed) = committed
                 && let Ok(id) = committed.await
                 && done.is_empty()
-                && let Some(reply) = self.foresee(id.index)
+                && (ack == Ack::Quorum || !self.leases.is_fenced())
+                && let Some(reply) = self.foreseer.foresee(id.index)
             {
+                let foreseer = Arc::clone(&self.foreseer);
                 if ack == Ack::Quorum {
-                    // What else becomes of it is told to nobody.
-                    tokio::spawn(done);
+                    tokio::spawn(async move { foreseer.forget(decided(done.await).is_ok()) });
                     return Ok(Proposed { reply, acked: Acked::Quorum });
                 }
                 if let Some((node, ticket)) = taken_by {
                     self.leases.tell_direct(node.0, ticket, leased(stored_id(&id)), reply);
                 }
+                let decided = decided(done.await);
+                foreseer.forget(decided.is_ok());
+                return decided;
             }
             decided(done.await)
         }
@@ -127,46 +119,6 @@ impl Group {
         let own = self.leases.region()?;
         let is_far = leader.region.as_ref().is_some_and(|region| *region != own);
         is_far.then(|| self.leases.await_direct(ticket))
-    }
-
-    /// What will come of a committed entry that is not visible yet. `None` if it is visible by now, or almost, and where the
-    /// state cannot be read: then whoever applies it says so.
-    fn foresee(&self, index: u64) -> Option<Reply> {
-        let mut foreseen = self.foreseen.lock().expect("INVARIANT: nothing panics while holding what is foreseen");
-        for _ in 0..FORESIGHT_TRIES {
-            match self.foresee_with(&mut foreseen, index) {
-                Ok(true) => return foreseen.replies.get(&index).cloned(),
-                // The copy has come to include an entry before it was decided.
-                Ok(false) => *foreseen = Foreseen::default(),
-                Err(error) => {
-                    tracing::debug!(%error, index, "what will come of a write cannot be foreseen");
-                    return None;
-                }
-            }
-        }
-        None
-    }
-
-    fn foresee_with(&self, foreseen: &mut Foreseen, index: u64) -> io::Result<bool> {
-        let is_ahead = foreseen.foresight.as_ref().map(Foresight::is_ahead).transpose().map_err(io::Error::other)?;
-        if is_ahead != Some(true) {
-            let begun = Foresight::begin(&self.reader).map_err(io::Error::other)?;
-            *foreseen = Foreseen { foresight: Some(begun), ..Foreseen::default() };
-        }
-        let Foreseen { foresight, replies } = foreseen;
-        let foresight = foresight.as_mut().expect("INVARIANT: it was just begun");
-        let Some(entries) = self.leases.registered(foresight.at() + 1, index) else { return Ok(false) };
-        for (index, command) in entries {
-            let Some(command) = command else {
-                foresight.skip(index);
-                continue;
-            };
-            let envelope = state_machine::envelope(&command)?;
-            let decided = foresight.decide(index, envelope).map_err(|error: ApplyError| io::Error::other(error))?;
-            let Some(applied) = decided else { return Ok(false) };
-            replies.insert(index, Reply { revision: applied.revision, result: applied.result });
-        }
-        Ok(true)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use openraft::alias::SnapshotOf;
@@ -55,7 +54,7 @@ impl StateMachine {
                 let applied = self.store.apply(id, envelope(&proposal.0)?).map_err(io::Error::other)?;
                 self.configured |= applied.change.effects.iter().any(configures);
                 let reply = Reply { revision: applied.revision, result: applied.result };
-                Ok(Some(Proposed { reply, acked: Acked::Everywhere { after_commit: Duration::ZERO } }))
+                Ok(Some(Proposed { reply, acked: Acked::Everywhere { after_commit: None } }))
             }
             EntryPayload::Membership(membership) => {
                 let wire = convert::wire_membership(&membership);
@@ -97,7 +96,7 @@ impl RaftStateMachine<Types> for StateMachine {
                 upto = visible;
             }
             let reply = self.apply_one(entry)?;
-            replies.extend(responder.map(|responder| (responder, reply)));
+            replies.extend(responder.map(|responder| Answered { index, responder, proposed: reply }));
         }
         self.show(&mut replies)
     }
@@ -131,9 +130,16 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 }
 
+/// An entry that was applied, and whoever proposed it.
+struct Answered {
+    index: u64,
+    responder: ApplyResponder<Types>,
+    proposed: Option<Proposed>,
+}
+
 impl StateMachine {
     /// Lets readers see what was applied, and answers its writers after them.
-    fn show(&mut self, replies: &mut Vec<(ApplyResponder<Types>, Option<Proposed>)>) -> io::Result<()> {
+    fn show(&mut self, replies: &mut Vec<Answered>) -> io::Result<()> {
         let Some(applied) = self.store.applied().filter(|applied| applied.index > *self.published.borrow()) else {
             answer(replies);
             return Ok(());
@@ -143,7 +149,9 @@ impl StateMachine {
         if std::mem::take(&mut self.configured) {
             self.configure(&reader)?;
         }
-        self.leases.took_since_commit(replies.iter_mut().filter_map(|(_, proposed)| proposed.as_mut()));
+        let proposed =
+            replies.iter_mut().filter_map(|Answered { index, proposed, .. }| Some((*index, proposed.as_mut()?)));
+        self.leases.took_since_commit(proposed.map(|(index, proposed)| (index, &mut proposed.acked)));
         self.leases.applied(Arc::clone(&reader.view()));
         self.published.send_replace(applied.index);
         answer(replies);
@@ -177,9 +185,9 @@ impl StateMachine {
     }
 }
 
-fn answer(replies: &mut Vec<(ApplyResponder<Types>, Option<Proposed>)>) {
-    for (responder, reply) in replies.drain(..) {
-        responder.send(reply);
+fn answer(replies: &mut Vec<Answered>) {
+    for Answered { responder, proposed, .. } in replies.drain(..) {
+        responder.send(proposed);
     }
 }
 

@@ -124,7 +124,7 @@ mod tests {
         let mut clocks = Clocks::new();
         assert_eq!(clocks.run(20, 100, 100), Ok(()));
         // The machine was suspended, which one of them does not see.
-        clocks.now.boot += Duration::from_secs(3_600);
+        clocks.now.boot += Duration::from_hours(1);
         assert_eq!(clocks.run(20, 100, 100), Ok(()));
         // It was set back.
         clocks.now.raw -= Duration::from_secs(5);

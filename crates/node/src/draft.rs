@@ -157,7 +157,19 @@ impl Action {
         let is_removed = |update: &Update| matches!(update, Update::Delete(_));
         match self {
             Self::WriteRelationships(updates) => !updates.iter().any(is_removed),
-            other => other.adds(),
+            Self::CreateTenant(_) | Self::CreateRole { .. } | Self::CreateGrant { .. } => true,
+            Self::UpdateRole { .. }
+            | Self::Initialise(..)
+            | Self::AdmitNode(_)
+            | Self::RetireNode(_)
+            | Self::RaiseVersion(_)
+            | Self::DeleteTenant(_)
+            | Self::DeleteRole(_)
+            | Self::RevokeGrants(_)
+            | Self::RevokeByFilter(_)
+            | Self::DeleteRelationships(_)
+            | Self::ConfigureLeases(_)
+            | Self::SettleLeases { .. } => false,
         }
     }
 

@@ -25,7 +25,12 @@ pub(crate) async fn settle_leases(node: Weak<Node>) {
         // The clocks are read after it is known that this node leads, and grants by the new configuration.
         let seen = node.group.unsettled();
         settling = look(settling, seen, node.clock.read());
-        if let Some((seen, _)) = settling.filter(|(_, wait)| wait.is_over(&node.clock.read())) {
+        // Whoever leads again waits anew.
+        let is_still_so = |seen: &Unsettled| node.group.unsettled().as_ref() == Some(seen);
+        if let Some((seen, wait)) = settling
+            && wait.is_over(&node.clock.read())
+            && is_still_so(&seen)
+        {
             say(&node, seen.changed_at).await;
         }
     }

@@ -121,7 +121,10 @@ impl Node {
             };
         }
         let ticket = self.entropy.bytes();
-        let awaited = self.group.await_direct(&peer, ticket).filter(|_| draft.ack == Ack::Everywhere);
+        let awaited = match draft.ack {
+            Ack::Everywhere => self.group.await_direct(&peer, ticket),
+            Ack::Quorum => None,
+        };
         let message = Message::Write(Box::new(draft.clone()), awaited.as_ref().map(|_| ticket));
         let timeout = deadline.saturating_duration_since(Instant::now());
         let called = self.group.call(leader, &peer, codec::encode(&message), timeout);

@@ -36,7 +36,7 @@ pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCo
     let node = Node::start(config.clone(), seams).await.context("the node does not start")?;
     transport.identify(&node);
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics do not start")?;
-    let running = listeners.serve(&node, metrics, clients);
+    let running = listeners.serve(&node, metrics, clients)?;
     tracing::info!(node = config.id.0, client = %config.client, peer = %config.peer, "serving");
 
     let mut terminate = signal(SignalKind::terminate())?;

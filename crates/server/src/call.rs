@@ -91,7 +91,9 @@ pub(crate) fn freshness(consistency: Option<&v1::Consistency>) -> Result<Freshne
 /// Where a write took place.
 pub(crate) fn position(node: &Node, written: &Written) -> v1::Position {
     let (acked, visible_after) = match written.acked {
-        Acked::Everywhere { after_commit } => (v1::Ack::Everywhere, wire::Duration::try_from(after_commit).ok()),
+        Acked::Everywhere { after_commit } => {
+            (v1::Ack::Everywhere, after_commit.and_then(|time| wire::Duration::try_from(time).ok()))
+        }
         Acked::Quorum => (v1::Ack::Quorum, None),
     };
     v1::Position { acked: acked.into(), visible_after, ..wire::position(node.group_id(), written.revision) }

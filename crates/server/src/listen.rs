@@ -106,19 +106,23 @@ impl Listeners {
     }
 
     /// Serves the node until [`Running::stop`]. Clients are served by another runtime, `clients`, than the one that calls
-    /// this, so that a flood of them cannot keep nodes from talking to each other.
-    pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle, clients: &Handle) -> Running {
-        let client = client_services(node);
+    /// this, so that a flood of them cannot keep nodes from talking to each other. Fails if the system does not let a listener
+    /// be handed over; the node must not go on then.
+    pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle, clients: &Handle) -> std::io::Result<Running> {
         let router = http::router(Arc::clone(node), metrics);
-        Running {
+        let peer = Served::start("peer", |stopped| {
+            serve_grpc("peer", self.peer, peer_services(node, stopped.clone()), stopped)
+        });
+        let _within = clients.enter();
+        let (client, http) = (handed_over(self.client)?, handed_over(self.http)?);
+        let services = client_services(node);
+        Ok(Running {
             served: [
-                Served::start("client", |stopped| clients.spawn(serve_clients(self.client, client, stopped))),
-                Served::start("peer", |stopped| {
-                    serve_grpc("peer", self.peer, peer_services(node, stopped.clone()), stopped)
-                }),
-                Served::start("http", |stopped| clients.spawn(serve_http(self.http, router, stopped))),
+                Served::start("client", |stopped| serve_grpc("client", client, services, stopped)),
+                peer,
+                Served::start("http", |stopped| tokio::spawn(serve_http(http, router, stopped))),
             ],
-        }
+        })
     }
 }
 
@@ -228,17 +232,9 @@ where
     })
 }
 
-async fn serve_clients(listener: TcpListener, services: Routes, stopped: watch::Receiver<bool>) {
-    let Some(listener) = handed_over("client", listener) else { return };
-    if let Err(error) = serve_grpc("client", listener, services, stopped).await {
-        tracing::error!(%error, listener = "client", "the listener failed");
-    }
-}
-
 /// A listener belongs to the runtime that it was opened in, until it is handed over to the one that this is called in.
-fn handed_over(name: &'static str, listener: TcpListener) -> Option<TcpListener> {
-    let handed_over = listener.into_std().and_then(TcpListener::from_std);
-    handed_over.inspect_err(|error| tracing::error!(%error, listener = name, "the listener cannot be handed over")).ok()
+fn handed_over(listener: TcpListener) -> std::io::Result<TcpListener> {
+    TcpListener::from_std(listener.into_std()?)
 }
 
 async fn serve_http(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
@@ -246,7 +242,6 @@ async fn serve_http(listener: TcpListener, router: axum::Router, mut stopped: wa
         // An error means that the sender is gone, which stops the listener as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    let Some(listener) = handed_over("http", listener) else { return };
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_stopped).await {
         tracing::error!(%error, listener = "http", "the listener failed");
     }

@@ -123,7 +123,7 @@ pub(crate) fn wrote(written: &Result<Written, WriteError>, took: Duration) {
     match written {
         Ok(written) => {
             WRITES.done.increment(1);
-            if let Acked::Everywhere { after_commit } = written.acked {
+            if let Acked::Everywhere { after_commit: Some(after_commit) } = written.acked {
                 WRITES.visibility.record(after_commit);
             }
         }

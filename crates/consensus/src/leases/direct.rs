@@ -11,7 +11,6 @@ use std::time::Duration;
 use portcullis_lease::{Gateway, Listed, Position, Reading, Registered};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::note::Note;
 use super::{Core, Leases};
@@ -57,7 +56,6 @@ struct Write {
 struct Committed {
     gateway: Gateway,
     reply: Reply,
-    at: Instant,
 }
 
 impl Desk {
@@ -83,7 +81,7 @@ impl Desk {
         for ((node, incarnation), entry) in &self.heard {
             gateway.registered(Registered { node: *node, incarnation: *incarnation, entry: *entry });
         }
-        write.committed = Some(Committed { gateway, reply: direct.reply, at: Instant::now() });
+        write.committed = Some(Committed { gateway, reply: direct.reply });
         self.answer();
     }
 
@@ -92,8 +90,8 @@ impl Desk {
             write.committed.as_ref().is_some_and(|committed| committed.gateway.may_answer())
         };
         for (_, write) in self.writes.extract_if(.., may_answer) {
-            let Some(Committed { reply, at, .. }) = write.committed else { continue };
-            let acked = Acked::Everywhere { after_commit: at.elapsed() };
+            let Some(Committed { reply, .. }) = write.committed else { continue };
+            let acked = Acked::Everywhere { after_commit: None };
             // Whoever took it may have heard from the leader meanwhile, or given up.
             let _ = write.answer.send(Proposed { reply, acked });
         }

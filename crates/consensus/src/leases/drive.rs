@@ -14,6 +14,8 @@ use crate::types::{Peer, Raft};
 
 /// How often it is looked whether sessions that hold something up have run out.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often the clocks are compared with each other.
+const LOOK_AT_CLOCKS_EVERY: Duration = Duration::from_millis(100);
 /// How often a task that waits looks whether the group is still there.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
@@ -24,6 +26,7 @@ pub(crate) fn drive(leases: &Arc<Leases>, confirmer: &Arc<Confirmer>, round_time
     tokio::spawn(renew(Arc::downgrade(leases)));
     tokio::spawn(prove(Arc::downgrade(leases), Arc::downgrade(confirmer), round_timeout));
     tokio::spawn(declare_late(Arc::downgrade(leases)));
+    tokio::spawn(watch_clocks(Arc::downgrade(leases)));
 }
 
 /// Notes who leads, and who there is.
@@ -63,6 +66,15 @@ async fn renew(leases: Weak<Leases>) {
             async move { leases.ask_now.notified().await }
         };
         let _ = tokio::time::timeout(every, woken).await;
+    }
+}
+
+/// Looks whether the clocks of this node run alike.
+async fn watch_clocks(leases: Weak<Leases>) {
+    while let Some(leases) = leases.upgrade() {
+        leases.look_at_clocks();
+        drop(leases);
+        tokio::time::sleep(LOOK_AT_CLOCKS_EVERY).await;
     }
 }
 

@@ -12,7 +12,7 @@ impl Leases {
     pub(super) fn ask(&self) {
         let mut core = self.core();
         let now = self.clock.read();
-        if core.is_leaving || self.disagrees(&mut core) {
+        if core.is_leaving || core.disagreement.is_some() {
             return;
         }
         let request = core.holder.request(now);
@@ -44,19 +44,19 @@ impl Leases {
 
     /// Looks whether the clocks of this node disagree, and gives the lease back if they have begun to: it would be counted by
     /// a clock that may be wrong.
-    fn disagrees(&self, core: &mut Core) -> bool {
+    pub(super) fn look_at_clocks(&self) {
+        let mut core = self.core();
         let drift = core.configuration.parameters().drift();
         let disagreement = core.agreement.look(&self.clock.read(), drift).err();
         match (core.disagreement, disagreement) {
             (None, Some(disagreement)) => {
                 tracing::error!(%disagreement, "this node gives its lease back, and answers by the leader's word");
-                self.give_back(core);
+                self.give_back(&mut core);
             }
             (Some(_), None) => tracing::info!("the clocks of this node agree again"),
             (None, None) | (Some(_), Some(_)) => {}
         }
         core.disagreement = disagreement;
-        disagreement.is_some()
     }
 
     /// Takes a note from another node.

@@ -58,6 +58,13 @@ impl Leases {
         true
     }
 
+    /// Whether this node leads and waits for leases of leaders before, or does not lead.
+    pub(crate) fn is_fenced(&self) -> bool {
+        let core = self.core();
+        let now = self.clock.read();
+        core.leader.as_ref().is_none_or(|leader| leader.is_fenced(&now))
+    }
+
     /// Ends to lead, if it did.
     pub(super) fn step_down(&self) {
         let mut core = self.core();

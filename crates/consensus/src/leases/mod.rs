@@ -30,7 +30,7 @@ use portcullis_storage::state;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
-use crate::propose::{Acked, Proposed};
+use crate::propose::Acked;
 use crate::transport::Transport;
 use crate::types::Peer;
 
@@ -207,8 +207,10 @@ impl Leases {
     /// known here any more, or yet.
     pub(crate) fn registered(&self, first: u64, last: u64) -> Option<Vec<(u64, Option<Bytes>)>> {
         let core = self.core();
-        let entries = core.entries.iter().skip_while(|entry| entry.position().index < first);
-        let known = entries.take_while(|entry| entry.position().index <= last).filter(|entry| entry.is_known());
+        // They lie in the log without a gap.
+        let offset = first.checked_sub(core.entries.front()?.position().index)?;
+        let entries = core.entries.skip(usize::try_from(offset).ok()?.min(core.entries.len()));
+        let known = entries.iter().take_while(|entry| entry.position().index <= last).filter(|entry| entry.is_known());
         let known: Vec<_> = known.map(|entry| (entry.position().index, entry.command())).collect();
         (known.len() as u64 == (last + 1).saturating_sub(first)).then_some(known)
     }
@@ -317,19 +319,22 @@ impl Leases {
     }
 
     /// Says of entries that are visible how long that took from their commit on. To be called before they count as applied.
-    pub(crate) fn took_since_commit<'a>(&self, proposed: impl Iterator<Item = &'a mut Proposed>) {
+    pub(crate) fn took_since_commit<'a>(&self, answered: impl Iterator<Item = (u64, &'a mut Acked)>) {
         let core = self.core();
         let now = self.clock.read();
-        for Proposed { reply, acked } in proposed {
-            let nth = core.commits.partition_point(|(index, _)| *index < reply.revision.0);
-            let after_commit = core.commits.get(nth).map_or(Duration::ZERO, |(_, at)| now.lazy_since(at));
+        for (index, acked) in answered {
+            let nth = core.commits.partition_point(|(upto, _)| *upto < index);
+            let after_commit = core.commits.get(nth).map(|(_, at)| now.lazy_since(at));
             *acked = Acked::Everywhere { after_commit };
         }
     }
 
     /// Shows a state that was applied (R6).
     pub(crate) fn applied(&self, state: Arc<state::View>) {
-        let mut core = self.core();
+        self.applied_within(&mut self.core(), state);
+    }
+
+    fn applied_within(&self, core: &mut Core, state: Arc<state::View>) {
         let base = state.revision.0;
         core.holder.published(base);
         core.state = state;
@@ -342,7 +347,7 @@ impl Leases {
         while core.entries.front().is_some_and(|entry| entry.position().index + APPLIED_KEPT <= base) {
             core.entries.pop_front();
         }
-        self.show(&core, true);
+        self.show(core, true);
     }
 
     /// Notes that a snapshot is being taken: it holds nothing that is not visible (R11).
@@ -361,9 +366,8 @@ impl Leases {
         // What the snapshot holds beyond the log is not known entry by entry.
         core.entries.retain(|entry| entry.position().index > last.index);
         core.entries.push_front(Pending::unknown(last));
-        drop(core);
-        self.applied(state);
-        self.note_visible(&self.core());
+        self.applied_within(&mut core, state);
+        self.note_visible(&core);
     }
 
     /// Takes the configuration and the members that the applied state names (R8, R10).
