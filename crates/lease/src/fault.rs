@@ -100,6 +100,8 @@ faults! {
     GrantToRemoved,
     /// The fence leaves out what entries configure that are not applied.
     FenceIgnoresLog,
+    /// A leader grants leases of the length that it has applied, whatever entries behind say.
+    GrantByApplied,
     /// A shorter lease shortens the fence as soon as it is applied.
     LoweredAtOnce,
     /// A leader says at once that no longer lease is left.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_lease::{Configuration, Fault, Roster, Terms, Wait};
+use portcullis_lease::{Configuration, Fault, Outlook, Parameters, Roster, Terms, Wait};
 
 use crate::node::{Entry, Node, What};
 use crate::slice::parameters;
@@ -39,8 +39,14 @@ impl Rules<'_> {
         let before = self.configuration(node, node.configured);
         node.configured = node.applied;
         let configuration = self.configuration(node, node.configured);
-        if let Some(leads) = node.leads.as_mut().filter(|_| configuration != before) {
-            leads.rules.configured(configuration.parameters());
+        let granted = self.granted_by(node);
+        let Some(leads) = &mut node.leads else { return };
+        let has_changed = configuration != before;
+        if has_changed || leads.grants_less {
+            leads.grants_less = granted != configuration.parameters();
+            leads.rules.configured(granted);
+        }
+        if has_changed {
             leads.rules.rostered(configuration.roster().of(self.slice.node_ids()));
             leads.settles = configuration.settles_after().map(|after| Wait::new(&NOW, after));
         }
@@ -48,7 +54,8 @@ impl Rules<'_> {
 
     /// Whether it matters what a node has applied while it follows.
     pub(crate) fn applies(&self, id: usize) -> bool {
-        self.slice.readers.contains(&id) || (!self.slice.changes.is_empty() && id < self.slice.voters)
+        let is_voter = !self.slice.changes.is_empty() && id < self.slice.voters;
+        self.slice.readers.contains(&id) || (is_voter && !self.slice.behind)
     }
 
     /// Whether a leader may propose that what it has applied is settled, and has not done so.
@@ -64,17 +71,26 @@ impl Rules<'_> {
         What::Settled(self.configuration(node, node.configured).changed_at())
     }
 
-    /// Bounds of the leases that may be left when a node becomes leader: of its applied state, and of its log.
+    /// Bounds of the leases that may be left when a node becomes leader.
     pub(crate) fn fenced_terms(&self, node: &Node) -> Terms {
+        self.outlook(node, self.fault != Some(Fault::FenceIgnoresLog)).terms()
+    }
+
+    /// What a node grants by when it leads.
+    pub(crate) fn granted_by(&self, node: &Node) -> Parameters {
+        let applied = self.configuration(node, node.configured).parameters();
+        self.outlook(node, self.fault != Some(Fault::GrantByApplied)).granted_by(applied)
+    }
+
+    /// What a leader reckons with: what it has applied and, unless a rule is broken, every entry behind.
+    fn outlook(&self, node: &Node, with_log: bool) -> Outlook {
         let applied = self.configuration(node, node.configured);
         let is_lowered_at_once = self.fault == Some(Fault::LoweredAtOnce);
-        let terms = if is_lowered_at_once { applied.parameters().terms() } else { applied.terms() };
-        if self.fault == Some(Fault::FenceIgnoresLog) {
-            return terms;
-        }
-        node.log.iter().skip(node.configured as usize).fold(terms, |terms, entry| match entry.what {
-            What::Length(length) => terms.and(parameters(length).terms()),
-            What::Nothing | What::Key(_) | What::Remove(_) | What::Settled(_) => terms,
+        let applied = if is_lowered_at_once { applied.settled().outlook() } else { applied.outlook() };
+        let behind = node.log.iter().skip(node.configured as usize).filter(|_| with_log);
+        behind.fold(applied, |outlook, entry| match entry.what {
+            What::Length(length) => outlook.with_change(Some(length), None),
+            What::Nothing | What::Key(_) | What::Remove(_) | What::Settled(_) => outlook,
         })
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct Leads {
     pub(crate) rounds: u64,
     /// Up to where each node's log is known to be its own.
     pub(crate) matched: Vec<u64>,
+    /// Whether it grants shorter leases than it has applied, since entries behind say so.
+    pub(crate) grants_less: bool,
     /// Until when leases may be left of what was configured before, since it leads and has applied the change.
     pub(crate) settles: Option<Wait>,
 }

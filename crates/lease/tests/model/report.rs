@@ -137,6 +137,7 @@ fn noticed_in(fault: Fault) -> &'static str {
         Fault::FenceIgnoresLog => "a longer lease",
         Fault::LoweredAtOnce | Fault::SettledEarly => "a shorter lease",
         Fault::SettledForLater => "shorter and shorter",
+        Fault::GrantByApplied => "shorter, and forgotten",
         Fault::LeadsAgain => "restart of the leader",
     }
 }

@@ -50,6 +50,10 @@ pub(crate) struct Slice {
     pub(crate) changes: &'static [What],
     /// A leader goes by what is committed only in a step of its own.
     pub(crate) late: bool,
+    /// A voter goes by nothing that is committed before it leads.
+    pub(crate) behind: bool,
+    /// What is applied may be gone when a process starts again.
+    pub(crate) forgets: bool,
     /// A writer may be answered by the node that took its write.
     pub(crate) direct: bool,
 }
@@ -96,6 +100,8 @@ impl Slice {
             former: None,
             changes: &[],
             late: false,
+            behind: false,
+            forgets: false,
             direct: false,
         }
     }

@@ -125,7 +125,7 @@ fn changes(deep: bool) -> Vec<Slice> {
             writes: 0,
             lease: SHORT,
             changes: &[What::Length(LONGER)],
-            ..unread
+            ..unread.clone()
         },
         Slice {
             name: "a shorter lease",
@@ -144,7 +144,33 @@ fn changes(deep: bool) -> Vec<Slice> {
             lease: LONGER,
             former: Some(LONGEST),
             changes: &[What::Length(SHORT)],
+            ..restarts.clone()
+        },
+        Slice {
+            name: "shorter, and forgotten",
+            readers: &[],
+            reads: 0,
+            writes: 0,
+            epochs: 3,
+            restarts: 2,
+            late: true,
+            forgets: true,
+            lease: LONGER,
+            changes: &[What::Length(SHORT)],
             ..restarts
+        },
+        Slice {
+            name: "shorter for some only",
+            voters: 2,
+            learners: 1,
+            holders: &[2],
+            candidates: &[0, 1],
+            epochs: 3,
+            writes: 0,
+            behind: true,
+            lease: LONGER,
+            changes: &[What::Length(SHORT)],
+            ..unread
         },
     ]
 }

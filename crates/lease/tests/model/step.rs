@@ -44,8 +44,10 @@ pub(crate) enum Step {
         leader: usize,
         to: usize,
     },
+    /// With what was applied, or without: it is then applied again from the log.
     Restart {
         node: usize,
+        forgets: bool,
     },
     /// A node purges its log as far as it may (R11). The entries themselves are kept, for whoever compares.
     Purge {
@@ -131,7 +133,7 @@ impl Rules<'_> {
                 let is_early = self.fault == Some(Fault::PurgeAboveVisible);
                 node.purged = if is_early { node.applied } else { node.holder.visible().min(node.applied) };
             }
-            Step::Restart { node } => self.restart(world, node),
+            Step::Restart { node, forgets } => self.restart(world, node, forgets),
             Step::BeginRound { leader, voter } => self.begin_round(world, leader, voter),
             Step::Request { from, leader } => {
                 let request = world.node(from).holder.request(NOW);
@@ -211,12 +213,15 @@ impl Rules<'_> {
         let visible = leads.holder.visible();
         let configuration = self.configuration(leads, leads.configured);
         let roster = configuration.roster().of(self.slice.node_ids());
-        let rules = Leader::new(Epoch(epoch), configuration.parameters(), roster, fence, shape, visible);
+        let granted = self.granted_by(leads);
+        let rules = Leader::new(Epoch(epoch), granted, roster, fence, shape, visible);
+        let grants_less = granted != configuration.parameters();
         let settles = configuration.settles_after().map(|after| Wait::new(&NOW, after));
         let mut matched = vec![0; self.slice.nodes()];
         matched[node] = leads.log.len() as u64;
         leads.voter.led();
-        leads.leads = Some(Leads { epoch, rules: rules.broken_by(self.faults()), rounds: 0, matched, settles });
+        let rules = rules.broken_by(self.faults());
+        leads.leads = Some(Leads { epoch, rules, rounds: 0, matched, grants_less, settles });
         self.append(world, node, What::Nothing);
     }
 
@@ -287,9 +292,12 @@ impl Rules<'_> {
         }
     }
 
-    fn restart(&self, world: &mut World, node: usize) {
+    fn restart(&self, world: &mut World, node: usize, forgets: bool) {
         world.restarts += 1;
         let stopped = world.node(node);
+        if forgets {
+            stopped.configured = 0;
+        }
         stopped.incarnation += 1;
         let (shape, vote) = (stopped.shape(), Epoch(stopped.vote));
         let holder = Holder::new(node as u64, stopped.incarnation, shape, vote, stopped.purged, stopped.applied);

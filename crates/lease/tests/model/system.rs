@@ -196,7 +196,10 @@ impl Model for System {
         for id in 0..world.nodes.len() {
             self.leading(world, id, steps);
             if world.restarts < self.slice.restarts && self.slice.restarting.contains(&id) {
-                steps.push(Step::Restart { node: id });
+                steps.push(Step::Restart { node: id, forgets: false });
+                if self.slice.forgets && world.nodes[id].configured > 0 {
+                    steps.push(Step::Restart { node: id, forgets: true });
+                }
                 if self.slice.purges {
                     steps.push(Step::Purge { node: id });
                 }
