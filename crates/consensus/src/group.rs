@@ -494,8 +494,7 @@ pub(crate) fn origin(me: NodeId, log: &Log, store: &Store) -> io::Result<Origin>
         applied,
         entries: log_store::registered(log, applied.index)?,
         state: Arc::clone(&reader.view()),
-        configuration: reader.leases().map_err(io::Error::other)?,
-        members: state_machine::members(&reader)?,
+        configured: state_machine::configured(&reader)?,
     })
 }
 

@@ -1,6 +1,5 @@
 //! openraft's state machine over the state store.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use portcullis_storage::state::{Reader, Received, Snapshot, Store};
 use tokio::sync::watch;
 
 use crate::convert;
-use crate::leases::Leases;
+use crate::leases::{Configured, Leases};
 use crate::log_store::{leased, loaded_id, stored_id};
 use crate::propose::{Acked, Proposed};
 use crate::snapshot::{self, SnapshotData};
@@ -119,8 +118,7 @@ impl RaftStateMachine<Types> for StateMachine {
         self.membership = meta.last_membership.clone();
         self.freeze()?;
         let (applied, reader) = (self.store.applied().map(leased).unwrap_or_default(), self.store.reader());
-        self.configure(&reader)?;
-        self.leases.installed(applied, Arc::clone(&reader.view()));
+        self.leases.installed(applied, Arc::clone(&reader.view()), configured(&reader)?);
         self.published.send_replace(applied.index);
         Ok(())
     }
@@ -146,20 +144,13 @@ impl StateMachine {
         };
         self.store.publish().map_err(io::Error::other)?;
         let reader = self.store.reader();
-        if std::mem::take(&mut self.configured) {
-            self.configure(&reader)?;
-        }
+        let configured = std::mem::take(&mut self.configured).then(|| configured(&reader)).transpose()?;
         let proposed =
             replies.iter_mut().filter_map(|Answered { index, proposed, .. }| Some((*index, proposed.as_mut()?)));
         self.leases.took_since_commit(proposed.map(|(index, proposed)| (index, &mut proposed.acked)));
-        self.leases.applied(Arc::clone(&reader.view()));
+        self.leases.applied(Arc::clone(&reader.view()), configured);
         self.published.send_replace(applied.index);
         answer(replies);
-        Ok(())
-    }
-
-    fn configure(&self, reader: &Reader) -> io::Result<()> {
-        self.leases.configured(reader.leases().map_err(io::Error::other)?, members(reader)?);
         Ok(())
     }
 
@@ -196,9 +187,10 @@ fn configures(effect: &Effect) -> bool {
     matches!(effect, Effect::AdmitNode(_) | Effect::RetireNode(_) | Effect::Leases(_))
 }
 
-/// Every node that was let in and has not been removed.
-pub(crate) fn members(reader: &Reader) -> io::Result<BTreeSet<u64>> {
-    Ok(reader.members().map_err(io::Error::other)?.into_iter().map(|node| node.0).collect())
+/// What the state says of leases.
+pub(crate) fn configured(reader: &Reader) -> io::Result<Configured> {
+    let members = reader.members().map_err(io::Error::other)?.into_iter().map(|node| node.0).collect();
+    Ok(Configured { configuration: reader.leases().map_err(io::Error::other)?, members })
 }
 
 /// Reads a command. One of a newer version may hold what this build does not know, so the version is read first.

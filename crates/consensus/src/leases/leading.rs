@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_lease::{Epoch, Fence, Leader, Outlook, Promise, Reading};
 
 use super::note::Note;
-use super::{Core, Leases, Promises};
+use super::{Configured, Core, Leases, Promises};
 
 /// How often it is said that a holder holds up writes.
 const SAY_EVERY: Duration = Duration::from_secs(1);
@@ -138,6 +138,17 @@ impl Leases {
 }
 
 impl Core {
+    /// Takes what the applied state says of leases (R8, R10).
+    pub(super) fn configure(&mut self, configured: Configured) {
+        let Configured { configuration, members } = configured;
+        self.roster = configuration.roster().of(members);
+        self.configuration = configuration;
+        if let Some(leader) = &mut self.leader {
+            leader.rostered(self.roster.clone());
+        }
+        self.grant_as_configured();
+    }
+
     /// Has this node grant, where it leads, what is configured, as far as entries behind allow it (R8).
     pub(super) fn grant_as_configured(&mut self) {
         let configured = self.configuration.parameters();

@@ -110,6 +110,14 @@ struct Core {
     watchers: BTreeMap<u64, Reading>,
 }
 
+/// What a state says of leases.
+#[derive(Debug)]
+pub(crate) struct Configured {
+    pub(crate) configuration: Configuration,
+    /// Who was let in and not removed.
+    pub(crate) members: BTreeSet<u64>,
+}
+
 /// What the votes of one term promise.
 #[derive(Debug, Default)]
 struct Promises {
@@ -128,14 +136,12 @@ pub(crate) struct Origin {
     /// The entries behind it, with the commands of those that hold one.
     pub(crate) entries: Vec<(Position, Option<Bytes>)>,
     pub(crate) state: Arc<state::View>,
-    pub(crate) configuration: Configuration,
-    /// Who was let in and not removed.
-    pub(crate) members: BTreeSet<u64>,
+    pub(crate) configured: Configured,
 }
 
 impl Leases {
     pub(crate) fn new(origin: Origin, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Arc<Self> {
-        let Origin { me, incarnation, term, applied, entries, state, configuration, members } = origin;
+        let Origin { me, incarnation, term, applied, entries, state, configured } = origin;
         let log = LogShape::ending_at(applied);
         let mut holder = Holder::new(me.0, incarnation, log, Epoch(term), applied.index, applied.index);
         let mut known = imbl::Vector::new();
@@ -143,6 +149,7 @@ impl Leases {
             holder.appended(position);
             known.push_back(Pending::new(position, command));
         }
+        let Configured { configuration, members } = configured;
         let doubts = Mutex::default();
         let view = View { state: Arc::clone(&state), mark: holder.mark(), entries: known.clone(), doubts };
         let core = Core {
@@ -329,12 +336,16 @@ impl Leases {
         }
     }
 
-    /// Shows a state that was applied (R6).
-    pub(crate) fn applied(&self, state: Arc<state::View>) {
-        self.applied_within(&mut self.core(), state);
+    /// Shows a state that was applied (R6), and takes what it configures, if that is new.
+    pub(crate) fn applied(&self, state: Arc<state::View>, configured: Option<Configured>) {
+        self.applied_within(&mut self.core(), state, configured);
     }
 
-    fn applied_within(&self, core: &mut Core, state: Arc<state::View>) {
+    fn applied_within(&self, core: &mut Core, state: Arc<state::View>, configured: Option<Configured>) {
+        if let Some(configured) = configured {
+            // Before the entries that brought it are behind: one that is in neither would be reckoned with by nobody.
+            core.configure(configured);
+        }
         let base = state.revision.0;
         core.holder.published(base);
         core.state = state;
@@ -359,27 +370,15 @@ impl Leases {
     }
 
     /// Shows the state of a snapshot (R11).
-    pub(crate) fn installed(&self, last: Position, state: Arc<state::View>) {
+    pub(crate) fn installed(&self, last: Position, state: Arc<state::View>, configured: Configured) {
         let mut core = self.core();
         core.leader = None;
         core.holder.installed(last);
         // What the snapshot holds beyond the log is not known entry by entry.
         core.entries.retain(|entry| entry.position().index > last.index);
         core.entries.push_front(Pending::unknown(last));
-        self.applied_within(&mut core, state);
+        self.applied_within(&mut core, state, Some(configured));
         self.note_visible(&core);
-    }
-
-    /// Takes the configuration and the members that the applied state names (R8, R10).
-    pub(crate) fn configured(&self, configuration: Configuration, members: BTreeSet<u64>) {
-        let mut core = self.core();
-        core.roster = configuration.roster().of(members);
-        core.configuration = configuration;
-        let Core { leader, roster, .. } = &mut *core;
-        if let Some(leader) = leader {
-            leader.rostered(roster.clone());
-        }
-        core.grant_as_configured();
     }
 
     /// Notes that this node helps a leader: it answers a round, an append or a snapshot (R8). To be called before its vote
