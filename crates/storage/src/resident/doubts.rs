@@ -4,9 +4,10 @@
 //! be removed counts in the upper bound only, and so does what may be added: whichever of the entries are shown, and
 //! whatever they turn out to do, the answer lies between the bounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, RoleKey, Snapshot};
 use portcullis_machine::{Footprint, Touch};
 use portcullis_model::{
@@ -56,6 +57,8 @@ struct Selected {
 #[derive(Debug, Default)]
 struct Added {
     names: Vec<Arc<str>>,
+    /// Where each of `names` stands: a bulk load adds thousands at a time.
+    places: HashMap<Arc<str>, u32, FixedState>,
     ids: Vec<GrantId>,
     role_ids: Vec<RoleId>,
     usersets: BTreeSet<(NodeKey, NodeKey)>,
@@ -165,12 +168,17 @@ impl Added {
         if let Some(key) = index.key(name) {
             return key;
         }
-        let known = self.names.iter().position(|known| **known == *name);
-        let place = known.unwrap_or_else(|| {
-            self.names.push(Arc::from(name));
-            self.names.len() - 1
+        let place = self.place(name).unwrap_or_else(|| {
+            let (name, place) = (Arc::<str>::from(name), number(self.names.len()));
+            self.names.push(Arc::clone(&name));
+            self.places.insert(name, place);
+            place
         });
-        NodeKey(index.names_end() + number(place))
+        NodeKey(index.names_end() + place)
+    }
+
+    fn place(&self, name: &str) -> Option<u32> {
+        self.places.get(name).copied()
     }
 
     fn role(&mut self, index: &TenantIndex, role: &RoleId) -> RoleKey {
@@ -376,8 +384,8 @@ impl Snapshot for Doubted<'_> {
 impl Doubted<'_> {
     fn key(&self, name: &str) -> Option<NodeKey> {
         self.index.key(name).or_else(|| {
-            let place = self.doubts.added.names.iter().position(|known| **known == *name)?;
-            Some(NodeKey(self.index.names_end() + number(place)))
+            let place = self.doubts.added.place(name)?;
+            Some(NodeKey(self.index.names_end() + place))
         })
     }
 }
