@@ -103,6 +103,17 @@ pub enum Action {
     },
 }
 
+/// Whether an action adds to what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adds {
+    /// It does nothing else: nobody is harmed where it is not visible yet.
+    Only,
+    /// It does, and may take something away as well.
+    Also,
+    /// It does not, or has to be carried out however little room there is.
+    Not,
+}
+
 impl Draft {
     /// The command, with everything that the leader decides.
     pub(crate) fn stamp(self, version: u32, clock: Clock, salt: [u8; 16], new_id: [u8; 16]) -> Envelope {
@@ -129,12 +140,17 @@ impl Draft {
 }
 
 impl Action {
-    /// Whether it may add to what is stored and is not needed to take something away.
-    pub(crate) fn adds(&self) -> bool {
+    /// Whether it adds to what is stored.
+    pub(crate) fn adds(&self) -> Adds {
         match self {
-            Self::CreateTenant(_) | Self::CreateRole { .. } | Self::CreateGrant { .. } => true,
+            Self::CreateTenant(_) | Self::CreateRole { .. } | Self::CreateGrant { .. } => Adds::Only,
             Self::WriteRelationships(updates) => {
-                updates.iter().any(|update| matches!(update, Update::Create(_) | Update::Touch(_)))
+                let removes = |update: &Update| matches!(update, Update::Delete(_));
+                match (updates.iter().any(removes), updates.iter().all(removes)) {
+                    (false, _) => Adds::Only,
+                    (true, false) => Adds::Also,
+                    (true, true) => Adds::Not,
+                }
             }
             // A role may be updated to hold less.
             Self::UpdateRole { .. }
@@ -148,28 +164,7 @@ impl Action {
             | Self::RevokeByFilter(_)
             | Self::DeleteRelationships(_)
             | Self::ConfigureLeases(_)
-            | Self::SettleLeases { .. } => false,
-        }
-    }
-
-    /// Whether all that it may do is to add, so that nobody is harmed where it is not visible yet.
-    pub(crate) fn only_adds(&self) -> bool {
-        let is_removed = |update: &Update| matches!(update, Update::Delete(_));
-        match self {
-            Self::WriteRelationships(updates) => !updates.iter().any(is_removed),
-            Self::CreateTenant(_) | Self::CreateRole { .. } | Self::CreateGrant { .. } => true,
-            Self::UpdateRole { .. }
-            | Self::Initialise(..)
-            | Self::AdmitNode(_)
-            | Self::RetireNode(_)
-            | Self::RaiseVersion(_)
-            | Self::DeleteTenant(_)
-            | Self::DeleteRole(_)
-            | Self::RevokeGrants(_)
-            | Self::RevokeByFilter(_)
-            | Self::DeleteRelationships(_)
-            | Self::ConfigureLeases(_)
-            | Self::SettleLeases { .. } => false,
+            | Self::SettleLeases { .. } => Adds::Not,
         }
     }
 

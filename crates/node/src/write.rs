@@ -8,7 +8,7 @@ use portcullis_model::{NodeId, Revision};
 use portcullis_storage::codec;
 use tokio::time::Instant;
 
-use crate::draft::Draft;
+use crate::draft::{Adds, Draft};
 use crate::health::LowDisk;
 use crate::internal::{Answer, Message};
 use crate::node::Node;
@@ -88,7 +88,7 @@ enum Attempt {
 impl Node {
     /// Carries out a write, at the leader. A write with an idempotency key is tried again while its outcome is unknown.
     pub async fn write(&self, draft: Draft, deadline: Instant) -> Result<Written, WriteError> {
-        if draft.ack == Ack::Quorum && !draft.action.only_adds() {
+        if draft.ack == Ack::Quorum && draft.action.adds() != Adds::Only {
             return Err(WriteError::AckTooEarly);
         }
         let mut unknown = None;
@@ -142,14 +142,15 @@ impl Node {
 
     /// Stamps and proposes a write, if this node leads.
     pub(crate) async fn write_as_leader(&self, draft: Draft, taken_by: Option<(NodeId, Ticket)>) -> Answer {
-        if let Some(low) = self.low_disk().filter(|_| draft.action.adds()) {
+        let adds = draft.action.adds() != Adds::Not;
+        if let Some(low) = self.low_disk().filter(|_| adds) {
             return Answer::LowDisk(low);
         }
         if let Some(by_ms) = self.clock_deviation_ms() {
             return Answer::ClockDeviates(by_ms);
         }
         let pending = self.group.newest().pending();
-        if pending > PENDING_MAX && draft.action.adds() {
+        if pending > PENDING_MAX && adds {
             return Answer::TooManyPending(pending);
         }
         let version = match self.reader.active_version() {

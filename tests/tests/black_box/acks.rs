@@ -12,7 +12,7 @@ use crate::asking::{assert_allowed, make_viewer, may_view, views};
 use crate::lease_config::lengthen_leases;
 
 /// Shorter than what is left of a lease when its holder is gone.
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(5);
 
 fn by_quorum() -> v1::WriteOptions {
     v1::WriteOptions { ack: v1::Ack::Quorum.into(), ..v1::WriteOptions::default() }

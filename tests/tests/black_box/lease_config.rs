@@ -13,8 +13,8 @@ fn millis(ms: u64) -> Option<portcullis_wire::Duration> {
 }
 
 /// How long leases last where something is looked at while a holder is gone, and how much of it is left to begin with.
-const LONG_MS: u64 = 6_000;
-const LEFT_MIN: Duration = Duration::from_millis(5_500);
+const LONG_MS: u64 = 30_000;
+const LEFT_MIN: Duration = Duration::from_secs(25);
 
 /// Has leases last for so long that much can be looked at while one of a node that is gone is left.
 pub(crate) async fn lengthen_leases(cluster: &Cluster) -> anyhow::Result<()> {

@@ -151,9 +151,9 @@ impl Leases {
     /// Tells the node that took a write that it is committed here, and what will come of it. Not while fenced: of leases of
     /// older epochs nothing is known.
     pub(crate) fn tell_direct(&self, to: u64, ticket: Ticket, entry: Position, reply: Reply) {
-        let mut core = self.core();
+        let core = self.core();
         let now = self.clock.read();
-        let Some(mut listed) = core.leader.as_mut().and_then(|leader| leader.listed(&now, entry)) else { return };
+        let Some(mut listed) = core.leader.as_ref().and_then(|leader| leader.listed(&now, entry)) else { return };
         // This node has it in its own View.
         let own = core.holder.registration();
         listed.sessions.remove(&(own.node, own.incarnation));
