@@ -4,7 +4,7 @@ use portcullis_model::{Clock, Object, PermissionName, Subject};
 
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error, Meter};
-use crate::snapshot::{GrantRow, Snapshot};
+use crate::snapshot::{GrantRow, NodeKey, Snapshot};
 use crate::walk::{self, Scratch};
 
 /// May `subject` do `permission` with `resource`?
@@ -68,10 +68,10 @@ pub(crate) fn meet<S: Snapshot>(
 ) -> Result<(), Error> {
     let Scratch { subjects, scopes } = scratch;
     let of_subjects: usize = subjects.nodes.iter().map(|subject| snapshot.grants_of_count(*subject)).sum();
-    let on_scopes: usize = scopes.nodes.iter().map(|scope| snapshot.grants_on_count(*scope)).sum();
+    let on_scopes: usize = scopes.nodes.iter().map(|scope| snapshot.grants_on_count(scope.object)).sum();
     let mut look = |row: GrantRow| -> Result<bool, Error> {
         meter.visit()?;
-        let joined = subjects.bounds(row.subject).and(scopes.bounds(row.scope)).and(row.certainty);
+        let joined = subjects.bounds(row.subject).and(scopes.bounds(NodeKey::object(row.scope))).and(row.certainty);
         Ok(joined.upper && visit(row, joined))
     };
     if of_subjects <= on_scopes {
@@ -81,7 +81,7 @@ pub(crate) fn meet<S: Snapshot>(
             }
         }
     } else {
-        for row in scopes.nodes.iter().flat_map(|scope| snapshot.grants_on(*scope)) {
+        for row in scopes.nodes.iter().flat_map(|scope| snapshot.grants_on(scope.object)) {
             if look(row)? {
                 return Ok(());
             }

@@ -11,7 +11,7 @@ use portcullis_model::{Clock, GrantId, PermissionPattern, RoleId};
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error, Meter};
 use crate::check::{Outcome, Query, holds_now, meet};
-use crate::snapshot::{Edge, GrantRow, Snapshot};
+use crate::snapshot::{Edge, GrantRow, NodeKey, Snapshot};
 use crate::walk::{self, Reached, Scratch};
 
 /// How many steps an explanation has at most: enough for three chains as long as the default budget lets them be.
@@ -56,8 +56,9 @@ pub fn explain<S: Snapshot>(
     let (mut meter, mut scratch) = (Meter::new(budget), Scratch::default());
     let Scratch { subjects, scopes } = &mut scratch;
     let starts = walk::starts(snapshot, query.subject);
-    subjects.walk(starts, &mut meter, |node| by_name(snapshot, snapshot.usersets_of(node)))?;
-    scopes.walk(snapshot.object(query.resource), &mut meter, |node| by_name(snapshot, snapshot.parents_of(node)))?;
+    subjects.walk(starts, &mut meter, |node| by_name(snapshot, walk::groups_of(snapshot, node)))?;
+    let resource = snapshot.object(query.resource).map(NodeKey::object);
+    scopes.walk(resource, &mut meter, |node| by_name(snapshot, walk::parents_of(snapshot, node)))?;
     let mut bounds = Bounds::NO;
     let mut rows = Vec::new();
     meet(snapshot, &scratch, &mut meter, |row, joined| {
@@ -111,7 +112,7 @@ fn path_over<S: Snapshot>(snapshot: &S, query: Query<'_>, scratch: &Scratch, row
     let names = |reached: &Reached, node| -> Vec<Arc<str>> {
         reached.way_to(node).into_iter().map(|node| snapshot.name(node)).collect()
     };
-    let mut scopes = names(&scratch.scopes, row.scope);
+    let mut scopes = names(&scratch.scopes, NodeKey::object(row.scope));
     scopes.reverse();
     Path {
         subjects: names(&scratch.subjects, row.subject),
@@ -195,7 +196,7 @@ fn lost<S: Snapshot>(snapshot: &S, query: Query<'_>, scratch: &Scratch, rows: &[
 
 fn describe<S: Snapshot>(snapshot: &S, row: &GrantRow) -> String {
     let (grant, role) = (snapshot.grant_id(row.handle), snapshot.role_id(row.role));
-    let (subject, scope) = (snapshot.name(row.subject), snapshot.name(row.scope));
+    let (subject, scope) = (snapshot.name(row.subject), snapshot.name(NodeKey::object(row.scope)));
     let until = row.end.map(|end| format!(" until {end}")).unwrap_or_default();
     format!("grant {grant}: {subject} is {role} on {scope}{until}")
 }

@@ -26,7 +26,7 @@ pub use budget::{Budget, Error};
 pub use check::{Outcome, Query, check, check_with};
 pub use explain::{Explanation, Path, explain};
 pub use permissions::{Held, permissions};
-pub use snapshot::{Edge, GrantHandle, GrantRow, NodeKey, RoleKey, Snapshot};
+pub use snapshot::{Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot, TypeKey};
 pub use walk::Scratch;
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! A snapshot in plain ordered maps, built from facts: for tests, and to compare other implementations with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::sync::Arc;
 
 use portcullis_model::{
-    Grant, GrantId, GrantState, Object, PermissionName, PermissionPattern, Relationship, Role, RoleId, Subject,
-    TypeName,
+    Grant, GrantId, GrantState, Object, PermissionName, PermissionPattern, RelationName, Relationship, Role, RoleId,
+    Subject, TypeName,
 };
 
 use crate::bounds::Bounds;
-use crate::snapshot::{Edge, GrantHandle, GrantRow, NodeKey, RoleKey, Snapshot};
+use crate::snapshot::{Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot};
 
 /// One thing that is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +24,58 @@ pub enum Fact {
 }
 
 /// One tenant, in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Memory {
-    names: Vec<Arc<str>>,
-    keys: BTreeMap<Arc<str>, NodeKey>,
+    objects: Names,
+    relations: Names,
     usersets_of: BTreeMap<NodeKey, BTreeMap<NodeKey, Bounds>>,
-    parents_of: BTreeMap<NodeKey, BTreeMap<NodeKey, Bounds>>,
+    subjects_of: BTreeMap<NodeKey, BTreeMap<NodeKey, Bounds>>,
     grants: Vec<GrantRow>,
     grant_ids: Vec<GrantId>,
     role_ids: Vec<RoleId>,
     roles: BTreeMap<RoleId, (Arc<Role>, Bounds)>,
+}
+
+/// Names, interned.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    names: Vec<Arc<str>>,
+    keys: BTreeMap<Arc<str>, u32>,
+}
+
+impl Names {
+    fn key(&self, name: &str) -> Option<u32> {
+        self.keys.get(name).copied()
+    }
+
+    fn intern(&mut self, name: &str) -> u32 {
+        if let Some(key) = self.key(name) {
+            return key;
+        }
+        let (name, key): (Arc<str>, _) = (Arc::from(name), number(self.names.len()));
+        self.names.push(Arc::clone(&name));
+        self.keys.insert(name, key);
+        key
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let mut relations = Names::default();
+        for name in iter::once("").chain(RelationKey::FIXED) {
+            relations.intern(name);
+        }
+        Self {
+            objects: Names::default(),
+            relations,
+            usersets_of: BTreeMap::new(),
+            subjects_of: BTreeMap::new(),
+            grants: Vec::new(),
+            grant_ids: Vec::new(),
+            role_ids: Vec::new(),
+            roles: BTreeMap::new(),
+        }
+    }
 }
 
 impl Memory {
@@ -65,8 +108,8 @@ impl Memory {
         });
         let row = GrantRow {
             handle: GrantHandle(number(self.grant_ids.len())),
-            subject: self.intern(&grant.subject.to_string()),
-            scope: self.intern(&grant.scope.to_string()),
+            subject: self.node(&grant.subject),
+            scope: ObjectKey(self.objects.intern(&grant.scope.to_string())),
             role: RoleKey(number(role)),
             end: grant.window.end,
             certainty,
@@ -77,27 +120,23 @@ impl Memory {
 
     fn add_relationship(&mut self, relationship: &Relationship, certainty: Bounds) {
         let Relationship { resource, relation, subject } = relationship;
-        let subject = self.intern(&subject.to_string());
-        let (edges, from, to) = if relation.as_str() == "parent" {
-            let child = self.intern(&resource.to_string());
-            (&mut self.parents_of, child, subject)
-        } else {
-            let userset = self.intern(&format!("{resource}#{relation}"));
-            (&mut self.usersets_of, subject, userset)
-        };
-        let known = edges.entry(from).or_default().entry(to).or_default();
-        *known = known.or(certainty);
+        let subject = self.node(subject);
+        let userset = self.node(&Subject::Userset { object: resource.clone(), relation: relation.clone() });
+        for (edges, from, to) in [(&mut self.usersets_of, subject, userset), (&mut self.subjects_of, userset, subject)]
+        {
+            let known = edges.entry(from).or_default().entry(to).or_default();
+            *known = known.or(certainty);
+        }
     }
 
-    fn intern(&mut self, name: &str) -> NodeKey {
-        if let Some(key) = self.keys.get(name) {
-            return *key;
-        }
-        let key = NodeKey(number(self.names.len()));
-        let name: Arc<str> = Arc::from(name);
-        self.names.push(Arc::clone(&name));
-        self.keys.insert(name, key);
-        key
+    fn node(&mut self, subject: &Subject) -> NodeKey {
+        let (object, relation) = match subject {
+            Subject::Userset { object, relation } => {
+                (object.to_string(), RelationKey(self.relations.intern(relation.as_str())))
+            }
+            Subject::Object(_) | Subject::Wildcard(_) => (subject.to_string(), RelationKey::NONE),
+        };
+        NodeKey { relation, object: ObjectKey(self.objects.intern(&object)) }
     }
 
     /// Whether a role or one that it inherits names a pattern that matches.
@@ -132,27 +171,31 @@ fn edges(edges: Option<&BTreeMap<NodeKey, Bounds>>) -> impl Iterator<Item = Edge
 }
 
 impl Snapshot for Memory {
-    fn subject(&self, subject: &Subject) -> Option<NodeKey> {
-        self.keys.get(subject.to_string().as_str()).copied()
+    fn object(&self, object: &Object) -> Option<ObjectKey> {
+        self.objects.key(&object.to_string()).map(ObjectKey)
     }
 
-    fn object(&self, object: &Object) -> Option<NodeKey> {
-        self.keys.get(object.to_string().as_str()).copied()
+    fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey> {
+        self.objects.key(&format!("{object_type}:*")).map(ObjectKey)
     }
 
-    fn usersets_of(&self, subject: NodeKey) -> impl Iterator<Item = Edge> {
-        edges(self.usersets_of.get(&subject))
+    fn relation(&self, relation: &RelationName) -> Option<RelationKey> {
+        self.relations.key(relation.as_str()).map(RelationKey)
     }
 
-    fn parents_of(&self, object: NodeKey) -> impl Iterator<Item = Edge> {
-        edges(self.parents_of.get(&object))
+    fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
+        edges(self.usersets_of.get(&subject)).filter(move |edge| edge.node.relation == relation)
     }
 
-    fn grants_on(&self, scope: NodeKey) -> impl Iterator<Item = GrantRow> {
+    fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
+        edges(self.subjects_of.get(&userset))
+    }
+
+    fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
         self.grants.iter().filter(move |row| row.scope == scope).copied()
     }
 
-    fn grants_on_count(&self, scope: NodeKey) -> usize {
+    fn grants_on_count(&self, scope: ObjectKey) -> usize {
         self.grants_on(scope).count()
     }
 
@@ -185,8 +228,12 @@ impl Snapshot for Memory {
         named.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    fn name(&self, key: NodeKey) -> Arc<str> {
-        Arc::clone(&self.names[key.0 as usize])
+    fn name(&self, node: NodeKey) -> Arc<str> {
+        let object = &self.objects.names[node.object.0 as usize];
+        match node.relation {
+            RelationKey::NONE => Arc::clone(object),
+            relation => Arc::from(format!("{object}#{}", self.relations.names[relation.0 as usize])),
+        }
     }
 
     fn grant_id(&self, grant: GrantHandle) -> GrantId {

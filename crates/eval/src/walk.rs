@@ -9,7 +9,7 @@ use portcullis_model::{Object, Subject};
 
 use crate::bounds::Bounds;
 use crate::budget::{Error, Meter};
-use crate::snapshot::{Edge, NodeKey, Snapshot};
+use crate::snapshot::{Edge, NodeKey, RelationKey, Snapshot};
 
 /// Memory that evaluations use again, so that they need not ask for it each time. Holds nothing between them.
 #[derive(Debug, Default)]
@@ -160,6 +160,18 @@ pub(crate) fn both<S: Snapshot>(
     meter: &mut Meter<'_>,
 ) -> Result<(), Error> {
     let Scratch { subjects, scopes } = scratch;
-    subjects.walk(starts(snapshot, subject), meter, |node| snapshot.usersets_of(node))?;
-    scopes.walk(snapshot.object(resource), meter, |node| snapshot.parents_of(node))
+    subjects.walk(starts(snapshot, subject), meter, |node| groups_of(snapshot, node))?;
+    scopes.walk(snapshot.object(resource).map(NodeKey::object), meter, |node| parents_of(snapshot, node))
+}
+
+/// The groups that contain a subject directly.
+pub(crate) fn groups_of<S: Snapshot>(snapshot: &S, subject: NodeKey) -> impl Iterator<Item = Edge> {
+    snapshot.usersets_of(subject, RelationKey::MEMBER)
+}
+
+/// The parents of an object.
+pub(crate) fn parents_of<S: Snapshot>(snapshot: &S, object: NodeKey) -> impl Iterator<Item = Edge> {
+    let parents = snapshot.subjects_of(NodeKey { relation: RelationKey::PARENT, object: object.object });
+    // Scopes are objects.
+    parents.filter(|edge| edge.node.relation == RelationKey::NONE)
 }

@@ -8,15 +8,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, RoleKey, Snapshot};
+use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot};
 use portcullis_machine::{Footprint, Touch};
 use portcullis_model::{
-    GrantFilter, GrantId, Object, PermissionName, Relationship, RelationshipFilter, Role, RoleId, Subject, TenantId,
-    TypeName,
+    GrantFilter, GrantId, Object, PermissionName, RelationName, Relationship, RelationshipFilter, Role, RoleId,
+    Subject, TenantId, TypeName,
 };
 
 use super::Resident;
-use super::tenant::{TenantIndex, ends, is_parent};
+use super::tenant::{TenantIndex, node_name};
 
 /// What entries behind a version put in doubt, as far as one tenant is concerned.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ pub struct TenantDoubts {
 
 #[derive(Debug, Default)]
 struct Removed {
-    /// Edges, from below upwards.
+    /// Relationships, from the subject to the userset.
     edges: BTreeSet<(NodeKey, NodeKey)>,
     relationships: Vec<RelationshipFilter>,
     grants: BTreeSet<GrantHandle>,
@@ -50,20 +50,27 @@ struct Removed {
 struct Selected {
     subject: Option<NodeKey>,
     role: Option<RoleKey>,
-    scope: Option<NodeKey>,
+    scope: Option<ObjectKey>,
 }
 
 /// What may be added. Names that the index does not know have keys behind its own.
 #[derive(Debug, Default)]
 struct Added {
+    objects: Names,
+    relations: Names,
+    ids: Vec<GrantId>,
+    role_ids: Vec<RoleId>,
+    /// Relationships, from the subject to the userset and from the userset to the subject.
+    up: BTreeSet<(NodeKey, NodeKey)>,
+    down: BTreeSet<(NodeKey, NodeKey)>,
+    grants: Vec<GrantRow>,
+}
+
+#[derive(Debug, Default)]
+struct Names {
     names: Vec<Arc<str>>,
     /// Where each of `names` stands: a bulk load adds thousands at a time.
     places: HashMap<Arc<str>, u32, FixedState>,
-    ids: Vec<GrantId>,
-    role_ids: Vec<RoleId>,
-    usersets: BTreeSet<(NodeKey, NodeKey)>,
-    parents: BTreeSet<(NodeKey, NodeKey)>,
-    grants: Vec<GrantRow>,
 }
 
 impl Doubts {
@@ -123,10 +130,7 @@ impl TenantDoubts {
             Touch::Role(_, role) => drop(self.roles.insert(role.clone())),
             Touch::Grant(_, id) | Touch::WholeGrant { id, .. } => self.removed.grants.extend(index.handle_of(id)),
             Touch::Grants(_, filter) => self.removed.filters.extend(selected(index, filter)),
-            Touch::Relationship(_, relationship) => {
-                let (from, to) = ends(relationship);
-                self.removed.edges.extend(index.key(&from).zip(index.key(&to)));
-            }
+            Touch::Relationship(_, relationship) => self.removed.edges.extend(index.ends(relationship)),
             Touch::Relationships(_, filter) => self.removed.relationships.push(filter.clone()),
         }
     }
@@ -145,8 +149,8 @@ impl TenantDoubts {
                 self.added.ids.push(id.clone());
                 let row = GrantRow {
                     handle,
-                    subject: self.added.key(index, &subject.to_string()),
-                    scope: self.added.key(index, &scope.to_string()),
+                    subject: self.added.node(index, subject),
+                    scope: self.added.object(index, &scope.to_string()),
                     role: self.added.role(index, role),
                     end: None,
                     certainty: Bounds::MAYBE,
@@ -154,31 +158,51 @@ impl TenantDoubts {
                 self.added.grants.push(row);
             }
             Touch::Relationship(_, relationship) => {
-                let (from, to) = ends(relationship);
-                let edge = (self.added.key(index, &from), self.added.key(index, &to));
-                let edges = if is_parent(relationship) { &mut self.added.parents } else { &mut self.added.usersets };
-                edges.insert(edge);
+                let Relationship { resource, relation, subject } = relationship;
+                let subject = self.added.node(index, subject);
+                let userset = NodeKey {
+                    relation: self.added.relation(index, relation),
+                    object: self.added.object(index, &resource.to_string()),
+                };
+                self.added.up.insert((subject, userset));
+                self.added.down.insert((userset, subject));
             }
         }
     }
 }
 
-impl Added {
-    fn key(&mut self, index: &TenantIndex, name: &str) -> NodeKey {
-        if let Some(key) = index.key(name) {
-            return key;
-        }
-        let place = self.place(name).unwrap_or_else(|| {
+impl Names {
+    fn place(&self, name: &str) -> Option<u32> {
+        self.places.get(name).copied()
+    }
+
+    fn add(&mut self, name: &str) -> u32 {
+        self.place(name).unwrap_or_else(|| {
             let (name, place) = (Arc::<str>::from(name), number(self.names.len()));
             self.names.push(Arc::clone(&name));
             self.places.insert(name, place);
             place
-        });
-        NodeKey(index.names_end() + place)
+        })
+    }
+}
+
+impl Added {
+    fn node(&mut self, index: &TenantIndex, subject: &Subject) -> NodeKey {
+        match subject {
+            Subject::Userset { object, relation } => {
+                NodeKey { relation: self.relation(index, relation), object: self.object(index, &object.to_string()) }
+            }
+            Subject::Object(_) | Subject::Wildcard(_) => NodeKey::object(self.object(index, &subject.to_string())),
+        }
     }
 
-    fn place(&self, name: &str) -> Option<u32> {
-        self.places.get(name).copied()
+    fn object(&mut self, index: &TenantIndex, name: &str) -> ObjectKey {
+        index.object_named(name).unwrap_or_else(|| ObjectKey(index.objects_end() + self.objects.add(name)))
+    }
+
+    fn relation(&mut self, index: &TenantIndex, name: &RelationName) -> RelationKey {
+        let known = index.relation(name);
+        known.unwrap_or_else(|| RelationKey(index.relations_end() + self.relations.add(name.as_str())))
     }
 
     fn role(&mut self, index: &TenantIndex, role: &RoleId) -> RoleKey {
@@ -198,20 +222,21 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).expect("INVARIANT: fewer than 2^32 rows are in doubt")
 }
 
-/// A filter by keys; `None` where it names something that no grant has.
-fn selected(index: &TenantIndex, filter: &GrantFilter) -> Option<Selected> {
-    let node = |name: Option<String>| match name {
-        Some(name) => index.key(&name).map(Some),
-        None => Some(None),
-    };
-    Some(Selected {
-        subject: node(filter.subject.as_ref().map(ToString::to_string))?,
-        scope: node(filter.scope.as_ref().map(ToString::to_string))?,
-        role: match &filter.role {
-            Some(role) => Some(index.role_key(role)?),
-            None => None,
-        },
+/// A filter names something that no grant has.
+struct NoneMatches;
+
+fn selected(index: &TenantIndex, filter: &GrantFilter) -> Result<Selected, NoneMatches> {
+    let GrantFilter { subject, role, scope } = filter;
+    Ok(Selected {
+        subject: key_of(subject.as_ref(), |subject| index.subject(subject))?,
+        role: key_of(role.as_ref(), |role| index.role_key(role))?,
+        scope: key_of(scope.as_ref(), |scope| index.object(scope))?,
     })
+}
+
+/// The key of a part of a filter, if the part is given.
+fn key_of<T, K>(part: Option<&T>, key: impl Fn(&T) -> Option<K>) -> Result<Option<K>, NoneMatches> {
+    part.map(|given| key(given).ok_or(NoneMatches)).transpose()
 }
 
 impl Selected {
@@ -237,20 +262,20 @@ pub struct Doubted<'a> {
 }
 
 impl Doubted<'_> {
-    fn edge(&self, from: NodeKey, to: NodeKey, is_parent: bool) -> Edge {
+    /// How certain a relationship of the index is.
+    fn certainty(&self, subject: NodeKey, userset: NodeKey) -> Bounds {
         let removed = &self.doubts.removed;
         let in_doubt = self.doubts.whole
-            || removed.edges.contains(&(from, to))
+            || removed.edges.contains(&(subject, userset))
             || !removed.relationships.is_empty() && {
-                let relationship = self.relationship(from, to, is_parent);
+                let relationship = self.relationship(subject, userset);
                 removed.relationships.iter().any(|filter| filter.matches(&relationship))
             };
-        Edge { node: to, certainty: if in_doubt { Bounds::MAYBE } else { Bounds::YES } }
+        if in_doubt { Bounds::MAYBE } else { Bounds::YES }
     }
 
-    fn relationship(&self, from: NodeKey, to: NodeKey, is_parent: bool) -> Relationship {
-        let (from, to) = (self.name(from), self.name(to));
-        let text = if is_parent { format!("{from}#parent@{to}") } else { format!("{to}@{from}") };
+    fn relationship(&self, subject: NodeKey, userset: NodeKey) -> Relationship {
+        let text = format!("{}@{}", self.name(userset), self.name(subject));
         text.parse().expect("INVARIANT: an edge is a relationship")
     }
 
@@ -262,8 +287,14 @@ impl Doubted<'_> {
         GrantRow { certainty: if in_doubt { Bounds::MAYBE } else { row.certainty }, ..row }
     }
 
-    fn added(edges: &BTreeSet<(NodeKey, NodeKey)>, from: NodeKey) -> impl Iterator<Item = NodeKey> {
-        edges.range((from, NodeKey(0))..=(from, NodeKey(u32::MAX))).map(|(_, to)| *to)
+    /// What may be added to the far ends, between `first` and `last`, of a node.
+    fn added(
+        edges: &BTreeSet<(NodeKey, NodeKey)>,
+        node: NodeKey,
+        [first, last]: [NodeKey; 2],
+    ) -> impl Iterator<Item = Edge> {
+        let others = edges.range((node, first)..=(node, last));
+        others.map(|(_, other)| Edge { node: *other, certainty: Bounds::MAYBE })
     }
 
     /// Whether what a role holds may change: it, or one that it inherits, is in doubt.
@@ -302,34 +333,43 @@ impl Doubted<'_> {
 }
 
 impl Snapshot for Doubted<'_> {
-    fn subject(&self, subject: &Subject) -> Option<NodeKey> {
-        self.key(&subject.to_string())
+    fn object(&self, object: &Object) -> Option<ObjectKey> {
+        self.object_named(&object.to_string())
     }
 
-    fn object(&self, object: &Object) -> Option<NodeKey> {
-        self.key(&object.to_string())
+    fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey> {
+        self.object_named(&format!("{object_type}:*"))
     }
 
-    fn usersets_of(&self, subject: NodeKey) -> impl Iterator<Item = Edge> {
-        let known = self.index.usersets_of(subject).map(move |edge| self.edge(subject, edge.node, false));
-        let added = Self::added(&self.doubts.added.usersets, subject);
-        let added = added.filter(move |to| self.index.usersets_of(subject).all(|edge| edge.node != *to));
-        known.chain(added.map(|node| Edge { node, certainty: Bounds::MAYBE }))
+    fn relation(&self, relation: &RelationName) -> Option<RelationKey> {
+        self.index.relation(relation).or_else(|| {
+            let place = self.doubts.added.relations.place(relation.as_str())?;
+            Some(RelationKey(self.index.relations_end() + place))
+        })
     }
 
-    fn parents_of(&self, object: NodeKey) -> impl Iterator<Item = Edge> {
-        let known = self.index.parents_of(object).map(move |edge| self.edge(object, edge.node, true));
-        let added = Self::added(&self.doubts.added.parents, object);
-        let added = added.filter(move |to| self.index.parents_of(object).all(|edge| edge.node != *to));
-        known.chain(added.map(|node| Edge { node, certainty: Bounds::MAYBE }))
+    fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
+        let known = self.index.usersets_of(subject, relation);
+        let known = known.map(move |edge| Edge { certainty: self.certainty(subject, edge.node), ..edge });
+        let added = Self::added(&self.doubts.added.up, subject, NodeKey::all_of(relation));
+        let is_known = move |node| self.index.usersets_of(subject, relation).any(|edge| edge.node == node);
+        known.chain(added.filter(move |edge| !is_known(edge.node)))
     }
 
-    fn grants_on(&self, scope: NodeKey) -> impl Iterator<Item = GrantRow> {
+    fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
+        let known = self.index.subjects_of(userset);
+        let known = known.map(move |edge| Edge { certainty: self.certainty(edge.node, userset), ..edge });
+        let added = Self::added(&self.doubts.added.down, userset, [NodeKey::FIRST, NodeKey::LAST]);
+        let is_known = move |node| self.index.subjects_of(userset).any(|edge| edge.node == node);
+        known.chain(added.filter(move |edge| !is_known(edge.node)))
+    }
+
+    fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
         let added = self.doubts.added.grants.iter().filter(move |row| row.scope == scope).copied();
         self.index.grants_on(scope).map(|row| self.row(row)).chain(added)
     }
 
-    fn grants_on_count(&self, scope: NodeKey) -> usize {
+    fn grants_on_count(&self, scope: ObjectKey) -> usize {
         self.index.grants_on_count(scope) + self.doubts.added.grants.iter().filter(|row| row.scope == scope).count()
     }
 
@@ -355,11 +395,9 @@ impl Snapshot for Doubted<'_> {
         self.index.named_permissions(object_type)
     }
 
-    fn name(&self, key: NodeKey) -> Arc<str> {
-        match key.0.checked_sub(self.index.names_end()) {
-            None => self.index.name(key),
-            Some(place) => Arc::clone(&self.doubts.added.names[place as usize]),
-        }
+    fn name(&self, node: NodeKey) -> Arc<str> {
+        let relation = (node.relation != RelationKey::NONE).then(|| self.relation_name(node.relation));
+        node_name(self.object_name(node.object), relation)
     }
 
     fn grant_id(&self, grant: GrantHandle) -> GrantId {
@@ -382,10 +420,24 @@ impl Snapshot for Doubted<'_> {
 }
 
 impl Doubted<'_> {
-    fn key(&self, name: &str) -> Option<NodeKey> {
-        self.index.key(name).or_else(|| {
-            let place = self.doubts.added.place(name)?;
-            Some(NodeKey(self.index.names_end() + place))
+    fn object_named(&self, name: &str) -> Option<ObjectKey> {
+        self.index.object_named(name).or_else(|| {
+            let place = self.doubts.added.objects.place(name)?;
+            Some(ObjectKey(self.index.objects_end() + place))
         })
+    }
+
+    fn object_name(&self, object: ObjectKey) -> &Arc<str> {
+        match object.0.checked_sub(self.index.objects_end()) {
+            None => self.index.object_name(object),
+            Some(place) => &self.doubts.added.objects.names[place as usize],
+        }
+    }
+
+    fn relation_name(&self, relation: RelationKey) -> &Arc<str> {
+        match relation.0.checked_sub(self.index.relations_end()) {
+            None => self.index.relation_name(relation),
+            Some(place) => &self.doubts.added.relations.names[place as usize],
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! uses a role, are questions to the rows.
 
 mod doubts;
+mod names;
 mod places;
 mod roles;
 mod set;

@@ -30,10 +30,24 @@ impl<T: Clone + Ord> Set<T> {
 
     pub(crate) fn iter(&self) -> Iter<'_, T> {
         match self {
-            Self::Empty => Iter::Flat([].iter()),
+            Self::Empty => Iter::empty(),
             Self::One(item) => Iter::Flat(std::slice::from_ref(item).iter()),
             Self::Flat(items) => Iter::Flat(items.iter()),
             Self::Tree(items) => Iter::Tree(items.iter()),
+        }
+    }
+
+    /// The items from `first` up to `last`, both included.
+    pub(crate) fn range(&self, first: &T, last: &T) -> Iter<'_, T> {
+        let within = |items: &'_ [T]| {
+            let begin = items.partition_point(|item| item < first);
+            begin..begin + items[begin..].partition_point(|item| item <= last)
+        };
+        match self {
+            Self::Empty => Iter::empty(),
+            Self::One(item) => Iter::Flat(std::slice::from_ref(item)[within(std::slice::from_ref(item))].iter()),
+            Self::Flat(items) => Iter::Flat(items[within(items)].iter()),
+            Self::Tree(items) => Iter::Range(items.range::<_, T>(first..=last)),
         }
     }
 
@@ -99,6 +113,13 @@ impl<T: Clone + Ord> Set<T> {
 pub(crate) enum Iter<'a, T: Ord> {
     Flat(std::slice::Iter<'a, T>),
     Tree(imbl::ordset::Iter<'a, T, imbl::shared_ptr::DefaultSharedPtr>),
+    Range(imbl::ordset::RangedIter<'a, T, imbl::shared_ptr::DefaultSharedPtr>),
+}
+
+impl<T: Ord> Iter<'_, T> {
+    pub(crate) fn empty() -> Self {
+        Self::Flat([].iter())
+    }
 }
 
 impl<'a, T: Ord> Iterator for Iter<'a, T> {
@@ -108,6 +129,7 @@ impl<'a, T: Ord> Iterator for Iter<'a, T> {
         match self {
             Self::Flat(items) => items.next(),
             Self::Tree(items) => items.next(),
+            Self::Range(items) => items.next(),
         }
     }
 }
@@ -121,9 +143,13 @@ mod tests {
         let mut set = Set::default();
         assert!(!set.remove(&1) && set.insert(2) && !set.insert(2) && !set.remove(&1));
         assert!(set.iter().eq(&[2]) && set.len() == 1);
+        assert!(set.range(&2, &2).eq(&[2]) && set.range(&3, &9).next().is_none() && set.range(&0, &1).next().is_none());
         for (other, expected) in [(1, [1, 2]), (3, [2, 3])] {
             assert!(set.insert(other) && !set.insert(other) && !set.insert(2));
             assert!(set.iter().eq(&expected) && set.len() == 2);
+            assert!(
+                set.range(&2, &2).eq(&[2]) && set.range(&0, &9).eq(&expected) && set.range(&4, &9).eq(&[] as &[i32])
+            );
             assert!(set.remove(&other) && !set.remove(&other) && matches!(set, Set::One(2)));
         }
         assert!(set.insert(1) && set.remove(&2) && set.iter().eq(&[1]) && set.remove(&1) && set.len() == 0);
@@ -143,6 +169,7 @@ mod tests {
         assert!(set.remove(&5) && !set.remove(&5));
         assert_eq!(older.len(), set.len() + 1);
         assert!(older.iter().copied().eq(0..most));
+        assert!(older.range(&3, &7).eq(&[3, 4, 5, 6, 7]) && set.range(&3, &7).eq(&[3, 4, 6, 7]));
         assert!(set.iter().copied().eq((0..most).filter(|item| *item != 5)));
     }
 }

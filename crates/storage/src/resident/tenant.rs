@@ -1,19 +1,19 @@
 //! One tenant.
 
+use std::iter;
 use std::sync::Arc;
 
-use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, RoleKey, Snapshot};
+use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot};
 use portcullis_model::{
-    Grant, GrantId, GrantState, Object, PermissionName, Relationship, Role, RoleId, Subject, TypeName,
+    Grant, GrantId, GrantState, Object, PermissionName, RelationName, Relationship, Role, RoleId, Subject, TypeName,
 };
 
 use super::Map;
+use super::names::Names;
 use super::places::{Hash, Places};
 use super::roles::Roles;
-use super::set::Set;
+use super::set::{self, Set};
 
-/// The relation by which an object lies below another.
-const PARENT: &str = "parent";
 /// What a name, a relationship and a grant take in memory, in bytes, maps included. For 1.6 million relationships and
 /// half a million grants with short ids, each on few of the others, the sum was within 2 % of what was measured.
 const NAME_BYTES: u64 = 160;
@@ -23,15 +23,14 @@ const GRANT_BYTES: u64 = 320;
 /// What checks read of one tenant.
 ///
 /// INVARIANT: a grant is in the slot of its handle, in `handles`, in the list of its subject and in the list of its
-/// scope, or in none of these.
-#[derive(Clone, Debug, Default)]
+/// scope, or in none of these. A relationship is in the lists of both of its ends, or in neither.
+#[derive(Clone, Debug)]
 pub struct TenantIndex {
-    /// Names are interned: a name's key is its place here. A name stays once it was mentioned.
-    names: imbl::Vector<Arc<str>>,
-    keys: Places,
+    objects: Names,
+    relations: Names,
     usersets_of: Map<NodeKey, Set<NodeKey>>,
-    parents_of: Map<NodeKey, Set<NodeKey>>,
-    grants_on: Map<NodeKey, Set<GrantRow>>,
+    subjects_of: Map<NodeKey, Set<NodeKey>>,
+    grants_on: Map<ObjectKey, Set<GrantRow>>,
     grants_of: Map<NodeKey, Set<GrantRow>>,
     /// The grants in the lists above, so that each can be taken out again as it was put in. Handles are places here.
     slots: imbl::Vector<Option<Slot>>,
@@ -40,6 +39,28 @@ pub struct TenantIndex {
     handles: Places,
     roles: Roles,
     relationships: u64,
+}
+
+impl Default for TenantIndex {
+    fn default() -> Self {
+        let mut relations = Names::default();
+        for name in iter::once("").chain(RelationKey::FIXED) {
+            relations.intern(name);
+        }
+        Self {
+            objects: Names::default(),
+            relations,
+            usersets_of: Map::default(),
+            subjects_of: Map::default(),
+            grants_on: Map::default(),
+            grants_of: Map::default(),
+            slots: imbl::Vector::default(),
+            free: imbl::Vector::default(),
+            handles: Places::default(),
+            roles: Roles::default(),
+            relationships: 0,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +72,7 @@ struct Slot {
 impl TenantIndex {
     /// How many bytes the tenant takes. An estimate from counts, not a measurement.
     pub fn bytes_estimate(&self) -> u64 {
-        let (names, roles) = (self.names.len() as u64, self.roles.len() as u64);
+        let (names, roles) = (u64::from(self.objects.end()), self.roles.len() as u64);
         (names + roles) * NAME_BYTES + self.relationships * RELATIONSHIP_BYTES + self.grants() * GRANT_BYTES
     }
 
@@ -65,9 +86,14 @@ impl TenantIndex {
         self.relationships
     }
 
-    /// The first key that stands for no name.
-    pub(super) fn names_end(&self) -> u32 {
-        u32::try_from(self.names.len()).expect("INVARIANT: fewer than 2^32 names in a tenant")
+    /// The first key that stands for no object.
+    pub(super) fn objects_end(&self) -> u32 {
+        self.objects.end()
+    }
+
+    /// The first key that stands for no relation.
+    pub(super) fn relations_end(&self) -> u32 {
+        self.relations.end()
     }
 
     /// The first handle that stands for no grant, now or at an earlier time.
@@ -107,8 +133,8 @@ impl TenantIndex {
         }
         let row = GrantRow {
             handle: self.handle(),
-            subject: self.intern(&grant.subject.to_string()),
-            scope: self.intern(&grant.scope.to_string()),
+            subject: self.intern(&grant.subject),
+            scope: ObjectKey(self.objects.intern(&grant.scope.to_string())),
             role: self.roles.intern(&grant.role),
             end: grant.window.end,
             certainty: Bounds::YES,
@@ -120,20 +146,30 @@ impl TenantIndex {
     }
 
     pub(super) fn put_relationship(&mut self, relationship: &Relationship) {
-        let (from, to) = ends(relationship);
-        let (from, to) = (self.intern(&from), self.intern(&to));
-        if insert(self.edges(relationship), from, to) {
-            self.relationships += 1;
-        }
+        let subject = self.intern(&relationship.subject);
+        let userset = NodeKey {
+            relation: RelationKey(self.relations.intern(relationship.relation.as_str())),
+            object: ObjectKey(self.objects.intern(&relationship.resource.to_string())),
+        };
+        let is_new = insert(&mut self.usersets_of, subject, userset);
+        assert!(insert(&mut self.subjects_of, userset, subject) == is_new, "INVARIANT: both ends list a relationship");
+        self.relationships += u64::from(is_new);
     }
 
     pub(super) fn delete_relationship(&mut self, relationship: &Relationship) {
-        let (from, to) = ends(relationship);
-        if let (Some(from), Some(to)) = (self.key(&from), self.key(&to))
-            && remove(self.edges(relationship), from, &to)
-        {
-            self.relationships -= 1;
+        if let Some((subject, userset)) = self.ends(relationship) {
+            let was_there = remove(&mut self.usersets_of, subject, &userset);
+            let listed = remove(&mut self.subjects_of, userset, &subject);
+            assert!(listed == was_there, "INVARIANT: both ends list a relationship");
+            self.relationships -= u64::from(was_there);
         }
+    }
+
+    /// The nodes between which a relationship leads, from the subject up to the userset; `None` if it cannot be stored.
+    pub(super) fn ends(&self, relationship: &Relationship) -> Option<(NodeKey, NodeKey)> {
+        let Relationship { resource, relation, subject } = relationship;
+        let userset = NodeKey { relation: self.relation(relation)?, object: self.object(resource)? };
+        Some((self.subject(subject)?, userset))
     }
 
     fn remove_grant(&mut self, hash: Hash, grant: &GrantId) {
@@ -161,47 +197,46 @@ impl TenantIndex {
         self.slots[grant.0 as usize].as_ref().expect("INVARIANT: rows have handles of grants that are there")
     }
 
-    /// The edges among which a relationship is one.
-    fn edges(&mut self, relationship: &Relationship) -> &mut Map<NodeKey, Set<NodeKey>> {
-        if is_parent(relationship) { &mut self.parents_of } else { &mut self.usersets_of }
+    fn intern(&mut self, subject: &Subject) -> NodeKey {
+        let (relation, object) = match subject {
+            Subject::Userset { object, relation } => {
+                (RelationKey(self.relations.intern(relation.as_str())), object.to_string())
+            }
+            Subject::Object(_) | Subject::Wildcard(_) => (RelationKey::NONE, subject.to_string()),
+        };
+        NodeKey { relation, object: ObjectKey(self.objects.intern(&object)) }
     }
 
-    fn intern(&mut self, name: &str) -> NodeKey {
-        let hash = Hash::of(name);
-        if let Some(key) = self.find(hash, name) {
-            return key;
-        }
-        let place = u32::try_from(self.names.len()).expect("INVARIANT: fewer than 2^32 names in a tenant");
-        self.names.push_back(Arc::from(name));
-        self.keys.add(hash, place);
-        NodeKey(place)
+    /// The key of an object, or of a wildcard, by its whole name.
+    pub(super) fn object_named(&self, name: &str) -> Option<ObjectKey> {
+        self.objects.key(name).map(ObjectKey)
     }
 
-    pub(super) fn key(&self, name: &str) -> Option<NodeKey> {
-        self.find(Hash::of(name), name)
+    pub(super) fn object_name(&self, object: ObjectKey) -> &Arc<str> {
+        self.objects.name(object.0)
     }
 
-    fn find(&self, hash: Hash, name: &str) -> Option<NodeKey> {
-        self.keys.find(hash, |place| *self.names[place as usize] == *name).map(NodeKey)
+    pub(super) fn relation_name(&self, relation: RelationKey) -> &Arc<str> {
+        self.relations.name(relation.0)
+    }
+}
+
+/// The name of a node, from the names of its parts.
+pub(super) fn node_name(object: &Arc<str>, relation: Option<&Arc<str>>) -> Arc<str> {
+    match relation {
+        None => Arc::clone(object),
+        Some(relation) => Arc::from(format!("{object}#{relation}")),
     }
 }
 
-pub(super) fn is_parent(relationship: &Relationship) -> bool {
-    relationship.relation.as_str() == PARENT
-}
+/// What sets are found by.
+trait Key: Copy + Eq + std::hash::Hash {}
 
-/// The names between which a relationship leads upwards: from an object to its parent, or from a subject to a userset.
-pub(super) fn ends(relationship: &Relationship) -> (String, String) {
-    let Relationship { resource, relation, subject } = relationship;
-    if is_parent(relationship) {
-        (resource.to_string(), subject.to_string())
-    } else {
-        (subject.to_string(), format!("{resource}#{relation}"))
-    }
-}
+impl Key for NodeKey {}
+impl Key for ObjectKey {}
 
 /// Adds an item to a node's set; returns whether it is new.
-fn insert<T: Clone + Ord>(sets: &mut Map<NodeKey, Set<T>>, node: NodeKey, item: T) -> bool {
+fn insert<K: Key, T: Clone + Ord>(sets: &mut Map<K, Set<T>>, node: K, item: T) -> bool {
     if let Some(set) = sets.get_mut(&node) {
         return set.insert(item);
     }
@@ -212,7 +247,7 @@ fn insert<T: Clone + Ord>(sets: &mut Map<NodeKey, Set<T>>, node: NodeKey, item: 
 }
 
 /// Takes an item out of a node's set, and the set away with its last item.
-fn remove<T: Clone + Ord>(sets: &mut Map<NodeKey, Set<T>>, node: NodeKey, item: &T) -> bool {
+fn remove<K: Key, T: Clone + Ord>(sets: &mut Map<K, Set<T>>, node: K, item: &T) -> bool {
     let Some(set) = sets.get_mut(&node) else { return false };
     let removed = set.remove(item);
     if set.len() == 0 {
@@ -221,41 +256,47 @@ fn remove<T: Clone + Ord>(sets: &mut Map<NodeKey, Set<T>>, node: NodeKey, item: 
     removed
 }
 
-fn items<T: Clone + Ord>(sets: &Map<NodeKey, Set<T>>, node: NodeKey) -> impl Iterator<Item = &T> {
-    sets.get(&node).into_iter().flat_map(Set::iter)
+fn items<K: Key, T: Clone + Ord>(sets: &Map<K, Set<T>>, node: K) -> set::Iter<'_, T> {
+    sets.get(&node).map_or_else(set::Iter::empty, Set::iter)
 }
 
-fn count<T: Clone + Ord>(sets: &Map<NodeKey, Set<T>>, node: NodeKey) -> usize {
+fn count<K: Key, T: Clone + Ord>(sets: &Map<K, Set<T>>, node: K) -> usize {
     sets.get(&node).map_or(0, Set::len)
 }
 
 /// Everything here is certain: what is only possible is not in the state.
-fn steps(sets: &Map<NodeKey, Set<NodeKey>>, node: NodeKey) -> impl Iterator<Item = Edge> {
-    items(sets, node).map(|node| Edge { node: *node, certainty: Bounds::YES })
+fn certain(node: NodeKey) -> Edge {
+    Edge { node, certainty: Bounds::YES }
 }
 
 impl Snapshot for TenantIndex {
-    fn subject(&self, subject: &Subject) -> Option<NodeKey> {
-        self.key(&subject.to_string())
+    fn object(&self, object: &Object) -> Option<ObjectKey> {
+        self.object_named(&object.to_string())
     }
 
-    fn object(&self, object: &Object) -> Option<NodeKey> {
-        self.key(&object.to_string())
+    fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey> {
+        self.object_named(&format!("{object_type}:*"))
     }
 
-    fn usersets_of(&self, subject: NodeKey) -> impl Iterator<Item = Edge> {
-        steps(&self.usersets_of, subject)
+    fn relation(&self, relation: &RelationName) -> Option<RelationKey> {
+        self.relations.key(relation.as_str()).map(RelationKey)
     }
 
-    fn parents_of(&self, object: NodeKey) -> impl Iterator<Item = Edge> {
-        steps(&self.parents_of, object)
+    fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
+        let [first, last] = NodeKey::all_of(relation);
+        let usersets = self.usersets_of.get(&subject);
+        usersets.map_or_else(set::Iter::empty, |usersets| usersets.range(&first, &last)).copied().map(certain)
     }
 
-    fn grants_on(&self, scope: NodeKey) -> impl Iterator<Item = GrantRow> {
+    fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
+        items(&self.subjects_of, userset).copied().map(certain)
+    }
+
+    fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
         items(&self.grants_on, scope).copied()
     }
 
-    fn grants_on_count(&self, scope: NodeKey) -> usize {
+    fn grants_on_count(&self, scope: ObjectKey) -> usize {
         count(&self.grants_on, scope)
     }
 
@@ -279,8 +320,9 @@ impl Snapshot for TenantIndex {
         self.roles.named_permissions(object_type)
     }
 
-    fn name(&self, key: NodeKey) -> Arc<str> {
-        Arc::clone(&self.names[key.0 as usize])
+    fn name(&self, node: NodeKey) -> Arc<str> {
+        let relation = (node.relation != RelationKey::NONE).then(|| self.relation_name(node.relation));
+        node_name(self.object_name(node.object), relation)
     }
 
     fn grant_id(&self, grant: GrantHandle) -> GrantId {
