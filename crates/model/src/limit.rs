@@ -10,6 +10,8 @@ pub const ROLE_BYTES_MAX: usize = 128;
 pub const ID_BYTES_MAX: usize = 1_024;
 /// Longest reason or ticket, in bytes.
 pub const REASON_BYTES_MAX: usize = 4 * 1_024;
+/// Most that a question or a relationship says for its conditions, in bytes as JSON.
+pub const CONTEXT_BYTES_MAX: usize = 64 * 1_024;
 /// Longest idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// Most updates in one write.

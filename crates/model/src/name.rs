@@ -191,6 +191,17 @@ name! {
 }
 
 name! {
+    /// The name of a caveat: `on_weekdays`, `acme/on_weekdays`.
+    CaveatName,
+    Grammar {
+        kind: "caveat",
+        expected: "lower-case letters, digits and `_`, a letter first, parts joined by `/`",
+        bytes_max: limit::TYPE_BYTES_MAX,
+        matches: is_type,
+    }
+}
+
+name! {
     /// The name of a relation: `member`, `parent`.
     RelationName,
     Grammar {
