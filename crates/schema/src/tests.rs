@@ -1,0 +1,4 @@
+//! Cases that scripts do not reach.
+
+mod script;
+mod scripts;
