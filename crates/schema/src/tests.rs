@@ -1,4 +1,8 @@
 //! Cases that scripts do not reach.
 
+mod abuse;
+mod conformance;
+mod random;
 mod script;
 mod scripts;
+mod worlds;
