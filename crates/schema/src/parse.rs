@@ -157,7 +157,7 @@ impl<'t> Parser<'t, '_> {
         let name = word.to_owned();
         let place = self.current.place;
         self.advance();
-        let late = !self.file.items.is_empty();
+        let late = self.file.items.iter().any(|item| !matches!(item, Item::Partial(_)));
         match FEATURES.iter().find(|feature| **feature == name) {
             None => drop(self.found.add(place, ProblemKind::UnknownFeature { name })),
             Some(feature) => {

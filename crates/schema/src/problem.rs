@@ -97,8 +97,8 @@ pub enum ProblemKind {
         /// The word after `use`.
         name: String,
     },
-    /// A `use` after the first definition, partial or caveat.
-    #[error("`use {name}` comes too late: move it above the first definition, partial or caveat")]
+    /// A `use` after the first definition or caveat.
+    #[error("`use {name}` comes too late: move it above the first definition or caveat")]
     LateUse {
         /// The word after `use`.
         name: String,

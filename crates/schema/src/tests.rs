@@ -2,6 +2,7 @@
 
 mod abuse;
 mod conformance;
+mod documentation;
 mod random;
 mod script;
 mod scripts;
