@@ -14,8 +14,9 @@ use graph::{Graph, Package};
 /// The crates a crate may name. It may also name whatever those may name, and nothing else of the workspace.
 const USES: &[(&str, &[&str])] = &[
     ("portcullis-model", &[]),
-    ("portcullis-schema", &["portcullis-model"]),
-    ("portcullis-eval", &["portcullis-model", "portcullis-schema"]),
+    ("portcullis-caveat", &["portcullis-model"]),
+    ("portcullis-schema", &["portcullis-model", "portcullis-caveat"]),
+    ("portcullis-eval", &["portcullis-model", "portcullis-caveat", "portcullis-schema"]),
     ("portcullis-machine", &["portcullis-model", "portcullis-schema", "portcullis-lease"]),
     ("portcullis-lease", &[]),
     ("portcullis-storage", &["portcullis-model", "portcullis-schema", "portcullis-eval", "portcullis-machine"]),
@@ -33,8 +34,14 @@ const USES: &[(&str, &[&str])] = &[
 ];
 
 /// Values in, values out: time, randomness and input are arguments of these crates.
-const PURE: &[&str] =
-    &["portcullis-model", "portcullis-schema", "portcullis-eval", "portcullis-machine", "portcullis-lease"];
+const PURE: &[&str] = &[
+    "portcullis-model",
+    "portcullis-caveat",
+    "portcullis-schema",
+    "portcullis-eval",
+    "portcullis-machine",
+    "portcullis-lease",
+];
 
 /// What pure crates must not reach, by whatever way: runtimes, engines, randomness, clocks and the operating system.
 /// A name that ends in `*` stands for all that begin so.
