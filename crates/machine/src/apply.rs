@@ -5,7 +5,7 @@ use portcullis_model::{Clock, Revision, TenantId, limit};
 use crate::command::{Context, Stop};
 use crate::{
     Change, Effect, Envelope, Idempotency, MemoryKey, Outcome, Read, Refusal, Remembered, State, Unreadable,
-    VERSION_SUPPORTED,
+    VERSION_SUPPORTED, since,
 };
 
 /// How many outdated outcomes one command forgets at most, so that no command is slow because of others.
@@ -95,17 +95,20 @@ fn decide<S: State>(
     clock: Clock,
     envelope: &Envelope,
 ) -> Result<(Outcome, Vec<Effect>), Stop> {
-    let Envelope { tenant, actor, reason, command, .. } = envelope;
+    let Envelope { version, tenant, actor, reason, command, .. } = envelope;
     if !command.creates_its_tenant() && !state.has_tenant(tenant)? {
         return Err(Stop::Refused(match state.cluster()? {
             Some(_) => Refusal::TenantMissing(tenant.clone()),
             None => Refusal::NotInitialised,
         }));
     }
+    if envelope.version >= since::SYSTEM_ONLY && command.is_of_system() && *tenant != TenantId::system() {
+        return Err(Stop::Refused(Refusal::TenantNotSystem(tenant.clone())));
+    }
     for precondition in &envelope.preconditions {
         precondition.check(state, tenant)?;
     }
-    let context = Context { state, tenant, actor, reason: reason.as_ref(), revision, clock };
+    let context = Context { state, version: *version, tenant, actor, reason: reason.as_ref(), revision, clock };
     let (outcome, effects) = command.decide(&context)?;
     let footprint = command.footprint(tenant);
     for effect in &effects {

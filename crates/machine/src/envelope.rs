@@ -6,7 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::{Command, Precondition};
 
 /// The newest version of commands, records and rules that this build carries out.
-pub const VERSION_SUPPORTED: u32 = 1;
+pub const VERSION_SUPPORTED: u32 = 2;
+
+/// The version with which each thing came that was not there from the beginning. A command of an older version meets the
+/// rules of that version, so that nodes of both builds decide alike.
+pub mod since {
+    /// Commands about the cluster and its tenants are carried out for the tenant `system` alone.
+    pub const SYSTEM_ONLY: u32 = 2;
+    /// The depth of inheritance is measured from the roles above a role that changes, too.
+    pub const INHERITANCE_UPWARDS: u32 = 2;
+}
 
 /// A command, who gives it and why, and everything about the moment that the leader decided for all nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

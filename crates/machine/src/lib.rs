@@ -26,7 +26,7 @@ pub use apply::{Applied, Fault, apply};
 pub use change::Change;
 pub use command::Command;
 pub use effect::{Effect, Remembered};
-pub use envelope::{Envelope, Idempotency, Stamp, VERSION_SUPPORTED};
+pub use envelope::{Envelope, Idempotency, Stamp, VERSION_SUPPORTED, since};
 pub use footprint::{Footprint, Touch};
 pub use outcome::Outcome;
 pub use precondition::{Precondition, Target};

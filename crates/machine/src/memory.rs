@@ -158,8 +158,12 @@ impl State for Memory {
         if let Some(grant) = live.find(|grant| grant.role == *role) {
             return Ok(Some(RoleUser::Grant(grant.id.clone())));
         }
-        let heir = contents.roles.values().find(|heir| heir.inherits.contains(role));
-        Ok(heir.map(|heir| RoleUser::Role(heir.id.clone())))
+        Ok(self.role_heirs(tenant, role)?.into_iter().next().map(RoleUser::Role))
+    }
+
+    fn role_heirs(&self, tenant: &TenantId, role: &RoleId) -> Read<Vec<RoleId>> {
+        let heirs = self.contents(tenant).into_iter().flat_map(|contents| contents.roles.values());
+        Ok(heirs.filter(|heir| heir.inherits.contains(role)).map(|heir| heir.id.clone()).collect())
     }
 
     fn grant(&self, tenant: &TenantId, grant: &GrantId) -> Read<Option<Grant>> {

@@ -165,6 +165,9 @@ pub enum Refusal {
         /// The entry that brought what is configured now.
         changed_at: u64,
     },
+    /// The command is about the cluster, and was given for another tenant than the cluster's own.
+    #[error("tenant `{0}` is not `system`: what is about the cluster and its tenants is done there")]
+    TenantNotSystem(TenantId),
 }
 
 /// What a precondition expected.
@@ -230,7 +233,8 @@ impl Refusal {
             | Self::ParentNotObject(_)
             | Self::IdempotencyKeyReused(_)
             | Self::LeaseParameters(_)
-            | Self::RosterEmpty => RefusalKind::InvalidArgument,
+            | Self::RosterEmpty
+            | Self::TenantNotSystem(_) => RefusalKind::InvalidArgument,
             Self::InheritanceTooDeep { .. } | Self::TooMany { .. } | Self::FilterTooWide { .. } => {
                 RefusalKind::ResourceExhausted
             }
@@ -268,6 +272,7 @@ impl Refusal {
             Self::LeaseParameters(_) => "LEASE_CONFIG_INVALID",
             Self::RosterEmpty | Self::RosterNodeUnknown(_) | Self::RosterNodeRetired(_) => "LEASE_ROSTER_INVALID",
             Self::LeasesChanged { .. } => "LEASES_CHANGED",
+            Self::TenantNotSystem(_) => "TENANT_NOT_SYSTEM",
         }
     }
 

@@ -6,7 +6,9 @@
 //! ```text
 //! # A comment. The state grows from line to line.
 //! clock 2026-11-01T12:00:00Z 250
+//! in system
 //! initialise 00112233445566778899aabbccddeeff 1 -> 1: done
+//! in default
 //! create-role viewer document#view inherits reader -> 2: REFUSED ROLE_NOT_FOUND: role `…
 //! create-role viewer document#view folder#* -> 3: written
 //! effects on
@@ -318,7 +320,7 @@ fn numbers(range: &str) -> Option<std::ops::RangeInclusive<u64>> {
 mod tests {
     use super::*;
 
-    const START: &str = "initialise 00112233445566778899aabbccddeeff 1 -> 1: done\n";
+    const START: &str = "in system\ninitialise 00112233445566778899aabbccddeeff 1 -> 1: done\n";
 
     fn played(script: &str) -> Result<String, PlayError> {
         play(script, Memory::default)
@@ -346,7 +348,7 @@ mod tests {
         }
         for bad in ["in a b", "key", "key a b", "require role r", "for 1 admit-node 2", "start-grants default g 1"] {
             let script = format!("{START}{bad}\nadmit-node 2\n");
-            assert!(matches!(played(&script), Err(PlayError::Unknown { line: 2, .. })), "{bad}");
+            assert!(matches!(played(&script), Err(PlayError::Unknown { line: 3, .. })), "{bad}");
         }
         for bad in ["in -", "clock now 0", "create-role -", "delete-relationships A", "require role - exists"] {
             assert!(matches!(played(bad), Err(PlayError::Word { .. })), "{bad}");

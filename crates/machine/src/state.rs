@@ -62,6 +62,8 @@ pub trait State {
     fn has_role(&self, tenant: &TenantId, role: &RoleId) -> Read<bool> {
         Ok(self.role(tenant, role)?.is_some())
     }
+    /// The roles that inherit a role directly.
+    fn role_heirs(&self, tenant: &TenantId, role: &RoleId) -> Read<Vec<RoleId>>;
     /// Something that uses a role, if anything does.
     fn role_user(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<RoleUser>>;
     /// A grant, live or not.

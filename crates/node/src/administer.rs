@@ -58,7 +58,11 @@ impl Node {
             Err(error) => return Err(AdministerError::Refused(error.to_string())),
         }
         match self.write(self.own_draft(Action::Initialise(cluster, self.id())), deadline).await {
-            Ok(_) => Ok(cluster),
+            Ok(_) => {
+                // Nobody else has to be able to follow yet.
+                self.raise_version(std::iter::empty()).await;
+                Ok(cluster)
+            }
             Err(WriteError::Refused { .. }) => Err(AdministerError::Initialised),
             Err(WriteError::NoLeader) => Err(AdministerError::NoLeader),
             Err(error) => Err(AdministerError::Unknown(error.to_string())),

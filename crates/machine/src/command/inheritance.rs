@@ -1,11 +1,12 @@
-//! What holds of the roles that a role names: not too many, they exist, and no role inherits itself.
+//! What holds of the roles that a role names: not too many, they exist, no role inherits itself, and no chain of them is
+//! too long, wherever in it the role stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_model::{PermissionPattern, RoleId, limit};
 
 use super::{Context, Stop};
-use crate::{Refusal, State};
+use crate::{Refusal, State, since};
 
 /// Checks a role that is about to be written.
 pub(super) fn check<S: State>(
@@ -25,8 +26,38 @@ pub(super) fn check<S: State>(
     }
     let mut path = vec![role.clone()];
     let mut finished = BTreeMap::new();
+    let mut longest = 0;
     for parent in inherits {
-        descend(context, role, parent, &mut path, &mut finished)?;
+        longest = longest.max(descend(context, role, parent, &mut path, &mut finished)?);
+    }
+    if context.version >= since::INHERITANCE_UPWARDS { check_heirs(context, role, inherits, longest) } else { Ok(()) }
+}
+
+/// Checks the roles that inherit `role`: what they inherit grows with it. `longest` is how many roles follow each other
+/// below it.
+fn check_heirs<S: State>(
+    context: &Context<'_, S>,
+    role: &RoleId,
+    inherits: &BTreeSet<RoleId>,
+    longest: usize,
+) -> Result<(), Stop> {
+    // One that names no role anew lengthens no chain, and most roles at the bottom are inherited by many.
+    let old = context.state.role(context.tenant, role)?;
+    if old.is_none_or(|old| inherits.is_subset(&old.inherits)) {
+        return Ok(());
+    }
+    let mut level = BTreeSet::from([role.clone()]);
+    // With the role itself.
+    for length in longest + 1.. {
+        let mut above = BTreeSet::new();
+        for inherited in &level {
+            above.extend(context.state.role_heirs(context.tenant, inherited)?);
+        }
+        let Some(heir) = above.first() else { break };
+        if length + 1 > limit::DEPTH_MAX as usize {
+            return Err(Refusal::InheritanceTooDeep { role: heir.clone(), most: limit::DEPTH_MAX }.into());
+        }
+        level = above;
     }
     Ok(())
 }

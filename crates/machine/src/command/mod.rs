@@ -89,6 +89,8 @@ pub enum Command {
 /// What a command decides with.
 pub(crate) struct Context<'a, S> {
     pub(crate) state: &'a S,
+    /// Of the command: which rules it meets.
+    pub(crate) version: u32,
     pub(crate) tenant: &'a TenantId,
     pub(crate) actor: &'a Actor,
     pub(crate) reason: Option<&'a Reason>,
@@ -152,6 +154,30 @@ impl Command {
 
     pub(crate) fn decide<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
         each!(self, command => command.decide(context))
+    }
+
+    /// Whether the command is about the cluster and its tenants, or given by the cluster itself.
+    pub(crate) fn is_of_system(&self) -> bool {
+        match self {
+            Self::Initialise(_)
+            | Self::RaiseVersion(_)
+            | Self::AdmitNode(_)
+            | Self::RetireNode(_)
+            | Self::CreateTenant(_)
+            | Self::DeleteTenant(_)
+            | Self::StartGrants(_)
+            | Self::ExpireGrants(_)
+            | Self::ConfigureLeases(_)
+            | Self::SettleLeases(_) => true,
+            Self::CreateRole(_)
+            | Self::UpdateRole(_)
+            | Self::DeleteRole(_)
+            | Self::CreateGrant(_)
+            | Self::RevokeGrants(_)
+            | Self::RevokeByFilter(_)
+            | Self::WriteRelationships(_)
+            | Self::DeleteRelationships(_) => false,
+        }
     }
 
     /// Whether the command itself makes the tenant that it is given for.

@@ -22,7 +22,7 @@ use crate::command::{
 };
 use crate::memory::Memory;
 use crate::script::Machine;
-use crate::{Applied, Command, Envelope, Idempotency, Precondition, Stamp, State, Target};
+use crate::{Applied, Command, Envelope, Idempotency, Precondition, Stamp, State, Target, VERSION_SUPPORTED};
 
 pub(super) const TENANTS: &[&str] = &["default", "acme", "system", "nobody"];
 pub(super) const ROLES: &[&str] = &["r0", "r1", "r2", "r3", "r4"];
@@ -47,6 +47,7 @@ const DAWN: Timestamp = Timestamp(1_800_000_000_000);
 /// One command, as far as it can be said before the state is known that it meets.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
+    version: u32,
     tenant: TenantId,
     caller: Subject,
     reason: Option<Reason>,
@@ -129,6 +130,7 @@ pub(super) fn runner(cases: u32) -> TestRunner {
 impl Step {
     fn plain((tenant, command): &(TenantId, Command)) -> Self {
         Self {
+            version: VERSION_SUPPORTED,
             tenant: tenant.clone(),
             caller: "user:admin".parse().unwrap(),
             reason: None,
@@ -142,7 +144,7 @@ impl Step {
 
     fn envelope(&self, state: &Memory, now: Timestamp) -> Envelope {
         Envelope {
-            version: 1,
+            version: self.version,
             tenant: self.tenant.clone(),
             actor: Actor { caller: self.caller.clone(), on_behalf_of: None, verified: Verified::Assumed },
             reason: self.reason.clone(),
@@ -172,6 +174,14 @@ impl Wish {
 }
 
 impl Act {
+    fn is_of_system(&self) -> bool {
+        match self {
+            Self::Plain(command) => command.is_of_system(),
+            Self::Start(_) | Self::Expire(_) => true,
+            Self::Grant { .. } => false,
+        }
+    }
+
     fn command(&self, state: &Memory, now: Timestamp) -> Command {
         let at = |ms: i64| Timestamp(now.0 + ms);
         match self {
@@ -241,9 +251,13 @@ fn step() -> impl Strategy<Value = Step> {
     );
     let hour = 3_600_000_i64;
     let later = prop_oneof![8 => 0..60_000_i64, 1 => -hour..0, 1 => hour..20 * hour];
-    (call, later, 0..500_u64, act()).prop_map(|(call, later_ms, error_ms, act)| {
+    // Until a cluster was raised as a whole, its commands are of the version before.
+    let version = prop_oneof![1 => Just(1), 3 => Just(VERSION_SUPPORTED)];
+    let strays = prop_oneof![1 => Just(true), 5 => Just(false)];
+    (version, strays, call, later, 0..500_u64, act()).prop_map(|(version, strays, call, later_ms, error_ms, act)| {
         let (tenant, caller, reason, idempotency, wishes) = call;
-        Step { tenant, caller, reason, idempotency, wishes, later_ms, error_ms, act }
+        let tenant = if act.is_of_system() && !strays { TenantId::system() } else { tenant };
+        Step { version, tenant, caller, reason, idempotency, wishes, later_ms, error_ms, act }
     })
 }
 

@@ -88,7 +88,8 @@ fn refusal_after(previous: Option<&Refusal>) -> Option<Refusal> {
         Some(Refusal::RosterEmpty) => Refusal::RosterNodeUnknown(node),
         Some(Refusal::RosterNodeUnknown(_)) => Refusal::RosterNodeRetired(node),
         Some(Refusal::RosterNodeRetired(_)) => Refusal::LeasesChanged { waited_for: 7, changed_at: 300 },
-        Some(Refusal::LeasesChanged { .. }) => return None,
+        Some(Refusal::LeasesChanged { .. }) => Refusal::TenantNotSystem(tenant),
+        Some(Refusal::TenantNotSystem(_)) => return None,
     })
 }
 

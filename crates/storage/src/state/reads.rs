@@ -283,6 +283,10 @@ impl State for Reads {
         Ok(heir.map(RoleUser::Role))
     }
 
+    fn role_heirs(&self, tenant: &TenantId, role: &RoleId) -> Read<Vec<RoleId>> {
+        Ok(self.last_texts(&self.keys.role_heirs(tenant, role)).collect::<Result<_, _>>()?)
+    }
+
     fn grant(&self, tenant: &TenantId, grant: &GrantId) -> Read<Option<Grant>> {
         Ok(self.get(&self.keys.grant(tenant, grant))?)
     }

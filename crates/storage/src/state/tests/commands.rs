@@ -10,7 +10,7 @@ use portcullis_machine::command::{
     AdmitNode, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole, End, ExpireGrants,
     RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, UpdateRole,
 };
-use portcullis_machine::{Idempotency, MemoryKey, Precondition, Target};
+use portcullis_machine::{Idempotency, MemoryKey, Precondition, Target, VERSION_SUPPORTED};
 use portcullis_model::{GrantFilter, Relationship, RelationshipFilter, limit};
 
 use super::*;
@@ -51,8 +51,11 @@ impl Commands {
         let kind = self.kind();
         self.drawn[kind] += 1;
         let command = self.command(kind, due);
-        let tenant = if matches!(command, Command::Initialise(_)) { "system" } else { self.dice.one_of(&TENANTS) };
+        // Most of what is about the cluster is asked for where it belongs.
+        let of_system = matches!(kind, 0..=5 | 12 | 13 | 15 | 16) && self.dice.below(6) > 0;
+        let tenant = if of_system { "system" } else { self.dice.one_of(&TENANTS) };
         let mut envelope = envelope(&tenant.parse().unwrap(), command);
+        envelope.version = self.dice.one_of(&[1, VERSION_SUPPORTED, VERSION_SUPPORTED]);
         // The leader's clock may go back; the state's does not.
         let back = u64::try_from(self.dice.below(5_000)).unwrap();
         envelope.stamp.reading_ms = self.now.minus_ms(back).0;

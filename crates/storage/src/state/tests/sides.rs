@@ -42,6 +42,7 @@ fn compare_tenant(ours: &impl State, theirs: &impl State, tenant: &TenantId) {
     same("tenant", ours.tenant(tenant).unwrap(), theirs.tenant(tenant).unwrap());
     for role in ROLES.map(role) {
         same("role", ours.role(tenant, &role).unwrap(), theirs.role(tenant, &role).unwrap());
+        same("heirs", ours.role_heirs(tenant, &role).unwrap(), theirs.role_heirs(tenant, &role).unwrap());
         same("user of a role", ours.role_user(tenant, &role).unwrap(), theirs.role_user(tenant, &role).unwrap());
     }
     for grant in GRANTS.map(grant_id) {
