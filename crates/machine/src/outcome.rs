@@ -15,7 +15,8 @@ pub enum Outcome {
     Role(Role),
     /// The grant as it now is.
     Grant(Box<Grant>),
-    /// Grants were revoked, ended or started: these, in the order of their ids.
+    /// Grants were revoked, ended or started. Those that somebody revoked are in the order of their ids; those that began or
+    /// ended by themselves, which may be of many tenants, in the order in which the leader found them due.
     Grants(Vec<GrantId>),
     /// So many relationships were changed.
     Relationships {
