@@ -83,6 +83,8 @@ pub enum Effect {
     },
     /// Leases are granted otherwise.
     Leases(Box<Configuration>),
+    /// History begins here: what was replaced at this revision or before is gone.
+    HistoryFloor(Revision),
 }
 
 /// The outcome of an earlier call, kept so that a retry is not carried out again.

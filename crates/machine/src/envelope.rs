@@ -13,6 +13,8 @@ pub const VERSION_SUPPORTED: u32 = 2;
 pub mod since {
     /// Commands about the cluster and its tenants are carried out for the tenant `system` alone.
     pub const SYSTEM_ONLY: u32 = 2;
+    /// History is compacted, by [`CompactHistory`](crate::command::CompactHistory).
+    pub const HISTORY_COMPACTION: u32 = 2;
     /// The depth of inheritance is measured from the roles above a role that changes, too.
     pub const INHERITANCE_UPWARDS: u32 = 2;
 }

@@ -135,7 +135,8 @@ impl Footprint {
             | Effect::RetireNode(_)
             | Effect::Remember { .. }
             | Effect::Forget { .. }
-            | Effect::Leases(_) => true,
+            | Effect::Leases(_)
+            | Effect::HistoryFloor(_) => true,
         }
     }
 }

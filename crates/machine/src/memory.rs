@@ -18,6 +18,7 @@ pub struct Memory {
     last_stamp: Timestamp,
     cluster: Option<ClusterId>,
     leases: Configuration,
+    history_floor: Revision,
     admitted: BTreeSet<NodeId>,
     retired: BTreeSet<NodeId>,
     tenants: BTreeMap<TenantId, Contents>,
@@ -47,6 +48,7 @@ impl Memory {
             Effect::Cluster(cluster) => self.cluster = Some(*cluster),
             Effect::ActiveVersion(version) => self.active_version = Some(*version),
             Effect::Leases(leases) => self.leases = (**leases).clone(),
+            Effect::HistoryFloor(floor) => self.history_floor = *floor,
             Effect::AdmitNode(node) => {
                 self.admitted.insert(*node);
             }
@@ -132,6 +134,10 @@ impl State for Memory {
 
     fn leases(&self) -> Read<Configuration> {
         Ok(self.leases.clone())
+    }
+
+    fn history_floor(&self) -> Read<Revision> {
+        Ok(self.history_floor)
     }
 
     fn is_admitted(&self, node: NodeId) -> Read<bool> {

@@ -168,6 +168,16 @@ pub enum Refusal {
     /// The command is about the cluster, and was given for another tenant than the cluster's own.
     #[error("tenant `{0}` is not `system`: what is about the cluster and its tenants is done there")]
     TenantNotSystem(TenantId),
+    /// History cannot begin there.
+    #[error("history cannot begin at revision {asked}: it begins at {floor}, and this command is at {revision}")]
+    HistoryFloorOutOfRange {
+        /// Where it was to begin.
+        asked: Revision,
+        /// Where it begins.
+        floor: Revision,
+        /// Where the command stands.
+        revision: Revision,
+    },
 }
 
 /// What a precondition expected.
@@ -224,7 +234,8 @@ impl Refusal {
             | Self::NodeRetired(_)
             | Self::RosterNodeUnknown(_)
             | Self::RosterNodeRetired(_)
-            | Self::LeasesChanged { .. } => RefusalKind::FailedPrecondition,
+            | Self::LeasesChanged { .. }
+            | Self::HistoryFloorOutOfRange { .. } => RefusalKind::FailedPrecondition,
             Self::InheritanceCycle(_)
             | Self::EndsBeforeStart { .. }
             | Self::EndsInThePast { .. }
@@ -273,6 +284,7 @@ impl Refusal {
             Self::RosterEmpty | Self::RosterNodeUnknown(_) | Self::RosterNodeRetired(_) => "LEASE_ROSTER_INVALID",
             Self::LeasesChanged { .. } => "LEASES_CHANGED",
             Self::TenantNotSystem(_) => "TENANT_NOT_SYSTEM",
+            Self::HistoryFloorOutOfRange { .. } => "HISTORY_FLOOR_OUT_OF_RANGE",
         }
     }
 

@@ -32,7 +32,7 @@
 //! The same request is the same text with the same requirements and the same reason.
 //!
 //! **Questions** about the state start with `show`: `tenant`, `role`, `grant`, `live`, `relationships`, `node`,
-//! `remembered`, `cluster`, `version` and `stamp`.
+//! `remembered`, `cluster`, `version`, `history` and `stamp`.
 //!
 //! **Many at once**: a word `g{1..9}` stands for nine words, and `for 1..9 COMMAND` gives a command nine times with
 //! `{n}` and `{n-1}` replaced, in its own lines of settings too. Equal answers are counted.

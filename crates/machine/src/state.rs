@@ -2,8 +2,8 @@
 
 use portcullis_lease::Configuration;
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Relationship, RelationshipFilter, Role, RoleId,
-    Subject, Tenant, TenantId, Timestamp,
+    ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Relationship, RelationshipFilter, Revision, Role,
+    RoleId, Subject, Tenant, TenantId, Timestamp,
 };
 
 use crate::Remembered;
@@ -46,6 +46,8 @@ pub trait State {
     fn cluster(&self) -> Read<Option<ClusterId>>;
     /// How leases are granted, and to whom; the default before it was ever configured.
     fn leases(&self) -> Read<Configuration>;
+    /// The oldest revision that can still be read; 0 before history was ever compacted.
+    fn history_floor(&self) -> Read<Revision>;
     /// Whether a node was let in under this id.
     fn is_admitted(&self, node: NodeId) -> Read<bool>;
     /// Whether a node id was used up.

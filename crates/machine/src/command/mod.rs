@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Effect, Footprint, Outcome, Refusal, State, Unreadable};
 
 mod admit_node;
+mod compact_history;
 mod configure_leases;
 mod create_grant;
 mod create_role;
@@ -27,6 +28,7 @@ mod update_role;
 mod write_relationships;
 
 pub use admit_node::AdmitNode;
+pub use compact_history::CompactHistory;
 pub use configure_leases::ConfigureLeases;
 pub use create_grant::{CreateGrant, End};
 pub use create_role::CreateRole;
@@ -84,6 +86,8 @@ pub enum Command {
     ConfigureLeases(ConfigureLeases),
     /// Says that no lease is left of what was configured before.
     SettleLeases(SettleLeases),
+    /// Lets go of history that is too old.
+    CompactHistory(CompactHistory),
 }
 
 /// What a command decides with.
@@ -142,6 +146,7 @@ macro_rules! each {
             Command::DeleteRelationships($command) => $body,
             Command::ConfigureLeases($command) => $body,
             Command::SettleLeases($command) => $body,
+            Command::CompactHistory($command) => $body,
         }
     };
 }
@@ -168,7 +173,8 @@ impl Command {
             | Self::StartGrants(_)
             | Self::ExpireGrants(_)
             | Self::ConfigureLeases(_)
-            | Self::SettleLeases(_) => true,
+            | Self::SettleLeases(_)
+            | Self::CompactHistory(_) => true,
             Self::CreateRole(_)
             | Self::UpdateRole(_)
             | Self::DeleteRole(_)

@@ -49,6 +49,7 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::PutGrant { tenant, grant } => format!("{tenant}: put grant {} {}", grant.id, self::grant(grant)),
         Effect::PutRelationship { tenant, relationship } => format!("{tenant}: put {relationship}"),
         Effect::DeleteRelationship { tenant, relationship } => format!("{tenant}: delete {relationship}"),
+        Effect::HistoryFloor(floor) => format!("history from {floor}"),
         Effect::Leases(leases) => format!("leases {}", self::leases(leases)),
         Effect::Remember { tenant, caller, key, .. } => format!("{tenant}: remember {key} of {caller}"),
         Effect::Forget { tenant, caller, key, revision } => {

@@ -8,9 +8,9 @@ use portcullis_model::{GrantFilter, IdempotencyKey, NameError, NodeId, Revision}
 
 use super::{Moment, Spoilt, number, numbers};
 use crate::command::{
-    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
-    DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
-    SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
+    DeleteTenant, DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter,
+    RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
 };
 use crate::{Command, Envelope, Idempotency, Precondition, Target};
 
@@ -102,6 +102,7 @@ fn command(text: &str) -> Result<Command, Spoilt> {
         ["admit-node", node] => Command::AdmitNode(AdmitNode { node: NodeId(number(node)?) }),
         ["retire-node", node] => Command::RetireNode(RetireNode { node: NodeId(number(node)?) }),
         ["configure-leases", words @ ..] => Command::ConfigureLeases(configure_leases(words)?),
+        ["compact-history", floor] => Command::CompactHistory(CompactHistory { floor: Revision(number(floor)?) }),
         ["settle-leases", changed_at] => Command::SettleLeases(SettleLeases { changed_at: number(changed_at)? }),
         ["create-tenant", id] => Command::CreateTenant(CreateTenant { id: id.parse()? }),
         ["delete-tenant", id] => Command::DeleteTenant(DeleteTenant { id: id.parse()? }),

@@ -16,9 +16,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRunner};
 
 use crate::command::{
-    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
-    DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
-    SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
+    DeleteTenant, DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter,
+    RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
 };
 use crate::memory::Memory;
 use crate::script::Machine;
@@ -300,6 +300,7 @@ fn plain() -> impl Strategy<Value = Command> {
         1 => configure_leases(),
         1 => prop_oneof![2 => Just(0), 1 => 0..40_u64]
             .prop_map(|changed_at| Command::SettleLeases(SettleLeases { changed_at })),
+        1 => (1..90_u64).prop_map(|floor| Command::CompactHistory(CompactHistory { floor: Revision(floor) })),
         2 => tenant().prop_map(|id| Command::CreateTenant(CreateTenant { id })),
         1 => tenant().prop_map(|id| Command::DeleteTenant(DeleteTenant { id })),
         5 => role(),

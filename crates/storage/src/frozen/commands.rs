@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
-    DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
-    SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
+    DeleteTenant, DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter,
+    RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
 };
 use portcullis_machine::{Command, Idempotency, Precondition, Target};
 use portcullis_model::{ClusterId, GrantFilter, NodeId, Revision, Timestamp};
@@ -82,7 +82,8 @@ pub(super) fn after(previous: Option<&Command>) -> Option<Command> {
             roster: Some(Roster::Only([1, 300].into())),
         }),
         Some(Command::ConfigureLeases(_)) => Command::SettleLeases(SettleLeases { changed_at: 300 }),
-        Some(Command::SettleLeases(_)) => return None,
+        Some(Command::SettleLeases(_)) => Command::CompactHistory(CompactHistory { floor: Revision(300) }),
+        Some(Command::CompactHistory(_)) => return None,
     })
 }
 

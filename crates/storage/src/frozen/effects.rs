@@ -43,7 +43,8 @@ fn effect_after(previous: Option<&Effect>) -> Option<Effect> {
         }
         Some(Effect::Remember { .. }) => Effect::Forget { tenant, caller, key, revision: Revision(7) },
         Some(Effect::Forget { .. }) => Effect::Leases(Box::new(leases())),
-        Some(Effect::Leases(_)) => return None,
+        Some(Effect::Leases(_)) => Effect::HistoryFloor(Revision(300)),
+        Some(Effect::HistoryFloor(_)) => return None,
     })
 }
 

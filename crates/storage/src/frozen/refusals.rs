@@ -89,7 +89,10 @@ fn refusal_after(previous: Option<&Refusal>) -> Option<Refusal> {
         Some(Refusal::RosterNodeUnknown(_)) => Refusal::RosterNodeRetired(node),
         Some(Refusal::RosterNodeRetired(_)) => Refusal::LeasesChanged { waited_for: 7, changed_at: 300 },
         Some(Refusal::LeasesChanged { .. }) => Refusal::TenantNotSystem(tenant),
-        Some(Refusal::TenantNotSystem(_)) => return None,
+        Some(Refusal::TenantNotSystem(_)) => {
+            Refusal::HistoryFloorOutOfRange { asked: Revision(7), floor: Revision(300), revision: Revision(301) }
+        }
+        Some(Refusal::HistoryFloorOutOfRange { .. }) => return None,
     })
 }
 

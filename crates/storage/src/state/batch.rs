@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_machine::{Change, Effect, MemoryKey, Remembered};
 use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId};
 
+use super::compaction;
 use super::keys::{Family, Key, Keys};
 use super::reads::{Ahead, Reads, StoreError};
 use super::row;
@@ -70,6 +71,12 @@ impl<'a> Batch<'a> {
             }
             Effect::Leases(leases) => {
                 self.put(None, Family::Cluster, keys.global(Family::Cluster).text("leases"), leases)
+            }
+            Effect::HistoryFloor(floor) => {
+                for key in compaction::outdated(self.reads, *floor)? {
+                    self.write(key, None);
+                }
+                self.put(None, Family::Cluster, keys.history_floor(), floor)
             }
             Effect::AdmitNode(node) => self.put(None, Family::AdmittedNode, keys.admitted(*node), &()),
             Effect::RetireNode(node) => self.put(None, Family::RetiredNode, keys.retired(*node), &()),

@@ -59,6 +59,9 @@ pub enum Family {
 }
 
 const GROUP_BYTES: usize = 4;
+const REVISION_BYTES: usize = 8;
+/// How much of a key of the history tells when the row was so.
+pub(super) const LIFETIME_BYTES: usize = 2 * REVISION_BYTES;
 
 const ALL: [Family; 20] = [
     Family::Meta,
@@ -84,8 +87,8 @@ const ALL: [Family; 20] = [
 ];
 
 impl Family {
-    /// Whether rows of this family are part of the state hash. The others can be derived from those, belong to one
-    /// copy alone, or are history, which nodes may keep for different times.
+    /// Whether rows of this family are part of the state hash. The others can be derived from those, or
+    /// belong to one copy alone; history follows from the change records and from where it begins.
     pub(super) fn is_hashed(self) -> bool {
         match self {
             Self::Tenant
@@ -178,6 +181,11 @@ impl Key {
         self.0.starts_with(&beginning.0)
     }
 
+    /// A key that was read.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// The key as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -219,6 +227,10 @@ impl Keys {
     /// A key of a family of a tenant.
     pub fn of(self, tenant: &TenantId, family: Family) -> Key {
         Key::new(self.group, Some(tenant), family)
+    }
+
+    pub(super) fn history_floor(self) -> Key {
+        self.global(Family::Cluster).text("history")
     }
 
     pub(super) fn tenant(self, tenant: &TenantId) -> Key {
@@ -285,15 +297,27 @@ impl Keys {
 
     /// The earlier version, from `created` up to `deleted`, of the row at `key` of a tenant.
     pub(super) fn history(self, tenant: &TenantId, key: &Key, created: Revision, deleted: Revision) -> Key {
+        self.history_of(tenant, key).number(created.0).number(deleted.0)
+    }
+
+    /// The beginning of the keys of all earlier versions of a row of a tenant, or of all rows whose keys begin with `key`.
+    pub(super) fn history_of(self, tenant: &TenantId, key: &Key) -> Key {
         let mut history = self.of(tenant, Family::History);
         let prefix_bytes = Key::tenant(self.group, tenant).as_bytes().len();
         history.0.extend_from_slice(&key.as_bytes()[prefix_bytes..]);
-        history.number(created.0).number(deleted.0)
+        history
     }
 
     pub(super) fn due(self, family: Family, at: Timestamp, tenant: &TenantId, grant: &GrantId) -> Key {
         self.global(family).time(at).text(tenant.as_str()).text(grant.as_str())
     }
+}
+
+/// What the end of a key of the history says: when the row became so, and when it became something else.
+pub(super) fn lifetime(key: &[u8]) -> Option<(Revision, Revision)> {
+    let (rest, deleted) = key.split_last_chunk::<REVISION_BYTES>()?;
+    let (_, created) = rest.split_last_chunk::<REVISION_BYTES>()?;
+    Some((Revision(u64::from_be_bytes(*created)), Revision(u64::from_be_bytes(*deleted))))
 }
 
 /// The texts that follow `skip` bytes of a key, in order.

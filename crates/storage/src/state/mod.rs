@@ -8,13 +8,16 @@
 //! INVARIANT: the log is never purged beyond what this store has flushed (see [`Store::snapshot`]).
 
 mod batch;
+mod compaction;
 mod folder;
 mod foresight;
 mod hot;
 mod incoming;
 mod keys;
+mod load;
 mod oldest;
 mod open;
+mod past;
 mod pending;
 mod reader;
 mod reads;
@@ -23,10 +26,12 @@ mod snapshot;
 mod store;
 mod sum;
 
+pub use compaction::Ripe;
 pub use foresight::Foresight;
 pub use incoming::{Inbox, Incoming, ReceiveError, Received};
 pub use keys::{Family, Key, Keys};
 pub use open::{OpenError, Options, Progress};
+pub use past::{Past, PastError};
 pub use reader::{Due, Page, Reader, View};
 pub use reads::StoreError;
 pub use snapshot::{Header, Piece, Snapshot};

@@ -7,23 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use portcullis_model::{Grant, GroupId, Revision, Role, Tenant, TenantId};
+use portcullis_model::{GroupId, Revision};
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options as RocksOptions};
 
 use super::folder::{Copy, Folder};
-use super::keys::{Family, Keys, texts};
+use super::keys::{Family, Keys};
+use super::load;
 use super::reader::View;
-use super::reads::{RawRow, Reads, StoreError, tuple};
-use super::row;
+use super::reads::{Reads, StoreError};
 use super::store::{Shared, Store};
 use super::sum::Sum;
-use crate::codec::DecodeError;
 use crate::journal::{self, Flaw};
 use crate::log::LogId;
 use crate::resident::Resident;
-
-/// How many rows are loaded between two calls of [`Progress`].
-const PROGRESS_ROWS: u64 = 50_000;
 
 /// How much memory blocks of rows may take.
 const BLOCK_CACHE_BYTES: usize = 64 * 1_024 * 1_024;
@@ -164,7 +160,7 @@ impl Loaded {
         let membership: Option<Vec<u8>> = reads.get(&meta("membership"))?;
         let sum: Option<[u8; 32]> = reads.get(&meta("sum"))?;
         let sum = sum.map(Sum::from_bytes).unwrap_or_default();
-        let resident = Loader { reads: &reads, resident: Resident::default(), rows: 0, progress }.load()?;
+        let resident = load::everything(&reads, progress)?;
         Ok(Self { reads, resident, applied, membership, sum })
     }
 
@@ -172,84 +168,6 @@ impl Loaded {
     pub(super) fn view(&self) -> View {
         View { resident: self.resident.clone(), revision: Revision(self.applied.map_or(0, |id| id.index)) }
     }
-}
-
-struct Loader<'a> {
-    reads: &'a Reads,
-    resident: Resident,
-    rows: u64,
-    progress: Progress<'a>,
-}
-
-impl Loader<'_> {
-    fn load(mut self) -> Result<Resident, StoreError> {
-        let tenants: Vec<RawRow> =
-            self.reads.rows(&self.reads.keys.global(Family::Tenant)).collect::<Result<_, _>>()?;
-        for (key, value) in tenants {
-            let tenant: Tenant = decode(&key, &value)?;
-            self.resident.put_tenant(&tenant.id);
-            self.tenant(&tenant.id)?;
-        }
-        Ok(self.resident)
-    }
-
-    fn tenant(&mut self, tenant: &TenantId) -> Result<(), StoreError> {
-        self.roles(tenant)?;
-        let keys = self.reads.keys;
-        for row in self.reads.rows(&keys.of(tenant, Family::Grant)) {
-            let (key, value) = row?;
-            let grant: Grant = decode(&key, &value)?;
-            if grant.state.is_live() {
-                self.resident.put_grant(tenant, &grant);
-            }
-            self.count();
-        }
-        let prefix = keys.of(tenant, Family::Tuple);
-        for row in self.reads.rows(&prefix) {
-            let (key, _) = row?;
-            let tuple = tuple(&texts(&key, prefix.as_bytes().len()), false);
-            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
-            self.resident.put_relationship(tenant, &tuple.ok_or_else(damaged)?);
-            self.count();
-        }
-        Ok(())
-    }
-
-    /// Roles are loaded so that each comes after those that it inherits.
-    fn roles(&mut self, tenant: &TenantId) -> Result<(), StoreError> {
-        let mut waiting = Vec::new();
-        for row in self.reads.rows(&self.reads.keys.of(tenant, Family::Role)) {
-            let (key, value) = row?;
-            let role: Role = decode(&key, &value)?;
-            waiting.push(role);
-        }
-        let mut loaded = std::collections::BTreeSet::new();
-        while !waiting.is_empty() {
-            let before = waiting.len();
-            waiting.retain(|role| {
-                let ready = role.inherits.is_subset(&loaded);
-                if ready {
-                    self.resident.put_role(tenant, role);
-                    loaded.insert(role.id.clone());
-                }
-                !ready
-            });
-            assert!(waiting.len() < before, "INVARIANT: role inheritance is acyclic and complete");
-            self.count();
-        }
-        Ok(())
-    }
-
-    fn count(&mut self) {
-        self.rows += 1;
-        if self.rows.is_multiple_of(PROGRESS_ROWS) {
-            (self.progress)(self.rows);
-        }
-    }
-}
-
-fn decode<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
-    row::decode(value).map_err(|source| StoreError::Damaged { key: key.to_vec(), source })
 }
 
 /// Cuts each write-ahead log within its first damaged record, and returns damage elsewhere. The state is not synced, so

@@ -12,8 +12,10 @@ use portcullis_model::{
     RoleId, Tenant, TenantId, Timestamp,
 };
 
+use super::compaction::{self, Ripe};
 use super::keys::{Family, Key, texts};
-use super::reads::{Reads, StoreError};
+use super::past::Past;
+use super::reads::{RawRow, Reads, StoreError};
 use super::row;
 use super::store::{Shared, update};
 use super::sum::Sum;
@@ -121,6 +123,21 @@ impl Reader {
     /// How leases are granted, and to whom.
     pub fn leases(&self) -> Read<Configuration> {
         self.reads().leases()
+    }
+
+    /// The oldest revision that can still be read.
+    pub fn history_floor(&self) -> Read<Revision> {
+        self.reads().history_floor()
+    }
+
+    /// How far history may be compacted in one go, beyond `after`: up to a change that was made at `by` or before.
+    pub fn ripe(&self, after: Revision, by: Timestamp) -> Result<Option<Ripe>, StoreError> {
+        compaction::ripe(&self.reads(), after, by)
+    }
+
+    /// The state as it was at a revision that is published.
+    pub fn past(&self, revision: Revision) -> Past {
+        Past { reads: self.shared.reads.load_full(), revision }
     }
 
     /// The nodes that were let in and whose ids are not used up.
@@ -246,19 +263,29 @@ impl Reader {
         most: usize,
         decode: impl Fn(&[u8], &[u8]) -> Result<Option<T>, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let mut items = Vec::new();
-        let mut last = None;
-        for row in self.reads().rows_after(prefix, after) {
-            let (key, value) = row?;
-            let Some(item) = decode(&key, &value)? else { continue };
-            if items.len() == most {
-                return Ok(Page { items, next: last });
-            }
-            items.push(item);
-            last = Some(key[prefix.as_bytes().len()..].to_vec());
-        }
-        Ok(Page { items, next: None })
+        page(self.reads().rows_after(prefix, after), prefix.as_bytes().len(), most, decode)
     }
+}
+
+/// The first items of rows whose keys begin with `skip` bytes that say nothing.
+pub(super) fn page<T>(
+    rows: impl Iterator<Item = Result<RawRow, StoreError>>,
+    skip: usize,
+    most: usize,
+    decode: impl Fn(&[u8], &[u8]) -> Result<Option<T>, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let mut items = Vec::new();
+    let mut last = None;
+    for row in rows {
+        let (key, value) = row?;
+        let Some(item) = decode(&key, &value)? else { continue };
+        if items.len() == most {
+            return Ok(Page { items, next: last });
+        }
+        items.push(item);
+        last = Some(key[skip..].to_vec());
+    }
+    Ok(Page { items, next: None })
 }
 
 fn decoded<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<Option<T>, StoreError> {

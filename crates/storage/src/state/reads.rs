@@ -111,16 +111,16 @@ impl Reads {
     }
 
     /// The rows whose keys begin with `prefix`, in order.
-    pub(super) fn rows(&self, prefix: &Key) -> impl Iterator<Item = Result<RawRow, StoreError>> {
+    pub(super) fn rows<'a>(&'a self, prefix: &Key) -> impl Iterator<Item = Result<RawRow, StoreError>> + use<'a> {
         self.rows_after(prefix, None)
     }
 
     /// The rows whose keys begin with `prefix`, from behind the one that ends with `after`.
-    pub(super) fn rows_after(
-        &self,
+    pub(super) fn rows_after<'a>(
+        &'a self,
         prefix: &Key,
         after: Option<&[u8]>,
-    ) -> impl Iterator<Item = Result<RawRow, StoreError>> {
+    ) -> impl Iterator<Item = Result<RawRow, StoreError>> + use<'a> {
         let mut first = prefix.as_bytes().to_vec();
         if let Some(after) = after {
             first.extend_from_slice(after);
@@ -248,6 +248,10 @@ impl State for Reads {
 
     fn leases(&self) -> Read<Configuration> {
         Ok(self.get(&self.keys.global(Family::Cluster).text("leases"))?.unwrap_or_default())
+    }
+
+    fn history_floor(&self) -> Read<Revision> {
+        Ok(self.get(&self.keys.history_floor())?.unwrap_or_default())
     }
 
     fn is_admitted(&self, node: NodeId) -> Read<bool> {

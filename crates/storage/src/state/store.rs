@@ -272,6 +272,7 @@ pub(super) fn update(resident: &mut Resident, effect: &Effect) {
         | Effect::AdmitNode(_)
         | Effect::RetireNode(_)
         | Effect::Leases(_)
+        | Effect::HistoryFloor(_)
         | Effect::Remember { .. }
         | Effect::Forget { .. } => {}
     }

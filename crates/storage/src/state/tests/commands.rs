@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole, End, ExpireGrants,
-    RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, UpdateRole,
+    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole, End,
+    ExpireGrants, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, UpdateRole,
 };
 use portcullis_machine::{Idempotency, MemoryKey, Precondition, Target, VERSION_SUPPORTED};
 use portcullis_model::{GrantFilter, Relationship, RelationshipFilter, limit};
@@ -25,7 +25,7 @@ pub(super) const SCOPES: [&str; 4] = ["document:a", "document:ab", "folder:f", "
 pub(super) const CALLERS: [&str; 2] = ["user:admin", "user:admin2"];
 pub(super) const IDEMPOTENCY_KEYS: [&str; 4] = ["k", "k1", "k10", "!"];
 /// How many kinds of commands there are.
-pub(super) const KINDS: usize = 18;
+pub(super) const KINDS: usize = 19;
 
 /// A source of commands.
 pub(super) struct Commands {
@@ -52,7 +52,7 @@ impl Commands {
         self.drawn[kind] += 1;
         let command = self.command(kind, due);
         // Most of what is about the cluster is asked for where it belongs.
-        let of_system = matches!(kind, 0..=5 | 12 | 13 | 15 | 16) && self.dice.below(6) > 0;
+        let of_system = matches!(kind, 0..=5 | 12 | 13 | 15..=17) && self.dice.below(6) > 0;
         let tenant = if of_system { "system" } else { self.dice.one_of(&TENANTS) };
         let mut envelope = envelope(&tenant.parse().unwrap(), command);
         envelope.version = self.dice.one_of(&[1, VERSION_SUPPORTED, VERSION_SUPPORTED]);
@@ -131,6 +131,12 @@ impl Commands {
                 Command::ConfigureLeases(changed)
             }
             16 => Command::SettleLeases(SettleLeases { changed_at: self.dice.one_of(&[0, 20, 40]) }),
+            17 => {
+                // So far that most of the history stays.
+                let half = usize::try_from(self.drawn.iter().sum::<u32>() / 2).unwrap();
+                let floor = Revision(u64::try_from(self.dice.below(half + 2)).unwrap());
+                Command::CompactHistory(CompactHistory { floor })
+            }
             _ => Command::DeleteRelationships(DeleteRelationships { filter: self.filter() }),
         }
     }

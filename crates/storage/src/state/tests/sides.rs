@@ -28,6 +28,7 @@ pub(super) fn compare(ours: &impl State, theirs: &impl State) {
     same("version", ours.active_version().unwrap(), theirs.active_version().unwrap());
     same("stamp", ours.last_stamp().unwrap(), theirs.last_stamp().unwrap());
     same("cluster", ours.cluster().unwrap(), theirs.cluster().unwrap());
+    same("floor", ours.history_floor().unwrap(), theirs.history_floor().unwrap());
     same("leases", ours.leases().unwrap(), theirs.leases().unwrap());
     for node in (0..6).map(NodeId) {
         same("admitted", ours.is_admitted(node).unwrap(), theirs.is_admitted(node).unwrap());
