@@ -36,6 +36,8 @@ pub const MESSAGE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 pub const IDEMPOTENCY_RETENTION_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Most idempotency keys remembered for one tenant; the oldest is forgotten first.
 pub const IDEMPOTENCY_KEYS_MAX: u64 = 1_000_000;
+/// How long the state can be read as it was unless configured otherwise, in seconds (24 hours).
+pub const HISTORY_RETENTION_S: u64 = 24 * 60 * 60;
 /// Deadline of a check whose caller gave none, in milliseconds.
 pub const CHECK_DEADLINE_MS: u64 = 5_000;
 /// Bound on the error of a node's wall clock unless configured otherwise, in milliseconds.

@@ -145,7 +145,7 @@ impl Node {
         let judge = |ground: &Ground<'_>| {
             let (index, doubts) = ground.tenant(tenant)?;
             let is_late = || Instant::now() >= deadline;
-            let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
+            let (clock, budget) = (Some(ground.now(self)), Budget::new(&is_late));
             let explained = match doubts {
                 None => eval::explain(index, query(question), clock, &budget)?,
                 Some(doubts) => eval::explain(&index.doubted_by(doubts), query(question), clock, &budget)?,
@@ -210,7 +210,7 @@ impl Node {
             return Err(CheckError::Undecided);
         }
         let is_late = || Instant::now() >= deadline;
-        let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
+        let (clock, budget) = (Some(ground.now(self)), Budget::new(&is_late));
         let held = match doubts {
             None => eval::permissions(index, subject, resource, clock, &budget)?,
             Some(doubts) => eval::permissions(&index.doubted_by(doubts), subject, resource, clock, &budget)?,
@@ -234,7 +234,7 @@ impl Node {
     ) -> Result<Answer, CheckError> {
         let (index, doubts) = ground.tenant(tenant)?;
         let is_late = || Instant::now() >= deadline;
-        let (clock, budget) = (Some(self.wall()), Budget::new(&is_late));
+        let (clock, budget) = (Some(ground.now(self)), Budget::new(&is_late));
         let outcome = match doubts {
             None => eval::check(index, query(question), clock, &budget)?,
             Some(doubts) => eval::check(&index.doubted_by(doubts), query(question), clock, &budget)?,

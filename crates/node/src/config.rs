@@ -1,6 +1,7 @@
 //! How a node is run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use portcullis_consensus::Timing;
 use portcullis_model::{NodeId, Region};
@@ -20,6 +21,8 @@ pub struct Config {
     pub client: String,
     /// The most that its wall clock may be wrong, in milliseconds.
     pub max_clock_error_ms: u64,
+    /// How long the state can be read as it was. That of the leader counts.
+    pub history_retention: Duration,
     /// How much of the disk is kept for what takes away, in bytes.
     pub disk_reserve_bytes: u64,
     /// How much memory what checks read may take before an alarm is raised, in bytes.

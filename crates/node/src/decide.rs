@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use portcullis_consensus::{Counted, View};
-use portcullis_model::{Revision, TenantId};
+use portcullis_model::{Clock, Revision, TenantId};
 use portcullis_storage::resident::{Doubts, TenantDoubts, TenantIndex};
 use portcullis_storage::state;
 use tokio::time::Instant;
@@ -34,6 +34,8 @@ pub(crate) struct Ground<'a> {
     doubts: Option<Arc<Doubts>>,
     /// Whether what is in doubt counts as no.
     fail_closed: bool,
+    /// The time that counts, where that is not the present.
+    then: Option<Clock>,
 }
 
 /// A decision, and whether it lets somebody do something.
@@ -44,12 +46,23 @@ pub(crate) struct Judged<T> {
 
 impl<'a> Ground<'a> {
     fn certain(state: &'a state::View, fail_closed: bool) -> Self {
-        Self { state, doubts: None, fail_closed }
+        Self { state, doubts: None, fail_closed, then: None }
+    }
+
+    /// What was served for less than the newest state. What was in doubt at the time of a state of the past is no: nothing
+    /// will ever be more certain there.
+    fn served(served: &'a Served) -> Self {
+        Self { state: &served.view, doubts: None, fail_closed: served.then.is_some(), then: served.then }
     }
 
     fn doubted(view: &'a View, tenant: &TenantId, fail_closed: bool) -> Self {
         let doubts = (view.pending() > 0).then(|| view.doubts(tenant));
-        Self { state: &view.state, doubts, fail_closed }
+        Self { state: &view.state, doubts, fail_closed, then: None }
+    }
+
+    /// The time that counts.
+    pub(crate) fn now(&self, node: &Node) -> Clock {
+        self.then.unwrap_or_else(|| node.wall())
     }
 
     /// Whether what is in doubt counts as no.
@@ -87,8 +100,8 @@ impl Node {
     ) -> Result<(T, Served), DecideError> {
         let fail_closed = freshness == Freshness::FailClosed;
         if !matches!(freshness, Freshness::Linearizable | Freshness::FailClosed) {
-            let served = self.view(freshness, deadline).await?;
-            let judged = judge(&Ground::certain(&served.view, fail_closed))?;
+            let served = self.view(freshness, tenant, deadline).await?;
+            let judged = judge(&Ground::served(&served))?;
             return Ok((judged.value, served));
         }
         loop {
@@ -124,7 +137,10 @@ impl Node {
                 let mark = view.mark();
                 let token = Revision(began.token(mark).max(mark.registered.index));
                 let state = Arc::clone(&view.state);
-                return Ok((judged.value, Served { view: state, token, age: None, by, counted: Some(counted) }));
+                return Ok((
+                    judged.value,
+                    Served { view: state, token, age: None, by, counted: Some(counted), then: None },
+                ));
             }
             if Instant::now() >= deadline {
                 return Err(CheckError::Undecided.into());

@@ -1,7 +1,7 @@
 //! One running node, without any transport: what a listener does for its callers, as plain async functions.
 //!
 //! A node owns its folder, its member of the group, and its clocks. Checks and lists are answered from its own copy,
-//! after [`Node::view`] has decided at which version they may be. Writes go to the leader, wherever that is.
+//! after it was decided at which version they may be (`view.rs`). Writes go to the leader, wherever that is.
 
 mod administer;
 mod check;
@@ -14,6 +14,8 @@ mod identity;
 mod internal;
 mod list;
 mod node;
+mod past;
+mod retention;
 mod settle;
 mod start;
 mod timekeeper;
@@ -28,7 +30,7 @@ pub use decide::DecideError;
 pub use draft::{Action, Draft};
 pub use entropy::{Entropy, SystemEntropy};
 pub use health::{Alarm, LowDisk};
-pub use list::Listed;
+pub use list::{Listed, Source};
 pub use node::{Lease, MemberStatus, Node};
 pub use start::{Seams, StartError};
 pub use view::{Freshness, Served, ServedBy, ViewError};

@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::health::{Alarm, Health};
 use crate::identity::Identity;
 use crate::internal::{About, Answer, Message};
+use crate::past::Remade;
 
 /// How long another node may take to say how it is.
 const ABOUT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -33,6 +34,8 @@ pub struct Node {
     /// When the copy was last known to hold everything acknowledged, and was published.
     pub(crate) last_fresh: watch::Sender<Reading>,
     pub(crate) health: Health,
+    /// Versions of the past.
+    pub(crate) remade: Remade,
 }
 
 /// A member, and what it says of itself.
@@ -124,6 +127,11 @@ impl Node {
     /// The last revision that its readers see.
     pub fn visible(&self) -> portcullis_model::Revision {
         self.reader.view().revision
+    }
+
+    /// The oldest revision that can still be read; 0 where that cannot be told.
+    pub fn history_floor(&self) -> portcullis_model::Revision {
+        self.reader.history_floor().unwrap_or_default()
     }
 
     /// The group as this node sees it, with what every member says of itself. Not linearizable.

@@ -18,9 +18,10 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::health::{Health, look_around};
 use crate::identity::Identity;
 use crate::node::Node;
+use crate::past::Remade;
+use crate::retention::keep_history_short;
 use crate::settle::settle_leases;
 use crate::timekeeper::keep_time;
-use crate::view::Freshness;
 
 /// How often a node makes sure that it is fresh, so that reads of any age know theirs.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -113,10 +114,11 @@ impl Node {
             let parts = Parts { log, store, transport, clock: Arc::clone(&clock), seed };
             let group = Group::start(options, parts).await?;
             let (last_fresh, _) = watch::channel(clock.read());
-            let health = Health::default();
-            let node = Arc::new(Self { config, identity, group, reader, clock, entropy, last_fresh, health });
+            let (health, remade) = (Health::default(), Remade::default());
+            let node = Arc::new(Self { config, identity, group, reader, clock, entropy, last_fresh, health, remade });
             tokio::spawn(settle_leases(Arc::downgrade(&node)));
             tokio::spawn(keep_time(Arc::downgrade(&node)));
+            tokio::spawn(keep_history_short(Arc::downgrade(&node)));
             tokio::spawn(look_around(Arc::downgrade(&node)));
             tokio::spawn(keep_fresh(Arc::downgrade(&node)));
             Ok(node)
@@ -156,7 +158,7 @@ async fn keep_fresh(node: std::sync::Weak<Node>) {
         let Some(node) = node.upgrade() else { return };
         if node.cluster().is_some() {
             // A node that is not fresh now says so to whoever asks.
-            let _ = node.view(Freshness::Linearizable, Instant::now() + PROBE_EVERY).await;
+            let _ = node.prove_fresh(Instant::now() + PROBE_EVERY).await;
         }
     }
 }

@@ -47,7 +47,7 @@ async fn propose_due(node: &Arc<Node>) {
     }
 }
 
-async fn propose(node: &Arc<Node>, clock: Clock, command: Command) {
+pub(crate) async fn propose(node: &Arc<Node>, clock: Clock, command: Command) {
     let Ok(version) = node.reader.active_version() else { return };
     let caller: Subject = format!("node:{}", node.id()).parse().expect("INVARIANT: a node id is a subject");
     let envelope = Envelope {
@@ -64,7 +64,7 @@ async fn propose(node: &Arc<Node>, clock: Clock, command: Command) {
     match node.group.propose(&envelope, Ack::Everywhere, None).await {
         Ok(proposed) => {
             if let Err(refusal) = proposed.reply.result {
-                tracing::error!(%refusal, "the machine refuses starts or ends of grants");
+                tracing::error!(%refusal, "the machine refuses what this leader proposes of itself");
             }
         }
         // Whoever leads next finds the same things due.

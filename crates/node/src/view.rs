@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_consensus::clock::Reading;
 use portcullis_consensus::{Counted, ReadError};
-use portcullis_model::{GroupId, Revision, Token};
-use portcullis_storage::state::View;
+use portcullis_model::{Clock, GroupId, Revision, TenantId, Token};
+use portcullis_storage::state::{PastError, View};
 use tokio::time::Instant;
 
+use crate::decide::DecideError;
 use crate::node::Node;
 
 /// How fresh the answer to a read has to be.
@@ -19,7 +21,7 @@ pub enum Freshness {
     FailClosed,
     /// At least as fresh as a token.
     AtLeast(Token),
-    /// Exactly at a token, while its version is retained.
+    /// Exactly at a token, while history reaches back that far.
     Exactly(Token),
     /// Whatever this node has, with its age.
     MinimizeLatency,
@@ -36,6 +38,8 @@ pub struct Served {
     pub by: ServedBy,
     /// For a decision that was made by the lease: what it takes into account.
     pub(crate) counted: Option<Counted>,
+    /// The time that counts, where that is not the present: when the state became so, for a state of the past.
+    pub(crate) then: Option<Clock>,
     /// How long ago it was known to hold everything acknowledged; only where less than that was asked for.
     pub age: Option<Duration>,
 }
@@ -78,72 +82,116 @@ pub enum ViewError {
         /// This group.
         own: GroupId,
     },
-    /// The version is no longer retained.
-    #[error("revision {asked} is not retained at this node: it has {oldest_known} and what came shortly before")]
+    /// History does not reach back that far.
+    #[error("revision {asked} is no longer kept: history begins at revision {floor}; ask for that or a later one")]
     NotRetained {
         /// The revision asked for.
         asked: Revision,
-        /// The newest that it has.
-        oldest_known: Revision,
+        /// The oldest that is kept.
+        floor: Revision,
     },
+    /// The tenant was too large then.
+    #[error("{0}")]
+    PastTooLarge(String),
+    /// The caller's deadline came first.
+    #[error("the deadline came before the earlier state was made again")]
+    Late,
     /// This node cannot read its state.
     #[error("this node cannot read its state: ask another node")]
     Failed,
 }
 
+impl From<PastError> for ViewError {
+    fn from(error: PastError) -> Self {
+        match error {
+            PastError::Compacted { asked, floor } => Self::NotRetained { asked, floor },
+            PastError::TooLarge => Self::PastTooLarge(error.to_string()),
+            PastError::Late => Self::Late,
+            PastError::Store(error) => Self::failed(&error),
+        }
+    }
+}
+
+impl ViewError {
+    /// What callers are told when the node cannot read its own copy.
+    pub(crate) fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "the state cannot be read");
+        Self::Failed
+    }
+}
+
 impl Node {
-    /// Decides at which version a read may be served, waiting for it until `deadline`.
+    /// Decides at which version a question about a tenant may be answered, waiting for it until `deadline`.
     ///
-    /// Every read of every kind goes through here. Nothing that is not published is ever served.
-    pub async fn view(&self, freshness: Freshness, deadline: Instant) -> Result<Served, ViewError> {
+    /// Every decision goes through here or through [`Node::decide`], and every list through [`Node::source`]. Nothing that is
+    /// not published is ever served.
+    pub(crate) async fn view(
+        &self,
+        freshness: Freshness,
+        tenant: &TenantId,
+        deadline: Instant,
+    ) -> Result<Served, DecideError> {
         match freshness {
-            Freshness::Linearizable | Freshness::FailClosed => loop {
-                let Ok((began, _)) = self.group.begin_read() else { return self.view_without_lease(deadline).await };
-                let asked = self.clock.read();
-                if self.group.wait_registered(&began, deadline).await?.is_some() {
-                    self.last_fresh.send_replace(asked);
-                    return Ok(self.newest(ServedBy::Lease));
-                }
-            },
-            Freshness::AtLeast(token) => {
-                let revision = self.check_group(token)?;
-                self.group.wait_published(revision.0, deadline).await?;
-                Ok(self.newest(ServedBy::Nothing))
-            }
-            Freshness::Exactly(token) => {
-                let revision = self.check_group(token)?;
-                self.group.wait_published(revision.0, deadline).await?;
-                let view = self.reader.view_at(revision).map_err(|error| {
-                    tracing::error!(%error, "an earlier version cannot be made again");
-                    ViewError::Failed
-                })?;
-                let not_retained = ViewError::NotRetained { asked: revision, oldest_known: self.visible() };
-                let view = view.ok_or(not_retained)?;
-                Ok(Served { view, token: revision, by: ServedBy::Nothing, counted: None, age: None })
-            }
-            Freshness::MinimizeLatency => {
-                let last_fresh = *self.last_fresh.borrow();
-                // A clock that went backwards proves nothing about the age.
-                let age = self.clock.read().eager_since(&last_fresh).unwrap_or(Duration::MAX);
-                Ok(Served { age: Some(age), ..self.newest(ServedBy::Nothing) })
+            Freshness::Linearizable | Freshness::FailClosed => Ok(self.prove_fresh(deadline).await?),
+            Freshness::AtLeast(token) => Ok(self.at_least(token, deadline).await?),
+            Freshness::Exactly(token) => self.exactly(token, tenant, deadline).await,
+            Freshness::MinimizeLatency => Ok(self.whatever_there_is()),
+        }
+    }
+
+    /// A version that holds everything that was acknowledged anywhere before the call.
+    pub async fn prove_fresh(&self, deadline: Instant) -> Result<Served, ViewError> {
+        loop {
+            let Ok((began, _)) = self.group.begin_read() else { return self.view_without_lease(deadline).await };
+            let asked = self.clock.read();
+            if self.group.wait_registered(&began, deadline).await?.is_some() {
+                self.was_fresh(asked);
+                return Ok(self.newest(ServedBy::Lease));
             }
         }
+    }
+
+    pub(crate) async fn at_least(&self, token: Token, deadline: Instant) -> Result<Served, ViewError> {
+        let revision = self.check_group(token)?;
+        self.group.wait_published(revision.0, deadline).await?;
+        Ok(self.newest(ServedBy::Nothing))
+    }
+
+    pub(crate) fn whatever_there_is(&self) -> Served {
+        let last_fresh = *self.last_fresh.borrow();
+        // A clock that went backwards proves nothing about the age.
+        let age = self.clock.read().eager_since(&last_fresh).unwrap_or(Duration::MAX);
+        Served { age: Some(age), ..self.newest(ServedBy::Nothing) }
     }
 
     /// A version that the leader's word proves fresh, for a node that has no lease.
     pub(crate) async fn view_without_lease(&self, deadline: Instant) -> Result<Served, ViewError> {
         let asked = self.clock.read();
         self.group.wait_fresh(deadline).await?;
-        self.last_fresh.send_replace(asked);
+        self.was_fresh(asked);
         Ok(self.newest(ServedBy::Leader))
     }
 
     fn newest(&self, by: ServedBy) -> Served {
         let view = Arc::clone(&self.reader.view());
-        Served { token: view.revision, view, by, counted: None, age: None }
+        Served { token: view.revision, view, by, counted: None, then: None, age: None }
     }
 
-    fn check_group(&self, token: Token) -> Result<Revision, ViewError> {
+    /// Notes when the copy was known to hold everything acknowledged. Proofs may end in another order than they began, and
+    /// what one has proved another does not undo.
+    fn was_fresh(&self, asked: Reading) {
+        let now = self.clock.read();
+        self.last_fresh.send_if_modified(|known| {
+            // A clock that went backwards since has nothing to say about what it said before.
+            let is_older = known.eager_since(&asked).is_some() && now.eager_since(known).is_some();
+            if !is_older {
+                *known = asked;
+            }
+            !is_older
+        });
+    }
+
+    pub(crate) fn check_group(&self, token: Token) -> Result<Revision, ViewError> {
         let own = self.group_id();
         if token.group == own { Ok(token.revision) } else { Err(ViewError::OtherGroup { given: token.group, own }) }
     }

@@ -71,6 +71,11 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
     if id == 0 {
         bail!("`0` is not a node id: give one above 0");
     }
+    if settings.history_retention_s.value == 0 {
+        bail!(
+            "history-retention-s: `0` is not possible: a revision is of use for a moment after it was handed out; give at least 1"
+        );
+    }
     let data_dir = settings.data_dir.value.clone();
     let data_dir = data_dir.ok_or_else(|| anyhow!("there is no data folder: give one with `--data-dir DIR`"))?;
     let (client, peer) = listeners.addresses()?;
@@ -85,6 +90,7 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
         peer: advertise(peer),
         client: advertise(client),
         max_clock_error_ms: settings.max_clock_error_ms.value,
+        history_retention: Duration::from_secs(settings.history_retention_s.value),
         disk_reserve_bytes: settings.disk_reserve_mib.value.saturating_mul(MIB),
         memory_budget_bytes: settings.memory_budget_mib.value.saturating_mul(MIB),
         timing: if settings.wide_area.value { Timing::WAN } else { Timing::LAN },

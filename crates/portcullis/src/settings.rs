@@ -56,6 +56,9 @@ pub(crate) struct Flags {
     /// The most that this machine's wall clock may be wrong, in milliseconds.
     #[arg(long, value_name = "MS")]
     max_clock_error_ms: Option<u64>,
+    /// How long the state can be read as it was, in seconds. That of the leader counts, so give all nodes the same.
+    #[arg(long, value_name = "SECONDS")]
+    history_retention_s: Option<u64>,
     /// Entries between two snapshots, and kept behind the last one.
     #[arg(long, value_name = "ENTRIES")]
     snapshot_every: Option<u64>,
@@ -88,6 +91,7 @@ struct File {
     insecure: Option<bool>,
     wide_area: Option<bool>,
     max_clock_error_ms: Option<u64>,
+    history_retention_s: Option<u64>,
     snapshot_every: Option<u64>,
     disk_reserve_mib: Option<u64>,
     memory_budget_mib: Option<u64>,
@@ -116,6 +120,7 @@ pub(crate) struct Settings {
     pub insecure: Setting<bool>,
     pub wide_area: Setting<bool>,
     pub max_clock_error_ms: Setting<u64>,
+    pub history_retention_s: Setting<u64>,
     pub snapshot_every: Setting<u64>,
     pub disk_reserve_mib: Setting<u64>,
     pub memory_budget_mib: Setting<u64>,
@@ -157,6 +162,12 @@ impl Settings {
                 file.max_clock_error_ms,
                 limit::CLOCK_ERROR_MS,
             )?,
+            history_retention_s: pick(
+                "history-retention-s",
+                flags.history_retention_s,
+                file.history_retention_s,
+                limit::HISTORY_RETENTION_S,
+            )?,
             snapshot_every: pick("snapshot-every", flags.snapshot_every, file.snapshot_every, SNAPSHOT_EVERY)?,
             disk_reserve_mib: pick(
                 "disk-reserve-mib",
@@ -192,6 +203,7 @@ impl Settings {
             ("insecure", self.insecure.value.to_string(), self.insecure.source),
             ("wide-area", self.wide_area.value.to_string(), self.wide_area.source),
             ("max-clock-error-ms", self.max_clock_error_ms.value.to_string(), self.max_clock_error_ms.source),
+            ("history-retention-s", self.history_retention_s.value.to_string(), self.history_retention_s.source),
             ("snapshot-every", self.snapshot_every.value.to_string(), self.snapshot_every.source),
             ("disk-reserve-mib", self.disk_reserve_mib.value.to_string(), self.disk_reserve_mib.source),
             ("memory-budget-mib", self.memory_budget_mib.value.to_string(), self.memory_budget_mib.source),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_consensus::{Ack, Acked};
 use portcullis_machine::Precondition;
 use portcullis_model::{Actor, TenantId, limit};
-use portcullis_node::{Action, Draft, Freshness, Node, Served, Written};
+use portcullis_node::{Action, Draft, Freshness, Node, Source, Written};
 use portcullis_wire::{self as wire, FieldError, v1};
 use tokio::time::Instant;
 use tonic::{Request, Status};
@@ -38,20 +38,19 @@ impl<T> Call<T> {
         Ok(Self { node: Arc::clone(node), actor, deadline, message: request.into_inner() })
     }
 
-    /// Waits for a version that is as fresh as the caller asked for.
-    pub(crate) async fn served(&self, consistency: Option<&v1::Consistency>) -> Result<Served, Status> {
+    /// Waits for what a list or a single record may be read from.
+    pub(crate) async fn source(&self, consistency: Option<&v1::Consistency>) -> Result<Source, Status> {
         let freshness = freshness(consistency)?;
-        self.node.view(freshness, self.deadline).await.map_err(|error| error::view(&error))
+        self.node.source(freshness, self.deadline).await.map_err(|error| error::view(&error))
     }
 
-    /// Waits for a version for a list or a single record. Those are read from the newest rows, so no past revision can be
-    /// asked for.
-    pub(crate) async fn served_newest(&self, consistency: Option<&v1::Consistency>) -> Result<Served, Status> {
+    /// The same for what has no past.
+    pub(crate) async fn source_of_now(&self, consistency: Option<&v1::Consistency>) -> Result<Source, Status> {
         if let Ok(wire::Freshness::Exactly(_)) = wire::freshness(consistency) {
-            let problem = "lists and records are answered from the newest state: leave it out, or ask for a check";
+            let problem = "no history is kept of this: leave it out";
             return Err(error::invalid("consistency.at_exact", problem));
         }
-        self.served(consistency).await
+        self.source(consistency).await
     }
 
     /// Carries out a write for the caller.

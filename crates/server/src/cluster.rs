@@ -110,8 +110,8 @@ impl Cluster for Service {
         request: Request<v1::GetLeaseConfigRequest>,
     ) -> Result<Response<v1::GetLeaseConfigResponse>, Status> {
         let call = Call::new(&self.node, request)?;
-        let served = call.served_newest(call.message.consistency.as_ref()).await?;
-        let read = call.node.lease_configuration(&served).map_err(|error| error::store(&error))?;
+        let source = call.source_of_now(call.message.consistency.as_ref()).await?;
+        let read = call.node.lease_configuration(&source).map_err(|error| error::view(&error))?;
         let position = Some(wire::position(call.node.group_id(), read.revision));
         Ok(Response::new(v1::GetLeaseConfigResponse { config: Some(lease_config::wire(&read.found)), position }))
     }

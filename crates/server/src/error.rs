@@ -77,6 +77,8 @@ pub(crate) fn view(error: &ViewError) -> Status {
         ViewError::NotFresh(_) => status(Code::Unavailable, "NOT_FRESH", message),
         ViewError::OtherGroup { .. } => status(Code::InvalidArgument, "TOKEN_OF_OTHER_GROUP", message),
         ViewError::NotRetained { .. } => status(Code::OutOfRange, "REVISION_NOT_RETAINED", message),
+        ViewError::PastTooLarge(_) => status(Code::ResourceExhausted, "PAST_TOO_LARGE", message),
+        ViewError::Late => status(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message),
         ViewError::Failed => status(Code::Unavailable, "NODE_FAILED", message),
     }
 }
@@ -120,12 +122,6 @@ pub(crate) fn unexpected(outcome: &portcullis_machine::Outcome) -> Status {
         "UNEXPECTED_OUTCOME",
         "the write was carried out, but its outcome is of another kind".to_owned(),
     )
-}
-
-/// The node's own copy cannot be read.
-pub(crate) fn store(error: &(dyn std::error::Error + 'static)) -> Status {
-    tracing::error!(error, "the state cannot be read");
-    status(Code::Unavailable, "NODE_FAILED", "this node cannot read its state: ask another node".to_owned())
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ impl Grants for Service {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
         let id: GrantId = wire::field("id", &call.message.id).map_err(error::field)?;
-        let served = call.served_newest(call.message.consistency.as_ref()).await?;
-        let read = call.node.grant(&served, &tenant, &id).map_err(|error| error::store(&error))?;
+        let source = call.source(call.message.consistency.as_ref()).await?;
+        let read = call.node.grant(&source, &tenant, &id).map_err(|error| error::view(&error))?;
         let grant = read.found.ok_or_else(|| {
             error::not_found("GRANT_NOT_FOUND", format!("grant `{id}` does not exist: see `grants list`"))
         })?;
@@ -57,9 +57,9 @@ impl Grants for Service {
         let tenant = wire::tenant(&message.tenant).map_err(error::field)?;
         let filter = wire::grant_filter(message.filter.as_ref()).map_err(error::field)?;
         let (most, after) = wire::page(message.page_size, &message.page_token).map_err(error::field)?;
-        let served = call.served_newest(message.consistency.as_ref()).await?;
-        let read = call.node.grants(&served, &tenant, (&filter, message.active_only), after.as_deref(), most);
-        let read = read.map_err(|error| error::store(&error))?;
+        let source = call.source(message.consistency.as_ref()).await?;
+        let read = call.node.grants(&source, &tenant, (&filter, message.active_only), after.as_deref(), most);
+        let read = read.map_err(|error| error::view(&error))?;
         Ok(Response::new(v1::ListGrantsResponse {
             grants: read.found.items.iter().map(wire::wire_grant).collect(),
             next_page_token: wire::page_token(read.found.next.as_deref()),

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use portcullis_consensus::LeaseStatus;
-use portcullis_node::{Freshness, Node};
+use portcullis_node::Node;
 use tokio::time::Instant;
 
 /// How long the node may take to prove that it is ready.
@@ -31,7 +31,7 @@ pub(crate) fn router(node: Arc<Node>, metrics: PrometheusHandle) -> Router {
 
 /// Ready is a node that could answer a linearizable check now.
 async fn ready(State(watched): State<Watched>) -> (StatusCode, String) {
-    match watched.node.view(Freshness::Linearizable, Instant::now() + READY_TIMEOUT).await {
+    match watched.node.prove_fresh(Instant::now() + READY_TIMEOUT).await {
         Ok(_) => (StatusCode::OK, "ok\n".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
     }
@@ -52,6 +52,7 @@ async fn show_metrics(State(watched): State<Watched>) -> String {
     gauge("portcullis_disk_free_bytes", watched.node.disk_free_bytes().unwrap_or(0));
     gauge("portcullis_resident_bytes", watched.node.resident_bytes());
     gauge("portcullis_alarms", watched.node.alarms().len() as u64);
+    gauge("portcullis_history_floor_revision", watched.node.history_floor().0);
     gauge("portcullis_visible_revision", watched.node.visible().0);
     show_lease_metrics(&watched.node, &group);
     watched.metrics.render()

@@ -68,9 +68,9 @@ impl Relationships for Service {
         let tenant = wire::tenant(&message.tenant).map_err(error::field)?;
         let filter = wire::relationship_filter(message.filter.as_ref()).map_err(error::field)?;
         let (most, after) = wire::page(message.page_size, &message.page_token).map_err(error::field)?;
-        let served = call.served_newest(message.consistency.as_ref()).await?;
-        let read = call.node.relationships(&served, &tenant, &filter, after.as_deref(), most);
-        let read = read.map_err(|error| error::store(&error))?;
+        let source = call.source(message.consistency.as_ref()).await?;
+        let read = call.node.relationships(&source, &tenant, &filter, after.as_deref(), most);
+        let read = read.map_err(|error| error::view(&error))?;
         Ok(Response::new(v1::ReadRelationshipsResponse {
             relationships: read.found.items.iter().map(ToString::to_string).collect(),
             next_page_token: wire::page_token(read.found.next.as_deref()),

@@ -39,8 +39,8 @@ impl Roles for Service {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
         let id: RoleId = wire::field("id", &call.message.id).map_err(error::field)?;
-        let served = call.served_newest(call.message.consistency.as_ref()).await?;
-        let read = call.node.role(&served, &tenant, &id).map_err(|error| error::store(&error))?;
+        let source = call.source(call.message.consistency.as_ref()).await?;
+        let read = call.node.role(&source, &tenant, &id).map_err(|error| error::view(&error))?;
         let role = read.found.ok_or_else(|| {
             error::not_found("ROLE_NOT_FOUND", format!("role `{id}` does not exist: see `role list`"))
         })?;
@@ -56,8 +56,8 @@ impl Roles for Service {
         let message = &call.message;
         let tenant = wire::tenant(&message.tenant).map_err(error::field)?;
         let (most, after) = wire::page(message.page_size, &message.page_token).map_err(error::field)?;
-        let served = call.served_newest(message.consistency.as_ref()).await?;
-        let read = call.node.roles(&served, &tenant, after.as_deref(), most).map_err(|error| error::store(&error))?;
+        let source = call.source(message.consistency.as_ref()).await?;
+        let read = call.node.roles(&source, &tenant, after.as_deref(), most).map_err(|error| error::view(&error))?;
         Ok(Response::new(v1::ListRolesResponse {
             roles: read.found.items.iter().map(wire::wire_role).collect(),
             next_page_token: wire::page_token(read.found.next.as_deref()),

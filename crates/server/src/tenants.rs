@@ -38,8 +38,8 @@ impl Tenants for Service {
         let call = Call::new(&self.node, request)?;
         let message = &call.message;
         let (most, after) = wire::page(message.page_size, &message.page_token).map_err(error::field)?;
-        let served = call.served_newest(message.consistency.as_ref()).await?;
-        let read = call.node.tenants(&served, after.as_deref(), most).map_err(|error| error::store(&error))?;
+        let source = call.source_of_now(message.consistency.as_ref()).await?;
+        let read = call.node.tenants(&source, after.as_deref(), most).map_err(|error| error::view(&error))?;
         Ok(Response::new(v1::ListTenantsResponse {
             tenants: read.found.items.iter().map(wire::wire_tenant).collect(),
             next_page_token: wire::page_token(read.found.next.as_deref()),

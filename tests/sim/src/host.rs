@@ -27,6 +27,8 @@ use crate::{client, formation};
 const SNAPSHOT_EVERY: u64 = 1_000_000;
 /// How far a wall clock may be wrong before it matters.
 const CLOCK_ERROR_MS: u64 = 10_000;
+/// How long the past can be read: less than a run, so that history goes while faults happen.
+const HISTORY_RETENTION: Duration = Duration::from_secs(5);
 /// How long a leader that stops waits for another to take over.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -170,6 +172,8 @@ impl Host {
             peer: format!("{}:{PEER_PORT}", self.name()),
             client: format!("{}:{}", self.name(), PEER_PORT + 1),
             max_clock_error_ms: CLOCK_ERROR_MS,
+            // Where no clients are, something is measured, with nothing beside it.
+            history_retention: if world.shape.clients > 0 { HISTORY_RETENTION } else { Duration::MAX },
             disk_reserve_bytes: 0,
             memory_budget_bytes: u64::MAX,
             timing: world.shape.timing,

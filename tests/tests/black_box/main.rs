@@ -8,6 +8,7 @@ mod contention;
 mod crashes;
 mod expiry;
 mod handover;
+mod history;
 mod lease_config;
 mod leases;
 mod minority;

@@ -8,7 +8,7 @@ use portcullis_model::{Object, RoleId, Subject, Timestamp};
 use portcullis_wire::wire_timestamp;
 
 use super::{revision, write_options};
-use crate::args::{Grant, Output, Revoke};
+use crate::args::{AsOf, Grant, Output, Revoke};
 use crate::output;
 
 /// `portcullis grants`.
@@ -28,11 +28,15 @@ pub(crate) enum Command {
         /// Leave out grants that have ended.
         #[arg(long)]
         active: bool,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Show a grant, also one that has ended.
     Get {
         /// Its id.
         id: String,
+        #[command(flatten)]
+        as_of: AsOf,
     },
 }
 
@@ -40,10 +44,14 @@ pub(crate) enum Command {
 pub(crate) async fn run(client: &Client, output: Output, command: Command) -> anyhow::Result<()> {
     let tenant = String::new();
     match command {
-        Command::List { subject, role, scope, active } => {
-            let filter = Some(filter(subject.as_ref(), role.as_ref(), scope.as_ref()));
-            let mut request =
-                v1::ListGrantsRequest { tenant, filter, active_only: active, ..v1::ListGrantsRequest::default() };
+        Command::List { subject, role, scope, active, as_of } => {
+            let mut request = v1::ListGrantsRequest {
+                tenant,
+                filter: Some(filter(subject.as_ref(), role.as_ref(), scope.as_ref())),
+                active_only: active,
+                consistency: super::as_of(&as_of)?,
+                ..v1::ListGrantsRequest::default()
+            };
             let mut grants = Vec::new();
             loop {
                 let page = client.list_grants(request.clone()).await?;
@@ -66,8 +74,9 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
                 ]
             });
         }
-        Command::Get { id } => {
-            let answer = client.get_grant(v1::GetGrantRequest { tenant, id, consistency: None }).await?;
+        Command::Get { id, as_of } => {
+            let consistency = super::as_of(&as_of)?;
+            let answer = client.get_grant(v1::GetGrantRequest { tenant, id, consistency }).await?;
             output::one(output, &answer.grant.unwrap_or_default(), |grant| {
                 let until = grant.end.as_ref().map_or(String::new(), |end| format!(" until {}", time(end)));
                 let state = state(grant);

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use portcullis_client::{Client, Options, v1};
 
-use crate::args::{Ack, Command, Consistency, Global, Mode, Write};
+use crate::args::{Ack, AsOf, Command, Consistency, Global, Mode, Write};
 use crate::output;
 
 /// Runs a client command.
@@ -73,19 +73,29 @@ fn write_options(write: Write) -> v1::WriteOptions {
 
 /// How fresh an answer has to be.
 fn consistency(given: Consistency) -> anyhow::Result<Option<v1::Consistency>> {
-    use portcullis_model::{GroupId, Revision, Token};
     use v1::consistency::Mode as Wire;
-    let mode = match (given.at, given.mode) {
-        (Some(at), _) => Wire::AtExact(match at.parse::<u64>() {
-            Ok(revision) => Token { group: GroupId::FIRST, revision: Revision(revision) }.to_string(),
-            Err(_) => at.parse::<Token>()?.to_string(),
-        }),
-        (None, Mode::Linearizable) => Wire::Linearizable(true),
-        (None, Mode::AtLeastAsFresh) => Wire::AtLeastAsFresh(given.token.unwrap_or_default()),
-        (None, Mode::MinimizeLatency) => Wire::MinimizeLatency(true),
-        (None, Mode::FailClosed) => Wire::FailClosed(true),
+    if given.at.is_some() {
+        return as_of(&AsOf { at: given.at });
+    }
+    let mode = match given.mode {
+        Mode::Linearizable => Wire::Linearizable(true),
+        Mode::AtLeastAsFresh => Wire::AtLeastAsFresh(given.token.unwrap_or_default()),
+        Mode::MinimizeLatency => Wire::MinimizeLatency(true),
+        Mode::FailClosed => Wire::FailClosed(true),
     };
     Ok(Some(v1::Consistency { mode: Some(mode) }))
+}
+
+/// As of when something is shown; now, if nothing is said.
+fn as_of(given: &AsOf) -> anyhow::Result<Option<v1::Consistency>> {
+    use portcullis_model::{GroupId, Revision, Token};
+    use v1::consistency::Mode as Wire;
+    let Some(at) = &given.at else { return Ok(None) };
+    let token = match at.parse::<u64>() {
+        Ok(revision) => Token { group: GroupId::FIRST, revision: Revision(revision) },
+        Err(_) => at.parse::<Token>()?,
+    };
+    Ok(Some(v1::Consistency { mode: Some(Wire::AtExact(token.to_string())) }))
 }
 
 /// Where something took place, for people.

@@ -8,7 +8,7 @@ use portcullis_model::{Relationship, RelationshipFilter};
 use v1::relationship_update::Operation;
 
 use super::{import, revision, write_options};
-use crate::args::{self, Output, Write};
+use crate::args::{self, AsOf, Output, Write};
 use crate::output;
 
 /// `portcullis relationship`.
@@ -51,6 +51,8 @@ pub(crate) enum Command {
         /// `type[:id][#relation][@subject]`; `*` is any type.
         #[arg(value_parser = args::filter)]
         filter: RelationshipFilter,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Create the relationships of a file, one a line, or leave them as they are.
     Import {
@@ -60,7 +62,10 @@ pub(crate) enum Command {
         write: Write,
     },
     /// List all relationships, one a line, as `import` reads them.
-    Export,
+    Export {
+        #[command(flatten)]
+        as_of: AsOf,
+    },
 }
 
 /// Runs the command.
@@ -87,9 +92,9 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             });
             Ok(())
         }
-        Command::Read { filter } => read(client, output, &filter).await,
+        Command::Read { filter, as_of } => read(client, output, &filter, &as_of).await,
         Command::Import { file, write } => import::run(client, output, &file, write).await,
-        Command::Export => read(client, output, &RelationshipFilter::default()).await,
+        Command::Export { as_of } => read(client, output, &RelationshipFilter::default(), &as_of).await,
     }
 }
 
@@ -117,9 +122,9 @@ async fn update(
     Ok(())
 }
 
-async fn read(client: &Client, output: Output, filter: &RelationshipFilter) -> anyhow::Result<()> {
-    let filter = Some(wire_filter(filter));
-    let mut request = v1::ReadRelationshipsRequest { filter, ..v1::ReadRelationshipsRequest::default() };
+async fn read(client: &Client, output: Output, filter: &RelationshipFilter, as_of: &AsOf) -> anyhow::Result<()> {
+    let (filter, consistency) = (Some(wire_filter(filter)), super::as_of(as_of)?);
+    let mut request = v1::ReadRelationshipsRequest { filter, consistency, ..v1::ReadRelationshipsRequest::default() };
     loop {
         let page = client.read_relationships(request.clone()).await?;
         for relationship in &page.relationships {

@@ -5,7 +5,7 @@ use portcullis_client::{Client, v1};
 use portcullis_model::RoleId;
 
 use super::write_options;
-use crate::args::{Output, RoleContents, Write};
+use crate::args::{AsOf, Output, RoleContents, Write};
 use crate::output;
 
 /// `portcullis role`.
@@ -24,9 +24,14 @@ pub(crate) enum Command {
     Get {
         /// Its id.
         id: RoleId,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// List roles.
-    List,
+    List {
+        #[command(flatten)]
+        as_of: AsOf,
+    },
     /// Replace what a role names and inherits, and with it every grant of the role.
     Update {
         /// Its id.
@@ -55,12 +60,14 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             let request = v1::CreateRoleRequest { tenant, id: id.to_string(), permissions, inherits, options };
             print(output, &client.create_role(request).await?.role.unwrap_or_default());
         }
-        Command::Get { id } => {
-            let request = v1::GetRoleRequest { tenant, id: id.to_string(), consistency: None };
+        Command::Get { id, as_of } => {
+            let consistency = super::as_of(&as_of)?;
+            let request = v1::GetRoleRequest { tenant, id: id.to_string(), consistency };
             print(output, &client.get_role(request).await?.role.unwrap_or_default());
         }
-        Command::List => {
-            let mut request = v1::ListRolesRequest { tenant, ..v1::ListRolesRequest::default() };
+        Command::List { as_of } => {
+            let consistency = super::as_of(&as_of)?;
+            let mut request = v1::ListRolesRequest { tenant, consistency, ..v1::ListRolesRequest::default() };
             let mut roles = Vec::new();
             loop {
                 let page = client.list_roles(request.clone()).await?;

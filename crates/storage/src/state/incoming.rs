@@ -73,7 +73,7 @@ pub struct Received {
 
 impl Inbox {
     /// Begins to receive a snapshot, or goes on with it if it is the one that was being received. `sender` tells apart
-    /// snapshots of the same entry by different nodes, which need not keep history for the same time.
+    /// snapshots of the same entry by different nodes, whose rows need not be cut into the same pieces.
     pub fn receive(&self, sender: u64, header: &Header) -> Result<Incoming, ReceiveError> {
         let (path, keys) = (self.folder.incoming(), Keys { group: self.group });
         let mark = (sender, header.clone());
