@@ -41,7 +41,6 @@ pub(crate) fn check(parameters: &[(Arc<str>, Kind)], expression: &Expression) ->
         problems if problems.is_empty() => Ok(Checked { node, referenced: checker.referenced }),
         mut problems => {
             problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-            problems.truncate(limit::PROBLEMS_MAX);
             Err(problems)
         }
     }
@@ -110,6 +109,9 @@ impl Checker<'_> {
             self.referenced.add(&Missing::one(number));
             return (Node::Parameter(number), self.parameters[number].1.clone());
         }
+        if self.is_full() {
+            return (Node::Constant(Value::Null), Kind::Any);
+        }
         let parameters = self.parameters.iter().map(|(parameter, _)| parameter.as_ref());
         let known = parameters.chain(self.variables.iter().map(|(variable, _)| variable.as_str()));
         let similar = similar(name, known).map(str::to_owned);
@@ -171,10 +173,14 @@ impl Checker<'_> {
     }
 
     fn report(&mut self, span: Range<usize>, kind: ProblemKind) {
-        // Beyond the limit only the count would grow.
-        if self.problems.len() <= limit::PROBLEMS_MAX * 2 {
+        if !self.is_full() {
             self.problems.push(Problem { kind, span });
         }
+    }
+
+    /// Whether there are as many problems as are reported, so that no more are looked into.
+    fn is_full(&self) -> bool {
+        self.problems.len() >= limit::PROBLEMS_MAX
     }
 
     /// Reports a problem; what stands in place of the part fits everywhere.

@@ -58,8 +58,18 @@ struct Shape {
     bytes: u64,
     /// The steps to look at all of it.
     total: u64,
-    /// Its elements; for a map its keys and values. Without one they are unknown.
-    inner: Option<Rc<Shape>>,
+    inner: Inner,
+    /// How many levels of elements are known.
+    depth: u32,
+}
+
+/// What is known of the elements of a value; for a map its keys and values.
+#[derive(Clone, Debug)]
+enum Inner {
+    Unknown,
+    /// They are no larger than the value itself, nor is what is in them.
+    Same,
+    Of(Rc<Shape>),
 }
 
 /// The steps of a node, and the shape of its value.
@@ -75,7 +85,7 @@ struct Estimate {
 }
 
 /// A value of bounded size: a number, a time, or a text made of one.
-const SMALL: Shape = Shape { elements: 0, bytes: STEP_BYTES, total: 1, inner: None };
+const SMALL: Shape = Shape { elements: 0, bytes: STEP_BYTES, total: 1, inner: Inner::Unknown, depth: 0 };
 
 impl Assumption {
     fn shape(self, parameter: &Type) -> Shape {
@@ -93,18 +103,35 @@ impl Assumption {
     /// Whatever a context may hold. What is within it is no larger than all of it.
     fn unknown(self) -> Shape {
         let total = self.elements.saturating_mul(2).saturating_add(self.text_bytes / STEP_BYTES);
-        Shape { elements: self.elements, bytes: self.text_bytes, total, inner: None }
+        Shape { elements: self.elements, bytes: self.text_bytes, total, inner: Inner::Unknown, depth: 0 }
     }
 }
 
 impl Shape {
     fn text(bytes: u64) -> Self {
-        Self { elements: 0, bytes, total: bytes / STEP_BYTES, inner: None }
+        Self { elements: 0, bytes, total: bytes / STEP_BYTES, inner: Inner::Unknown, depth: 0 }
     }
 
     fn list(elements: u64, inner: Self) -> Self {
         let total = elements.saturating_mul(inner.total.saturating_add(1));
-        Self { elements, bytes: 0, total, inner: Some(Rc::new(inner)) }
+        let depth = inner.depth + 1;
+        if depth >= limit::VALUE_NESTING_MAX {
+            return Self { total, ..inner.levelled(elements) };
+        }
+        Self { elements, bytes: 0, total, inner: Inner::Of(Rc::new(inner)), depth }
+    }
+
+    /// One level that stands for all that are known, and for one more above them. A chain of any length could not be
+    /// dropped by recursion.
+    fn levelled(self, elements: u64) -> Self {
+        let (mut elements, mut bytes) = (elements.max(self.elements), self.bytes);
+        let mut next = self.inner;
+        while let Inner::Of(shape) = next {
+            elements = elements.max(shape.elements);
+            bytes = bytes.max(shape.bytes);
+            next = shape.inner.clone();
+        }
+        Self { elements, bytes, total: self.total, inner: Inner::Same, depth: 1 }
     }
 
     fn of(value: &Value) -> Self {
@@ -133,22 +160,34 @@ impl Shape {
 
     /// What is either of two.
     fn or(self, other: Self) -> Self {
-        let inner = match (self.inner, other.inner) {
-            (Some(one), Some(two)) => Some(Rc::new((*one).clone().or((*two).clone()))),
-            (one, two) => one.or(two),
-        };
         Self {
             elements: self.elements.max(other.elements),
             bytes: self.bytes.max(other.bytes),
             total: self.total.max(other.total),
-            inner,
+            depth: self.depth.max(other.depth),
+            inner: self.inner.or(other.inner),
+        }
+    }
+}
+
+impl Inner {
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Of(one), Self::Of(two)) => Self::Of(Rc::new((*one).clone().or((*two).clone()))),
+            (Self::Same, _) | (_, Self::Same) => Self::Same,
+            (Self::Of(known), Self::Unknown) | (Self::Unknown, Self::Of(known)) => Self::Of(known),
+            (Self::Unknown, Self::Unknown) => Self::Unknown,
         }
     }
 }
 
 impl Estimate {
     fn inner(&self, shape: &Shape) -> Shape {
-        shape.inner.as_ref().map_or_else(|| self.assumption.unknown(), |inner| (**inner).clone())
+        match &shape.inner {
+            Inner::Unknown => self.assumption.unknown(),
+            Inner::Same => shape.clone(),
+            Inner::Of(inner) => (**inner).clone(),
+        }
     }
 
     fn node(&mut self, node: &Node) -> Estimated {
@@ -214,15 +253,11 @@ impl Estimate {
         let both = one.total.saturating_add(two.total);
         let (own, shape) = match function {
             Function::Add => {
-                let inner = match (one.inner.clone(), two.inner.clone()) {
-                    (Some(one), Some(two)) => Some(Rc::new((*one).clone().or((*two).clone()))),
-                    (inner, other) => inner.or(other),
-                };
                 let elements = one.elements.saturating_add(two.elements);
                 let bytes = one.bytes.saturating_add(two.bytes);
                 // A list takes a step for each element, and a text for each 64 bytes of the result.
                 let total = both.saturating_add(1);
-                (elements.max(total), Shape { elements, bytes, total, inner })
+                (elements.max(total), Shape { elements, bytes, total, ..one.or(two) })
             }
             Function::Index => (two.total, self.inner(&one)),
             Function::In => (one.total.saturating_add(two.total).saturating_add(two.elements), SMALL),

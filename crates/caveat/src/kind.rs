@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::limit;
 use crate::types::Type;
 
 /// A type. More than parameters have: the result of an expression may also be `null`, or a map with other keys than text.
@@ -44,11 +45,25 @@ impl Kind {
     }
 
     pub(crate) fn list(element: Self) -> Self {
-        Self::List(Arc::new(element))
+        Self::List(Arc::new(element.within()))
     }
 
     pub(crate) fn map(key: Self, value: Self) -> Self {
-        Self::Map(Arc::new((key, value)))
+        Self::Map(Arc::new((key.within(), value.within())))
+    }
+
+    /// Itself as a part of another. No value is deeper than the limit, so no type has to be, and its drop may recurse.
+    fn within(self) -> Self {
+        let (mut levels, mut kind) = (1, &self);
+        loop {
+            kind = match kind {
+                Self::List(element) => element,
+                Self::Map(entry) => &entry.1,
+                _ => break,
+            };
+            levels += 1;
+        }
+        if levels < limit::VALUE_NESTING_MAX { self } else { Self::Any }
     }
 
     pub(crate) fn is_number(&self) -> bool {

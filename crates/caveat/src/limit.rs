@@ -12,7 +12,7 @@ pub const PROBLEMS_MAX: usize = 20;
 /// Most steps of one evaluation. A step is a node of the expression, an element that is looked at, or 64 bytes of text.
 pub const STEPS_MAX: u64 = 1_000_000;
 /// How many elements a list or map of the context is assumed to have when an expression is judged before it is used.
-pub const ELEMENTS_ASSUMED: u64 = 16;
+pub const ELEMENTS_ASSUMED: u64 = 10;
 /// How long a text of the context is assumed to be then, in bytes.
 pub const TEXT_BYTES_ASSUMED: u64 = 64;
 /// Most patterns of one expression.

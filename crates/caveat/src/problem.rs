@@ -40,7 +40,7 @@ pub enum ProblemKind {
         most: usize,
     },
     /// A character that the language does not have.
-    #[error("`{}` means nothing here: remove it", .found.escape_default())]
+    #[error("`{}` means nothing here: remove it", .found.escape_debug())]
     UnexpectedCharacter {
         /// The character.
         found: char,
@@ -137,7 +137,7 @@ pub enum ProblemKind {
         remedy: &'static str,
     },
     /// A condition that is not true or false.
-    #[error("{place} must be bool, not {found}: compare it with something")]
+    #[error("{place} must be bool, not {found}: compare it with a value, as in `x == true` or `x > 0`")]
     NotBool {
         /// Where it stands.
         place: &'static str,

@@ -6,7 +6,7 @@ pub(crate) fn similar<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
     let most = (name.len() / 3).clamp(1, 3);
     let near = known.filter(|other| other.len().abs_diff(name.len()) <= most && name.len() <= 64);
     let counted = near.map(|other| (changes(name, other), other));
-    counted.filter(|(count, _)| *count <= most).min().map(|(_, other)| other)
+    counted.filter(|(count, _)| *count <= most && *count < name.len()).min().map(|(_, other)| other)
 }
 
 /// How many letters have to be changed, added or taken away, regardless of case.

@@ -56,7 +56,7 @@ impl LoopKind {
         Some(match name {
             "all" => Self::All,
             "exists" => Self::Exists,
-            "exists_one" => Self::ExistsOne,
+            "exists_one" | "existsOne" => Self::ExistsOne,
             "filter" => Self::Filter,
             "map" => Self::Map,
             _ => return None,

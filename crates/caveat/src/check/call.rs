@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::{Checker, Part, constant};
 use crate::apply::range_of;
-use crate::error::PatternProblem;
+use crate::error::{Error, PatternProblem, shortened};
 use crate::function::{Function, SIGNATURES, Signature, Target};
 use crate::kind::Kind;
 use crate::limit;
+use crate::moment::zone_seconds;
 use crate::pattern::Pattern;
 use crate::problem::ProblemKind;
 use crate::similar::similar;
@@ -53,6 +54,10 @@ impl Checker<'_> {
                 Ok(range) => first(nodes, |node| Node::InRange(node, range)),
                 Err(error) => self.refused(span, ProblemKind::Constant { error: *error }).0,
             },
+            (Function::Part(_), Some(Value::Text(zone))) if zone_seconds(zone).is_none() => {
+                let error = Error::NotZone { given: shortened(zone) };
+                self.refused(span, ProblemKind::Constant { error }).0
+            }
             (Function::Convert(Target::Any), _) => first(nodes, |node| *node),
             _ => self.folded(signature.function, nodes, span),
         }
@@ -72,6 +77,9 @@ impl Checker<'_> {
     }
 
     fn unknown_function(&mut self, name: &Name) -> Part {
+        if self.is_full() {
+            return (Node::Constant(Value::Null), Kind::Any);
+        }
         if name.text == "now" {
             return self.refused(&name.span, ProblemKind::Clock);
         }

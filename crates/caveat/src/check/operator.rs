@@ -12,6 +12,11 @@ use crate::tree::Node;
 const CONVERT: &str = "convert one of them, as in `int(x)` or `string(x)`";
 const ONE_TYPE: &str =
     "both sides must have one type: write `1u` for a uint and `1.0` for a double, or convert one side";
+const ADDS: &str =
+    "it adds numbers, durations, and a duration to a timestamp, and joins texts, bytes and lists; both of one type";
+const SUBTRACTS: &str = "it takes a number from a number, and a duration or a timestamp from a timestamp or a duration";
+const NUMBERS: &str = "it takes numbers only, both of one type";
+const WHOLE: &str = "it takes ints or uints only, both of one type";
 const ORDERED: &str = "only numbers, texts, bytes, bools, durations and timestamps have an order";
 const WITHIN: &str = "write an element and its list, or a key and its map";
 const INDEXES: &str = "an index is an int of a list, or a key of a map";
@@ -37,11 +42,13 @@ impl Checker<'_> {
                 ((ordered && one.meets(&two)).then_some(Kind::Bool), if ordered { CONVERT } else { ORDERED })
             }
             BinaryOperator::In => (is_within(&one, &two).then_some(Kind::Bool), WITHIN),
-            BinaryOperator::Add => (sum(&one, &two), ONE_TYPE),
-            BinaryOperator::Subtract => (difference(&one, &two), ONE_TYPE),
-            BinaryOperator::Multiply | BinaryOperator::Divide => (product(&one, &two), ONE_TYPE),
-            BinaryOperator::Remainder => (remainder(&one, &two), ONE_TYPE),
+            BinaryOperator::Add => (sum(&one, &two), ADDS),
+            BinaryOperator::Subtract => (difference(&one, &two), SUBTRACTS),
+            BinaryOperator::Multiply | BinaryOperator::Divide => (product(&one, &two), NUMBERS),
+            BinaryOperator::Remainder => (remainder(&one, &two), WHOLE),
         };
+        let mixed = one != two && one.is_number() && two.is_number();
+        let remedy = if mixed { ONE_TYPE } else { remedy };
         match kind {
             Some(kind) => (self.folded(function, vec![left, right], span), kind),
             None => self.wrong_operands(function, &[one, two], remedy, span),
