@@ -14,23 +14,23 @@ use crate::error::{Error, shortened};
 use crate::function::Function;
 use crate::meter::{Meter, PATTERN_STEPS, bytes_steps, match_steps};
 use crate::pattern::Pattern;
-use crate::value::{Map, Value};
+use crate::value::{Map, Order, Value};
 
 pub(crate) type Applied = Result<Value, Box<Error>>;
 
 /// Applies a function to what it takes: one value or two.
-pub(crate) fn apply(function: Function, first: Value, second: Option<Value>, meter: &mut Meter) -> Applied {
+pub(crate) fn apply(function: Function, first: &Value, second: Option<&Value>, meter: &mut Meter) -> Applied {
     match second {
         None => apply_to_one(function, first, meter),
         Some(second) => apply_to_two(function, first, second, meter),
     }
 }
 
-fn apply_to_one(function: Function, value: Value, meter: &mut Meter) -> Applied {
+fn apply_to_one(function: Function, value: &Value, meter: &mut Meter) -> Applied {
     match function {
-        Function::Negate => arithmetic::negate(&value),
-        Function::Size => size(&value, meter),
-        Function::Part(part) => part::of(part, &value, None),
+        Function::Negate => arithmetic::negate(value),
+        Function::Size => size(value, meter),
+        Function::Part(part) => part::of(part, value, None),
         Function::Convert(target) => conversion::convert(target, value, meter),
         Function::Equal
         | Function::NotEqual
@@ -50,48 +50,48 @@ fn apply_to_one(function: Function, value: Value, meter: &mut Meter) -> Applied 
         | Function::EndsWith
         | Function::Matches
         | Function::InCidr
-        | Function::IsSubtreeOf => Err(wrong_operands(function, &[&value])),
+        | Function::IsSubtreeOf => wrong_operands(function, &[value]),
     }
 }
 
-fn apply_to_two(function: Function, one: Value, two: Value, meter: &mut Meter) -> Applied {
+fn apply_to_two(function: Function, one: &Value, two: &Value, meter: &mut Meter) -> Applied {
     match function {
-        Function::Equal => one.equals(&two, meter).map(Value::Bool),
-        Function::NotEqual => one.equals(&two, meter).map(|equal| Value::Bool(!equal)),
-        Function::Less => order(function, &one, &two, meter, |order| order == Ordering::Less),
-        Function::LessEqual => order(function, &one, &two, meter, |order| order != Ordering::Greater),
-        Function::Greater => order(function, &one, &two, meter, |order| order == Ordering::Greater),
-        Function::GreaterEqual => order(function, &one, &two, meter, |order| order != Ordering::Less),
-        Function::In => is_in(&one, &two, meter),
+        Function::Equal => one.equals(two, meter).map(Value::Bool),
+        Function::NotEqual => one.equals(two, meter).map(|equal| Value::Bool(!equal)),
+        Function::Less => order(function, one, two, meter, |order| order == Ordering::Less),
+        Function::LessEqual => order(function, one, two, meter, |order| order != Ordering::Greater),
+        Function::Greater => order(function, one, two, meter, |order| order == Ordering::Greater),
+        Function::GreaterEqual => order(function, one, two, meter, |order| order != Ordering::Less),
+        Function::In => is_in(one, two, meter),
         Function::Add => arithmetic::add(one, two, meter),
-        Function::Subtract => arithmetic::subtract(&one, &two),
-        Function::Multiply => arithmetic::multiply(&one, &two),
-        Function::Divide => arithmetic::divide(&one, &two),
-        Function::Remainder => arithmetic::remainder(&one, &two),
-        Function::Index => index(&one, &two, meter),
+        Function::Subtract => arithmetic::subtract(one, two),
+        Function::Multiply => arithmetic::multiply(one, two),
+        Function::Divide => arithmetic::divide(one, two),
+        Function::Remainder => arithmetic::remainder(one, two),
+        Function::Index => index(one, two, meter),
         Function::Contains | Function::StartsWith | Function::EndsWith | Function::Matches => {
-            let (Value::Text(text), Value::Text(part)) = (&one, &two) else {
-                return Err(wrong_operands(function, &[&one, &two]));
+            let (Value::Text(text), Value::Text(part)) = (one, two) else {
+                return wrong_operands(function, &[one, two]);
             };
             texts(function, text, part, meter).map(Value::Bool)
         }
-        Function::InCidr => match (&one, &two) {
+        Function::InCidr => match (one, two) {
             (Value::Address(address), Value::Text(range)) => Ok(Value::Bool(range_of(range)?.contains(*address))),
-            _ => Err(wrong_operands(function, &[&one, &two])),
+            _ => wrong_operands(function, &[one, two]),
         },
-        Function::IsSubtreeOf => match (&one, &two) {
+        Function::IsSubtreeOf => match (one, two) {
             (Value::Map(one), Value::Map(two)) => is_subtree(one, two, meter).map(Value::Bool),
-            _ => Err(wrong_operands(function, &[&one, &two])),
+            _ => wrong_operands(function, &[one, two]),
         },
-        Function::Part(part) => part::of(part, &one, Some(&two)),
-        Function::Negate | Function::Size | Function::Convert(_) => Err(wrong_operands(function, &[&one, &two])),
+        Function::Part(part) => part::of(part, one, Some(two)),
+        Function::Negate | Function::Size | Function::Convert(_) => wrong_operands(function, &[one, two]),
     }
 }
 
 /// The error of values that a function does not take.
-pub(crate) fn wrong_operands(function: Function, given: &[&Value]) -> Box<Error> {
+pub(crate) fn wrong_operands<T>(function: Function, given: &[&Value]) -> Result<T, Box<Error>> {
     let kinds: Vec<&str> = given.iter().map(|value| value.kind()).collect();
-    Box::new(Error::WrongOperands { operation: function.name(), given: kinds.join(" and ") })
+    Err(Box::new(Error::WrongOperands { operation: function.name(), given: kinds.join(" and ") }))
 }
 
 /// Reads a range of addresses.
@@ -107,9 +107,10 @@ fn order(function: Function, one: &Value, two: &Value, meter: &mut Meter, wanted
         meter.charge(bytes_steps(one.len().min(two.len())))?;
     }
     match one.compare(two) {
-        // What is not a number is neither less nor greater.
-        Some(order) => Ok(Value::Bool(order.is_some_and(wanted))),
-        None => Err(wrong_operands(function, &[one, two])),
+        Some(Order::Is(order)) => Ok(Value::Bool(wanted(order))),
+        // It is neither less nor greater.
+        Some(Order::NotNumber) => Ok(Value::Bool(false)),
+        None => wrong_operands(function, &[one, two]),
     }
 }
 
@@ -128,7 +129,7 @@ fn is_in(value: &Value, within: &Value, meter: &mut Meter) -> Applied {
             charge_key(value, meter)?;
             Ok(Value::Bool(value.key().is_some_and(|key| map.entries().contains_key(&key))))
         }
-        _ => Err(wrong_operands(Function::In, &[value, within])),
+        _ => wrong_operands(Function::In, &[value, within]),
     }
 }
 
@@ -137,7 +138,7 @@ fn index(within: &Value, index: &Value, meter: &mut Meter) -> Applied {
         Value::List(list) => {
             let position = match index {
                 Value::Int(_) | Value::Uint(_) | Value::Double(_) => index.key(),
-                _ => return Err(wrong_operands(Function::Index, &[within, index])),
+                _ => return wrong_operands(Function::Index, &[within, index]),
             };
             let position = match position {
                 Some(crate::value::Key::Int(position)) => usize::try_from(position).ok(),
@@ -154,7 +155,7 @@ fn index(within: &Value, index: &Value, meter: &mut Meter) -> Applied {
             let found = index.key().and_then(|key| map.entries().get(&key));
             found.cloned().ok_or_else(|| Box::new(Error::NoSuchKey { key: index.shown() }))
         }
-        _ => Err(wrong_operands(Function::Index, &[within, index])),
+        _ => wrong_operands(Function::Index, &[within, index]),
     }
 }
 
@@ -174,7 +175,7 @@ fn size(value: &Value, meter: &mut Meter) -> Applied {
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.items().len(),
         Value::Map(map) => map.entries().len(),
-        _ => return Err(wrong_operands(Function::Size, &[value])),
+        _ => return wrong_operands(Function::Size, &[value]),
     };
     // INVARIANT: nothing in memory has more parts than an i64 counts.
     Ok(Value::Int(i64::try_from(size).expect("sizes fit")))

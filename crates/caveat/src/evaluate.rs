@@ -61,17 +61,17 @@ impl<'p> Evaluation<'p> {
             Node::Call(function, arguments) => self.call(*function, arguments),
             Node::Matches(text, pattern) => self.with(text, |value, meter| match value {
                 Value::Text(text) => is_match(&text, pattern, meter).map(Value::Bool),
-                other => Err(wrong_operands(Function::Matches, &[&other])),
+                other => wrong_operands(Function::Matches, &[&other]),
             }),
             Node::InRange(address, range) => self.with(address, |value, _| match value {
                 Value::Address(address) => Ok(Value::Bool(range.contains(address))),
-                other => Err(wrong_operands(Function::InCidr, &[&other])),
+                other => wrong_operands(Function::InCidr, &[&other]),
             }),
             Node::List(items) => self.list(items),
             Node::Map(entries) => self.map(entries),
             Node::Has(map, key) => self.with(map, |value, meter| match value {
                 Value::Map(map) => has(&map, key, meter),
-                other => Err(wrong_operands(Function::Index, &[&other])),
+                other => wrong_operands(Function::Index, &[&other]),
             }),
             Node::Loop(node) => self.loops(node),
         }
@@ -120,9 +120,9 @@ impl<'p> Evaluation<'p> {
             _ => unreachable!("`{}` takes one value or two", function.name()),
         };
         match (first, second) {
-            (Outcome::Known(first), None) => apply(function, first, None, &mut self.meter).map(Outcome::Known),
+            (Outcome::Known(first), None) => apply(function, &first, None, &mut self.meter).map(Outcome::Known),
             (Outcome::Known(first), Some(Outcome::Known(second))) => {
-                apply(function, first, Some(second), &mut self.meter).map(Outcome::Known)
+                apply(function, &first, Some(&second), &mut self.meter).map(Outcome::Known)
             }
             (Outcome::Unknown(mut one), Some(Outcome::Unknown(two))) => {
                 one.add(&two);
@@ -158,26 +158,22 @@ impl<'p> Evaluation<'p> {
         let (mut values, mut missing) = (BTreeMap::new(), None);
         for (key, value) in entries {
             let (key, value) = (self.node(key)?, self.node(value)?);
-            let (key, value) = match (key, value) {
-                (Outcome::Known(key), Outcome::Known(value)) => (key, value),
-                (key, value) => {
-                    let missing = missing.get_or_insert_with(Missing::default);
-                    for outcome in [key, value] {
-                        if let Outcome::Unknown(more) = outcome {
-                            missing.add(&more);
-                        }
+            let (Outcome::Known(key), Outcome::Known(value)) = (&key, &value) else {
+                let missing = missing.get_or_insert_with(Missing::default);
+                for outcome in [key, value] {
+                    if let Outcome::Unknown(more) = outcome {
+                        missing.add(&more);
                     }
-                    continue;
                 }
+                continue;
             };
-            let key = match (key.key(), &key) {
-                (Some(key), Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Text(_)) => key,
-                _ => return Err(wrong_operands(Function::Index, &[&key])),
+            let Some(key) = key.key().filter(|_| !matches!(key, Value::Double(_))) else {
+                return wrong_operands(Function::Index, &[key]);
             };
             if values.contains_key(&key) {
                 return Err(Box::new(Error::DuplicateKey { key: key.shown() }));
             }
-            values.insert(key, value);
+            values.insert(key, value.clone());
         }
         match missing {
             Some(missing) => Ok(Outcome::Unknown(missing)),

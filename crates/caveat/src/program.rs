@@ -98,16 +98,12 @@ impl Program {
     /// Whether a context can stand with a relationship: it names parameters only, and gives each what its type takes.
     pub fn check_context(&self, context: &Context) -> Result<(), Error> {
         for (name, value) in context.fields() {
-            match self.0.parameters.iter().find(|(parameter, _)| parameter == name) {
-                Some((parameter, expected)) => drop(convert(parameter, expected, value).map_err(|error| *error)?),
-                None => {
-                    let known = self.0.parameters.iter().map(|(parameter, _)| parameter.as_ref());
-                    return Err(Error::UnknownParameter {
-                        name: Arc::clone(name),
-                        similar: similar(name, known).map(Arc::from),
-                    });
-                }
-            }
+            let Some((parameter, expected)) = self.0.parameters.iter().find(|(parameter, _)| parameter == name) else {
+                let known = self.0.parameters.iter().map(|(parameter, _)| parameter.as_ref());
+                let similar = similar(name, known).map(Arc::from);
+                return Err(Error::UnknownParameter { name: Arc::clone(name), similar });
+            };
+            convert(parameter, expected, value).map_err(|error| *error)?;
         }
         Ok(())
     }

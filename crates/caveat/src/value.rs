@@ -47,6 +47,14 @@ pub(crate) struct Map {
     depth: u32,
 }
 
+/// How two values are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Is(Ordering),
+    /// One of them is not a number, though its type is one of numbers.
+    NotNumber,
+}
+
 /// A key of a map. Whole numbers are equal when they are the same number.
 #[derive(Clone, Debug)]
 pub(crate) enum Key {
@@ -175,15 +183,15 @@ impl Value {
         })
     }
 
-    /// How two values are ordered: `None` if they have no order, `Some(None)` if one of them is not a number.
-    pub(crate) fn compare(&self, other: &Self) -> Option<Option<Ordering>> {
-        Some(Some(match (self, other) {
+    /// How two values are ordered, if they have an order.
+    pub(crate) fn compare(&self, other: &Self) -> Option<Order> {
+        Some(Order::Is(match (self, other) {
             (Self::Bool(one), Self::Bool(two)) => one.cmp(two),
             (Self::Text(one), Self::Text(two)) => one.cmp(two),
             (Self::Bytes(one), Self::Bytes(two)) => one.cmp(two),
             (Self::Duration(one), Self::Duration(two)) => one.cmp(two),
             (Self::Timestamp(one), Self::Timestamp(two)) => one.cmp(two),
-            _ => return Some(Number::of(self)?.compare(Number::of(other)?)),
+            _ => return Some(Number::of(self)?.compare(Number::of(other)?).map_or(Order::NotNumber, Order::Is)),
         }))
     }
 }

@@ -12,42 +12,43 @@ use crate::types::Type;
 use crate::value::Value;
 use crate::value::number::{Number, truncate};
 
-pub(super) fn convert(target: Target, value: Value, meter: &mut Meter) -> Applied {
-    if let Value::Text(text) = &value {
+pub(super) fn convert(target: Target, value: &Value, meter: &mut Meter) -> Applied {
+    if let Value::Text(text) = value {
         meter.charge(bytes_steps(text.len()))?;
     }
-    let converted = match target {
-        Target::Any => return Ok(value),
-        Target::Bool => boolean(&value),
-        Target::Int => int(&value),
-        Target::Uint => uint(&value),
-        Target::Double => double(&value),
-        Target::Text => return text(value, meter),
+    match target {
+        Target::Any => Ok(value.clone()),
+        Target::Bool => boolean(value),
+        Target::Int => int(value),
+        Target::Uint => uint(value),
+        Target::Double => double(value),
+        Target::Text => text(value, meter),
         Target::Bytes => match value {
-            Value::Bytes(_) => return Ok(value),
-            Value::Text(text) => return Ok(Value::Bytes(text.as_bytes().into())),
-            _ => None,
+            Value::Bytes(_) => Ok(value.clone()),
+            Value::Text(text) => Ok(Value::Bytes(text.as_bytes().into())),
+            other => wrong(target, other),
         },
-        Target::Duration => match &value {
-            Value::Duration(span) => Some(Some(Value::Duration(*span))),
-            Value::Text(text) => Some(Span::parse(text).map(Value::Duration)),
-            _ => None,
+        Target::Duration => match value {
+            Value::Duration(_) => Ok(value.clone()),
+            Value::Text(text) => fitting(Span::parse(text).map(Value::Duration), target, value),
+            other => wrong(target, other),
         },
-        Target::Timestamp => match &value {
-            Value::Timestamp(moment) => Some(Some(Value::Timestamp(*moment))),
-            Value::Text(text) => Some(Moment::parse(text).map(Value::Timestamp)),
-            Value::Int(seconds) => Some(Moment::from_seconds(*seconds).map(Value::Timestamp)),
-            _ => None,
+        Target::Timestamp => match value {
+            Value::Timestamp(_) => Ok(value.clone()),
+            Value::Text(text) => fitting(Moment::parse(text).map(Value::Timestamp), target, value),
+            Value::Int(seconds) => fitting(Moment::from_seconds(*seconds).map(Value::Timestamp), target, value),
+            other => wrong(target, other),
         },
-    };
-    match converted {
-        Some(Some(converted)) => Ok(converted),
-        Some(None) => Err(unconvertible(target, &value)),
-        None => Err(wrong_operands(Function::Convert(target), &[&value])),
     }
 }
 
-fn unconvertible(target: Target, value: &Value) -> Box<Error> {
+/// The error of a value whose type does not convert.
+fn wrong(target: Target, value: &Value) -> Applied {
+    wrong_operands(Function::Convert(target), &[value])
+}
+
+/// What a value was converted to, if it can be.
+fn fitting(converted: Option<Value>, target: Target, given: &Value) -> Applied {
     let expected = match target {
         Target::Bool => Type::Bool,
         Target::Int => Type::Int,
@@ -59,66 +60,74 @@ fn unconvertible(target: Target, value: &Value) -> Box<Error> {
         Target::Timestamp => Type::Timestamp,
         Target::Any => Type::Any,
     };
-    let form = match (&expected, value) {
+    let form = match (&expected, given) {
         (Type::Timestamp, Value::Int(_)) => "seconds within the years 1 to 9999",
         (Type::String, _) => "bytes of UTF-8",
         _ => expected.form(),
     };
-    Box::new(Error::Unconvertible { expected, given: value.shown(), form })
+    converted.ok_or_else(|| Box::new(Error::Unconvertible { expected, given: given.shown(), form }))
 }
 
-/// What became of a value: `None` if its type does not convert, `Some(None)` if the value does not.
-type Outcome = Option<Option<Value>>;
-
-fn boolean(value: &Value) -> Outcome {
+fn boolean(value: &Value) -> Applied {
     match value {
-        Value::Bool(value) => Some(Some(Value::Bool(*value))),
-        Value::Text(text) => Some(match text.as_ref() {
-            "true" | "True" | "TRUE" | "t" | "T" | "1" => Some(Value::Bool(true)),
-            "false" | "False" | "FALSE" | "f" | "F" | "0" => Some(Value::Bool(false)),
-            _ => None,
-        }),
-        _ => None,
+        Value::Bool(value) => Ok(Value::Bool(*value)),
+        Value::Text(text) => {
+            let converted = match text.as_ref() {
+                "true" | "True" | "TRUE" | "t" | "T" | "1" => Some(Value::Bool(true)),
+                "false" | "False" | "FALSE" | "f" | "F" | "0" => Some(Value::Bool(false)),
+                _ => None,
+            };
+            fitting(converted, Target::Bool, value)
+        }
+        other => wrong(Target::Bool, other),
     }
 }
 
-fn int(value: &Value) -> Outcome {
-    match value {
-        Value::Text(text) => Some(text.parse().ok().map(Value::Int)),
-        Value::Timestamp(moment) => Some(Some(Value::Int(moment.seconds()))),
-        number => whole(number).map(|whole| whole.and_then(|whole| i64::try_from(whole).ok()).map(Value::Int)),
-    }
+fn int(value: &Value) -> Applied {
+    let converted = match value {
+        Value::Text(text) => text.parse().ok(),
+        Value::Timestamp(moment) => Some(moment.seconds()),
+        other => match Number::of(other) {
+            Some(number) => whole(number).and_then(|whole| i64::try_from(whole).ok()),
+            None => return wrong(Target::Int, other),
+        },
+    };
+    fitting(converted.map(Value::Int), Target::Int, value)
 }
 
-fn uint(value: &Value) -> Outcome {
-    match value {
-        Value::Text(text) => Some(text.parse().ok().map(Value::Uint)),
-        number => whole(number).map(|whole| whole.and_then(|whole| u64::try_from(whole).ok()).map(Value::Uint)),
-    }
+fn uint(value: &Value) -> Applied {
+    let converted = match value {
+        Value::Text(text) => text.parse().ok(),
+        other => match Number::of(other) {
+            Some(number) => whole(number).and_then(|whole| u64::try_from(whole).ok()),
+            None => return wrong(Target::Uint, other),
+        },
+    };
+    fitting(converted.map(Value::Uint), Target::Uint, value)
 }
 
-/// A number without what is behind its point. `Some(None)` if it is none or far too large.
-fn whole(value: &Value) -> Option<Option<i128>> {
-    Some(match Number::of(value)? {
+/// A number without what is behind its point. `None` if it is none or far too large.
+fn whole(number: Number) -> Option<i128> {
+    match number {
         Number::Whole(whole) => Some(whole),
         Number::Double(double) => (double.abs() < 1e20).then(|| truncate(double)),
-    })
-}
-
-fn double(value: &Value) -> Outcome {
-    #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
-    match value {
-        Value::Int(value) => Some(Some(Value::Double(*value as f64))),
-        Value::Uint(value) => Some(Some(Value::Double(*value as f64))),
-        Value::Double(value) => Some(Some(Value::Double(*value))),
-        Value::Text(text) => Some(text.parse().ok().map(Value::Double)),
-        _ => None,
     }
 }
 
-fn text(value: Value, meter: &mut Meter) -> Applied {
-    Ok(match &value {
-        Value::Text(_) => value,
+fn double(value: &Value) -> Applied {
+    #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+    match value {
+        Value::Int(value) => Ok(Value::Double(*value as f64)),
+        Value::Uint(value) => Ok(Value::Double(*value as f64)),
+        Value::Double(value) => Ok(Value::Double(*value)),
+        Value::Text(text) => fitting(text.parse().ok().map(Value::Double), Target::Double, value),
+        other => wrong(Target::Double, other),
+    }
+}
+
+fn text(value: &Value, meter: &mut Meter) -> Applied {
+    Ok(match value {
+        Value::Text(_) => value.clone(),
         Value::Bool(value) => Value::text(if *value { "true" } else { "false" }),
         Value::Int(value) => Value::text(&value.to_string()),
         Value::Uint(value) => Value::text(&value.to_string()),
@@ -128,13 +137,11 @@ fn text(value: Value, meter: &mut Meter) -> Applied {
         Value::Address(address) => Value::text(&address.to_string()),
         Value::Bytes(bytes) => {
             meter.charge(bytes_steps(bytes.len()))?;
-            match std::str::from_utf8(bytes) {
-                Ok(text) => Value::Text(Arc::from(text)),
-                Err(_) => return Err(unconvertible(Target::Text, &value)),
-            }
+            let text = std::str::from_utf8(bytes).ok().map(|text| Value::Text(Arc::from(text)));
+            return fitting(text, Target::Text, value);
         }
         Value::Null | Value::List(_) | Value::Map(_) => {
-            return Err(wrong_operands(Function::Convert(Target::Text), &[&value]));
+            return wrong(Target::Text, value);
         }
     })
 }

@@ -13,9 +13,9 @@ pub(super) fn of(part: Part, time: &Value, zone: Option<&Value>) -> Applied {
         Some(Value::Text(zone)) => {
             zone_seconds(zone).ok_or_else(|| Box::new(Error::NotZone { given: shortened(zone) }))?
         }
-        Some(other) => return Err(wrong_operands(Function::Part(part), &[time, other])),
+        Some(other) => return wrong_operands(Function::Part(part), &[time, other]),
     };
-    let wrong = || Err(wrong_operands(Function::Part(part), &[time]));
+    let wrong = || wrong_operands(Function::Part(part), &[time]);
     let number = match time {
         Value::Timestamp(moment) => {
             let reading = moment.read(offset);

@@ -3,11 +3,14 @@
 use std::ops::Range;
 
 use super::{Checker, Part};
+use crate::apply::apply;
 use crate::function::Function;
 use crate::kind::Kind;
+use crate::meter::Meter;
 use crate::problem::ProblemKind;
 use crate::syntax::{BinaryOperator, Expression};
 use crate::tree::Node;
+use crate::value::Value;
 
 const CONVERT: &str = "convert one of them, as in `int(x)` or `string(x)`";
 const ONE_TYPE: &str =
@@ -90,12 +93,10 @@ impl Checker<'_> {
 
     /// A call, or its result where that is the same every time.
     pub(super) fn folded(&mut self, function: Function, nodes: Vec<Node>, span: &Range<usize>) -> Node {
-        let constants: Option<Vec<_>> = nodes.iter().map(|node| super::constant(node).cloned()).collect();
+        let constants: Option<Vec<&Value>> = nodes.iter().map(super::constant).collect();
         if let Some(values) = constants {
-            let mut values = values.into_iter();
             // INVARIANT: every function takes one value or two.
-            let first = values.next().expect("a call has an argument");
-            match crate::apply::apply(function, first, values.next(), &mut crate::meter::Meter::new()) {
+            match apply(function, values[0], values.get(1).copied(), &mut Meter::new()) {
                 Ok(value) => return Node::Constant(value),
                 Err(error) if matches!(function, Function::Convert(_) | Function::Part(_)) => {
                     self.report(span.clone(), ProblemKind::Constant { error: *error });

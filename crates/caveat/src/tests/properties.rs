@@ -105,7 +105,8 @@ fn maps_are_gone_through_in_the_order_of_their_keys() {
         let request: Context = format!("{{\"m\": {{{}}}}}", fields.join(", ")).parse().unwrap();
         assert_eq!(evaluated(&program, &request), Ok(Verdict::Holds));
     }
-    let literal = r#"{3: 0, "b": 0, 1u: 0, true: 0, "a": 0, -2: 0}.map(k, string(k)) == ["true", "-2", "1", "3", "a", "b"]"#;
+    let literal =
+        r#"{3: 0, "b": 0, 1u: 0, true: 0, "a": 0, -2: 0}.map(k, string(k)) == ["true", "-2", "1", "3", "a", "b"]"#;
     let program = compile(&[], literal).unwrap();
     assert_eq!(evaluated(&program, &Context::default()), Ok(Verdict::Holds));
 }

@@ -15,7 +15,8 @@ pub(super) struct Prefix {
 
 /// Whether a text begins with one in quotes.
 pub(super) fn prefix(text: &str) -> Option<Prefix> {
-    let letters = text.find(['"', '\''])?;
+    // No prefix is longer; to look further for a quote would make long texts slow.
+    let letters = text.bytes().take(3).position(|letter| matches!(letter, b'"' | b'\''))?;
     let (raw, bytes) = match &text[..letters] {
         "" => (false, false),
         "r" | "R" => (true, false),

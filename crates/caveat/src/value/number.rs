@@ -59,7 +59,7 @@ fn compare_mixed(whole: i128, double: f64) -> Option<Ordering> {
 
 /// The whole number that a double is, if it is one that an int or uint can be.
 pub(crate) fn whole(double: f64) -> Option<i128> {
-    let fits = double.fract() == 0.0 && double < WHOLE_END && double >= -WHOLE_END / 2.0;
+    let fits = double.fract() == 0.0 && (-WHOLE_END / 2.0..WHOLE_END).contains(&double);
     fits.then(|| truncate(double))
 }
 
