@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::address::Range;
 use crate::error::{Error, shortened};
 use crate::function::Function;
+use crate::limit;
 use crate::meter::{Meter, PATTERN_STEPS, bytes_steps, match_steps};
 use crate::pattern::Pattern;
 use crate::value::{Map, Order, Value};
@@ -184,8 +185,8 @@ fn size(value: &Value, meter: &mut Meter) -> Applied {
 fn texts(function: Function, text: &str, part: &str, meter: &mut Meter) -> Result<bool, Box<Error>> {
     if function == Function::Matches {
         meter.charge(PATTERN_STEPS)?;
-        let pattern =
-            Pattern::new(part).map_err(|problem| Box::new(Error::NotPattern { given: shortened(part), problem }))?;
+        let pattern = Pattern::new(part, limit::GIVEN_PATTERN_MEMORY_BYTES_MAX)
+            .map_err(|problem| Box::new(Error::NotPattern { given: shortened(part), problem }))?;
         return is_match(text, &pattern, meter);
     }
     meter.charge(bytes_steps(text.len() + part.len()))?;

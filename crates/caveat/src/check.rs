@@ -30,7 +30,8 @@ pub(crate) struct Checked {
 /// Checks a whole expression over the parameters, which are numbered in their order.
 pub(crate) fn check(parameters: &[(Arc<str>, Kind)], expression: &Expression) -> Result<Checked, Vec<Problem>> {
     let (variables, problems) = (Vec::new(), Vec::new());
-    let mut checker = Checker { parameters, variables, referenced: Missing::default(), patterns: 0, problems };
+    let mut checker =
+        Checker { parameters, variables, referenced: Missing::default(), patterns: 0, pattern_bytes: 0, problems };
     let (node, kind) = checker.part(expression);
     // It must be known to be bool beforehand, so that a caveat cannot turn out to be none.
     if kind != Kind::Bool && (kind != Kind::Any || checker.problems.is_empty()) {
@@ -53,6 +54,8 @@ struct Checker<'c> {
     referenced: Missing,
     /// How many patterns were compiled.
     patterns: usize,
+    /// How large their automatons are.
+    pattern_bytes: usize,
     problems: Vec<Problem>,
 }
 

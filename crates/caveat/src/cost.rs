@@ -262,7 +262,7 @@ impl Estimate {
             Function::Index => (two.total, self.inner(&one)),
             Function::In => (one.total.saturating_add(two.total).saturating_add(two.elements), SMALL),
             Function::Matches => {
-                let states = limit::PATTERN_MEMORY_BYTES_MAX as u64 / 16;
+                let states = limit::GIVEN_PATTERN_MEMORY_BYTES_MAX as u64 / 16;
                 (PATTERN_STEPS.saturating_add(match_steps(states, one.bytes)), SMALL)
             }
             Function::Convert(Target::Text | Target::Bytes | Target::Any) => (both, one.or(SMALL)),

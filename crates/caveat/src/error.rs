@@ -142,8 +142,8 @@ pub enum PatternProblem {
         /// The limit.
         most: usize,
     },
-    /// Its automaton is larger than `limit::PATTERN_MEMORY_BYTES_MAX`.
-    #[error("it takes more than {most} bytes of memory: repeat less, or use smaller classes")]
+    /// Its automaton is larger than `limit::PATTERN_MEMORY_BYTES_MAX`, or `limit::GIVEN_PATTERN_MEMORY_BYTES_MAX`.
+    #[error("it takes more than the {most} bytes of memory that are left: repeat less, or use smaller classes")]
     TooLarge {
         /// The limit in bytes.
         most: usize,

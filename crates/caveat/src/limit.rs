@@ -19,8 +19,10 @@ pub const TEXT_BYTES_ASSUMED: u64 = 64;
 pub const PATTERNS_MAX: usize = 64;
 /// Longest pattern of `matches`, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 1_024;
-/// Largest automaton that a pattern may become, in bytes of memory.
-pub const PATTERN_MEMORY_BYTES_MAX: usize = 64 * 1_024;
+/// Largest automatons that the patterns of an expression may become together, in bytes of memory.
+pub const PATTERN_MEMORY_BYTES_MAX: usize = 1_024 * 1_024;
+/// Largest automaton that a pattern which comes from a context may become, in bytes of memory: it is compiled each time.
+pub const GIVEN_PATTERN_MEMORY_BYTES_MAX: usize = 64 * 1_024;
 /// Deepest nesting of groups in a pattern, in levels.
 pub const PATTERN_NESTING_MAX: u32 = 50;
 /// Longest text that an expression may put together, in bytes.

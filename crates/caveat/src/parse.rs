@@ -13,18 +13,19 @@ use crate::syntax::{BinaryOperator, Expression, ExpressionKind};
 use crate::token::{Token, TokenKind, Tokens};
 
 /// Parses a whole text. The first problem ends it: what follows one is guesswork.
-pub(crate) fn parse(text: &str) -> Result<Expression, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Expression, Box<Problem>> {
     let mut tokens = Tokens::new(text);
     let current = tokens.next()?;
     let mut parser = Parser { tokens, current, end: 0, level: 0 };
     let expression = parser.expression()?;
     if parser.current.kind != TokenKind::End {
-        return Err(parser.unexpected("an operator or the end"));
+        return parser.unexpected("an operator or the end");
     }
     Ok(expression)
 }
 
-type Parsed<T> = Result<T, Problem>;
+/// Problems are boxed, because every level of an expression has room for one on the stack.
+type Parsed<T> = Result<T, Box<Problem>>;
 
 struct Parser<'t> {
     tokens: Tokens<'t>,
@@ -128,13 +129,13 @@ impl Parser<'_> {
     /// Puts a level on top of operands that have at most `depth`.
     fn built(kind: ExpressionKind, span: Range<usize>, depth: usize) -> Parsed<Expression> {
         let depth = depth + 1;
-        if depth > limit::NESTING_MAX { Err(too_deep(span)) } else { Ok(Expression { kind, span, depth }) }
+        if depth > limit::NESTING_MAX { too_deep(span) } else { Ok(Expression { kind, span, depth }) }
     }
 
     fn enter(&mut self) -> Parsed<()> {
         self.level += 1;
         // The whole expression is no level.
-        if self.level > limit::NESTING_MAX + 1 { Err(too_deep(self.current.span.clone())) } else { Ok(()) }
+        if self.level > limit::NESTING_MAX + 1 { too_deep(self.current.span.clone()) } else { Ok(()) }
     }
 
     fn advance(&mut self) -> Parsed<Token> {
@@ -156,15 +157,19 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, sign: &str, expected: &'static str) -> Parsed<()> {
-        if self.accept(sign)? { Ok(()) } else { Err(self.unexpected(expected)) }
+        if self.accept(sign)? { Ok(()) } else { self.unexpected(expected) }
     }
 
-    fn unexpected(&self, expected: &'static str) -> Problem {
+    fn unexpected<T>(&self, expected: &'static str) -> Parsed<T> {
         let found = self.current.kind.shown();
-        Problem { kind: ProblemKind::Unexpected { found, expected }, span: self.current.span.clone() }
+        refused(ProblemKind::Unexpected { found, expected }, self.current.span.clone())
     }
 }
 
-fn too_deep(span: Range<usize>) -> Problem {
-    Problem { kind: ProblemKind::NestedTooDeep { most: limit::NESTING_MAX }, span }
+fn too_deep<T>(span: Range<usize>) -> Parsed<T> {
+    refused(ProblemKind::NestedTooDeep { most: limit::NESTING_MAX }, span)
+}
+
+fn refused<T>(kind: ProblemKind, span: Range<usize>) -> Parsed<T> {
+    Err(Box::new(Problem { kind, span }))
 }

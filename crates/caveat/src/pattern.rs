@@ -18,32 +18,43 @@ pub(crate) struct Pattern {
     source: Box<str>,
     regex: Regex,
     states: u64,
+    memory_bytes: usize,
 }
 
 impl Pattern {
-    pub(crate) fn new(source: &str) -> Result<Self, PatternProblem> {
-        let (length, most) = (source.len(), limit::PATTERN_BYTES_MAX);
-        if length > most {
-            return Err(PatternProblem::TooLong { length, most });
+    /// Compiles a pattern, if its automaton takes at most `most` bytes.
+    pub(crate) fn new(source: &str, most: usize) -> Result<Self, PatternProblem> {
+        let (length, longest) = (source.len(), limit::PATTERN_BYTES_MAX);
+        if length > longest {
+            return Err(PatternProblem::TooLong { length, most: longest });
         }
-        let most = limit::PATTERN_MEMORY_BYTES_MAX;
         let syntax = syntax::Config::new().nest_limit(limit::PATTERN_NESTING_MAX);
         let parsed = syntax::parse_with(&translated(source), &syntax).map_err(|_| PatternProblem::Syntax)?;
         let automaton = Compiler::new()
             .configure(Config::new().nfa_size_limit(Some(most)))
             .build_from_hir(&parsed)
             .map_err(|_| PatternProblem::TooLarge { most })?;
-        let config = Regex::config().nfa_size_limit(Some(most)).hybrid_cache_capacity(most).onepass(false).dfa(false);
+        let config = Regex::config()
+            .nfa_size_limit(Some(most))
+            .hybrid_cache_capacity(limit::PATTERN_MEMORY_BYTES_MAX)
+            .onepass(false)
+            .dfa(false);
         let regex = Regex::builder()
             .configure(config)
             .build_from_hir(&parsed)
             .map_err(|_| PatternProblem::TooLarge { most })?;
-        Ok(Self { source: source.into(), regex, states: automaton.states().len() as u64 })
+        let (states, memory_bytes) = (automaton.states().len() as u64, automaton.memory_usage());
+        Ok(Self { source: source.into(), regex, states, memory_bytes })
     }
 
     /// Whether some part of a text matches.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         self.regex.is_match(text)
+    }
+
+    /// How large its automaton is.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     /// How many states its automaton has.
@@ -103,7 +114,8 @@ fn translated(source: &str) -> String {
                 class = Some(length + 1);
             }
             (letter, Some(length)) => {
-                if matches!(letter, '[' | ']' | '&' | '~') {
+                // Doubled, `-` is an operator of sets.
+                if matches!(letter, '[' | ']' | '&' | '~') || (letter == '-' && pattern.ends_with('-')) {
                     pattern.push('\\');
                 }
                 pattern.push(letter);
@@ -119,9 +131,13 @@ fn translated(source: &str) -> String {
 mod tests {
     use super::*;
 
+    fn pattern(source: &str) -> Result<Pattern, PatternProblem> {
+        Pattern::new(source, limit::PATTERN_MEMORY_BYTES_MAX)
+    }
+
     #[test]
     fn patterns_mean_what_re2_makes_of_them() {
-        for (pattern, text, found) in [
+        for (source, text, found) in [
             ("b", "abc", true),
             ("^b", "abc", false),
             (r"^\d+$", "123", true),
@@ -136,24 +152,29 @@ mod tests {
             ("^[]a]+$", "]a", true),
             ("^[^]a]+$", "b", true),
             ("^[[:alpha:]]+$", "abc", true),
+            (r"^[\w.-]+$", "a-b.c", true),
+            (r"^[\w-]+$", "a-b", true),
+            ("^[+--]+$", "+,-", true),
+            ("^[a&&b]+$", "a&b", true),
             ("(?i)^ABC$", "abc", true),
             (r"^\pL+$", "é", true),
             (".", "é", true),
             (r"\\d", r"\d", true),
             ("^(a|b){2,3}$", "abab", false),
+            ("^.{0,255}$", "é", true),
         ] {
-            assert_eq!(Pattern::new(pattern).unwrap().is_in(text), found, "{pattern} in {text}");
+            assert_eq!(pattern(source).unwrap().is_in(text), found, "{source} in {text}");
         }
     }
 
     #[test]
     fn what_is_no_pattern_is_refused_by_its_kind() {
         for bad in ["(", "[a", "\\", "(?=a)", r"(a)\1", r"\Qa\E"] {
-            assert_eq!(Pattern::new(bad).unwrap_err(), PatternProblem::Syntax, "{bad}");
+            assert_eq!(pattern(bad).unwrap_err(), PatternProblem::Syntax, "{bad}");
         }
         let large = PatternProblem::TooLarge { most: limit::PATTERN_MEMORY_BYTES_MAX };
-        assert_eq!(Pattern::new("(a{100}){100}").unwrap_err(), large);
-        assert!(matches!(Pattern::new(&"a".repeat(1_025)).unwrap_err(), PatternProblem::TooLong { .. }));
-        assert_eq!(Pattern::new(&"(".repeat(1_000)).unwrap_err(), PatternProblem::Syntax);
+        assert_eq!(pattern("(a{200}){200}").unwrap_err(), large);
+        assert!(matches!(pattern(&"a".repeat(1_025)).unwrap_err(), PatternProblem::TooLong { .. }));
+        assert_eq!(pattern(&"(".repeat(1_000)).unwrap_err(), PatternProblem::Syntax);
     }
 }

@@ -59,7 +59,7 @@ pub fn compile(parameters: &[(String, Type)], expression: &str) -> Result<Progra
     if count > most {
         return refuse(ProblemKind::TooManyParameters { count, most });
     }
-    let parsed = parse(expression).map_err(|problem| vec![problem])?;
+    let parsed = parse(expression).map_err(|problem| vec![*problem])?;
     let parameters: Vec<(Arc<str>, Type)> =
         parameters.iter().map(|(name, kind)| (Arc::from(name.as_str()), kind.clone())).collect();
     let kinds: Vec<(Arc<str>, Kind)> =

@@ -86,7 +86,7 @@ impl<'t> Tokens<'t> {
     }
 
     /// The next token; at the end of the text, and after it, [`TokenKind::End`].
-    pub(crate) fn next(&mut self) -> Result<Token, Problem> {
+    pub(crate) fn next(&mut self) -> Result<Token, Box<Problem>> {
         self.skip();
         let start = self.at;
         let rest = &self.text[start..];
@@ -94,19 +94,19 @@ impl<'t> Tokens<'t> {
             return Ok(Token { kind: TokenKind::End, span: start..start });
         };
         let (length, kind) = if let Some(prefix) = quoted::prefix(rest) {
-            quoted::read(rest, prefix).map_err(|(span, kind)| shift(span, start, kind))?
+            shifted(quoted::read(rest, prefix), start)?
         } else if is_letter(first) {
             let length = rest.find(|letter: char| !is_letter(letter) && !letter.is_ascii_digit());
             let word = &rest[..length.unwrap_or(rest.len())];
             (word.len(), TokenKind::Name(word.to_owned()))
         } else if first.is_ascii_digit() || (first == '.' && rest[1..].starts_with(|next: char| next.is_ascii_digit()))
         {
-            number::read(rest).map_err(|(span, kind)| shift(span, start, kind))?
+            shifted(number::read(rest), start)?
         } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
             (sign.len(), TokenKind::Sign(sign))
         } else {
             let span = start..start + first.len_utf8();
-            return Err(Problem { kind: ProblemKind::UnexpectedCharacter { found: first }, span });
+            return Err(Box::new(Problem { kind: ProblemKind::UnexpectedCharacter { found: first }, span }));
         };
         self.at = start + length;
         Ok(Token { kind, span: start..self.at })
@@ -125,8 +125,11 @@ impl<'t> Tokens<'t> {
     }
 }
 
-fn shift(span: Range<usize>, by: usize, kind: ProblemKind) -> Problem {
-    Problem { kind, span: span.start + by..span.end + by }
+/// What was found in a part of the text that begins at `start`.
+type Found<T> = Result<T, (Range<usize>, ProblemKind)>;
+
+fn shifted<T>(found: Found<T>, start: usize) -> Result<T, Box<Problem>> {
+    found.map_err(|(span, kind)| Box::new(Problem { kind, span: span.start + start..span.end + start }))
 }
 
 fn is_letter(letter: char) -> bool {

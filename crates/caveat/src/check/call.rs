@@ -68,10 +68,13 @@ impl Checker<'_> {
         let pattern = if self.patterns > limit::PATTERNS_MAX {
             Err(PatternProblem::TooMany { most: limit::PATTERNS_MAX })
         } else {
-            Pattern::new(text)
+            Pattern::new(text, limit::PATTERN_MEMORY_BYTES_MAX - self.pattern_bytes)
         };
         match pattern {
-            Ok(pattern) => first(nodes, |node| Node::Matches(node, Box::new(pattern))),
+            Ok(pattern) => {
+                self.pattern_bytes += pattern.memory_bytes();
+                first(nodes, |node| Node::Matches(node, Box::new(pattern)))
+            }
             Err(problem) => self.refused(&name.span, ProblemKind::Pattern { problem }).0,
         }
     }

@@ -1,7 +1,9 @@
 //! Operands: literals, names, calls, fields, brackets.
 
-use super::{Parsed, Parser};
-use crate::problem::{Problem, ProblemKind};
+use std::ops::Range;
+
+use super::{Parsed, Parser, refused};
+use crate::problem::ProblemKind;
 use crate::syntax::{Expression, ExpressionKind, Name, UnaryOperator};
 use crate::token::{RESERVED, TokenKind};
 
@@ -20,7 +22,7 @@ impl Parser<'_> {
             TokenKind::Int(number) if negative => {
                 self.advance()?;
                 let Some(number) = 0_i64.checked_sub_unsigned(number) else {
-                    return Err(bad_number(&format!("-{number}"), start..self.end));
+                    return bad_number(&format!("-{number}"), start..self.end);
                 };
                 let literal = Expression { kind: ExpressionKind::Int(number), span: start..self.end, depth: 1 };
                 self.suffixes(literal)?
@@ -69,7 +71,7 @@ impl Parser<'_> {
                 let kind = ExpressionKind::Index(Box::new(operand), Box::new(index));
                 operand = Self::built(kind, start..self.end, depth)?;
             } else if self.at("{") && matches!(operand.kind, ExpressionKind::Name(_) | ExpressionKind::Select(..)) {
-                return Err(Problem { kind: ProblemKind::Message, span: operand.span });
+                return refused(ProblemKind::Message, operand.span);
             } else {
                 return Ok(operand);
             }
@@ -79,14 +81,14 @@ impl Parser<'_> {
     fn primary(&mut self) -> Parsed<Expression> {
         // A leading dot names the outermost scope, and there is only one.
         if self.accept(".")? && !matches!(self.current.kind, TokenKind::Name(_)) {
-            return Err(self.unexpected("a name"));
+            return self.unexpected("a name");
         }
         let start = self.current.span.start;
         let token = self.current.kind.clone();
         let kind = match token {
             TokenKind::Int(number) => match i64::try_from(number) {
                 Ok(number) => ExpressionKind::Int(number),
-                Err(_) => return Err(bad_number(&number.to_string(), self.current.span.clone())),
+                Err(_) => return bad_number(&number.to_string(), self.current.span.clone()),
             },
             TokenKind::Uint(number) => ExpressionKind::Uint(number),
             TokenKind::Double(number) => ExpressionKind::Double(number),
@@ -110,7 +112,7 @@ impl Parser<'_> {
                 self.advance()?;
                 return self.map(start);
             }
-            TokenKind::Sign(_) | TokenKind::End => return Err(self.unexpected("a value")),
+            TokenKind::Sign(_) | TokenKind::End => return self.unexpected("a value"),
         };
         self.advance()?;
         Self::built(kind, start..self.end, 0)
@@ -123,9 +125,9 @@ impl Parser<'_> {
             "true" => ExpressionKind::Bool(true),
             "false" => ExpressionKind::Bool(false),
             "null" => ExpressionKind::Null,
-            "in" => return Err(self.unexpected("a value")),
+            "in" => return self.unexpected("a value"),
             word if RESERVED.contains(&word) => {
-                return Err(Problem { kind: ProblemKind::ReservedWord { word: name }, span });
+                return refused(ProblemKind::ReservedWord { word: name }, span);
             }
             _ => {
                 self.advance()?;
@@ -144,7 +146,7 @@ impl Parser<'_> {
 
     /// The name behind a dot, which may be any word but `in`.
     fn field(&mut self) -> Parsed<Name> {
-        let TokenKind::Name(text) = &self.current.kind else { return Err(self.unexpected("a field or a function")) };
+        let TokenKind::Name(text) = &self.current.kind else { return self.unexpected("a field or a function") };
         let name = Name { text: text.clone(), span: self.current.span.clone() };
         self.advance()?;
         Ok(name)
@@ -189,14 +191,14 @@ impl Parser<'_> {
 
     fn refuse_optional(&self) -> Parsed<()> {
         if self.at("?") {
-            return Err(Problem { kind: ProblemKind::Optional, span: self.current.span.clone() });
+            return refused(ProblemKind::Optional, self.current.span.clone());
         }
         Ok(())
     }
 }
 
-fn bad_number(text: &str, span: std::ops::Range<usize>) -> Problem {
-    Problem { kind: ProblemKind::BadNumber { text: text.to_owned() }, span }
+fn bad_number<T>(text: &str, span: Range<usize>) -> Parsed<T> {
+    refused(ProblemKind::BadNumber { text: text.to_owned() }, span)
 }
 
 fn deepest(expressions: &[Expression]) -> usize {

@@ -1,12 +1,10 @@
 //! Numbers as they are written.
 
-use std::ops::Range;
-
-use super::{TokenKind, is_letter};
+use super::{Found, TokenKind, is_letter};
 use crate::problem::ProblemKind;
 
 /// Reads the number that a text begins with: its length, and what it is.
-pub(super) fn read(text: &str) -> Result<(usize, TokenKind), (Range<usize>, ProblemKind)> {
+pub(super) fn read(text: &str) -> Found<(usize, TokenKind)> {
     let (length, kind) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => {
             let end = digits.find(|digit: char| !digit.is_ascii_hexdigit()).unwrap_or(digits.len());

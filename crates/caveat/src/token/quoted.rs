@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::TokenKind;
+use super::{Found, TokenKind};
 use crate::problem::ProblemKind;
 
 /// What a text in quotes begins with.
@@ -28,7 +28,7 @@ pub(super) fn prefix(text: &str) -> Option<Prefix> {
 }
 
 /// Reads the text in quotes that a text begins with: its length, and what it is.
-pub(super) fn read(text: &str, prefix: Prefix) -> Result<(usize, TokenKind), (Range<usize>, ProblemKind)> {
+pub(super) fn read(text: &str, prefix: Prefix) -> Found<(usize, TokenKind)> {
     let body = &text[prefix.letters..];
     let long = body.starts_with("\"\"\"") || body.starts_with("'''");
     let quote = &body[..if long { 3 } else { 1 }];
