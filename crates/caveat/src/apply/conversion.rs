@@ -31,6 +31,7 @@ pub(super) fn convert(target: Target, value: &Value, meter: &mut Meter) -> Appli
         Target::Duration => match value {
             Value::Duration(_) => Ok(value.clone()),
             Value::Text(text) => fitting(Span::parse(text).map(Value::Duration), target, value),
+            Value::Int(nanos) => Ok(Value::Duration(Span::new(*nanos))),
             other => wrong(target, other),
         },
         Target::Timestamp => match value {
@@ -87,6 +88,7 @@ fn int(value: &Value) -> Applied {
     let converted = match value {
         Value::Text(text) => text.parse().ok(),
         Value::Timestamp(moment) => Some(moment.seconds()),
+        Value::Duration(span) => Some(span.nanos()),
         other => match Number::of(other) {
             Some(number) => whole(number).and_then(|whole| i64::try_from(whole).ok()),
             None => return wrong(Target::Int, other),
