@@ -4,8 +4,12 @@ use portcullis_client::v1;
 
 /// May the subject do this with the resource?
 pub fn question(subject: &str, permission: &str, resource: &str) -> v1::CheckRequest {
-    let item =
-        v1::CheckItem { subject: subject.to_owned(), permission: permission.to_owned(), resource: resource.to_owned() };
+    let item = v1::CheckItem {
+        subject: subject.to_owned(),
+        permission: permission.to_owned(),
+        resource: resource.to_owned(),
+        context: String::new(),
+    };
     v1::CheckRequest { item: Some(item), ..v1::CheckRequest::default() }
 }
 

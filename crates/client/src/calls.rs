@@ -12,6 +12,7 @@ use portcullis_wire::v1::cluster_client::ClusterClient;
 use portcullis_wire::v1::grants_client::GrantsClient;
 use portcullis_wire::v1::relationships_client::RelationshipsClient;
 use portcullis_wire::v1::roles_client::RolesClient;
+use portcullis_wire::v1::schemas_client::SchemasClient;
 use portcullis_wire::v1::tenants_client::TenantsClient;
 
 use crate::client::Client;
@@ -82,6 +83,14 @@ impl Client {
     method!(
         /// Lists relationships.
         read_relationships: RelationshipsClient, ReadRelationshipsRequest => ReadRelationshipsResponse, call, tenant
+    );
+    method!(
+        /// Gives a tenant a schema.
+        write_schema: SchemasClient, WriteSchemaRequest => WriteSchemaResponse, call, tenant, key
+    );
+    method!(
+        /// Returns the schema of a tenant.
+        read_schema: SchemasClient, ReadSchemaRequest => ReadSchemaResponse, call, tenant
     );
     method!(
         /// Makes a role.

@@ -1,6 +1,8 @@
 //! What one evaluation may cost.
 
-use portcullis_model::limit;
+use std::sync::Arc;
+
+use portcullis_model::{CaveatName, PermissionName, TypeName, limit};
 
 /// How many visits lie between two looks at the deadline.
 const VISITS_PER_LOOK: u64 = 256;
@@ -36,6 +38,35 @@ pub enum Error {
     VisitedExceeded {
         /// The limit.
         most: u64,
+    },
+    /// Expressions lie too deep within each other.
+    #[error("more than {most} expressions lie within each other on one way: simplify the permissions of the schema")]
+    NestingExceeded {
+        /// The limit.
+        most: u32,
+    },
+    /// The schema knows no such permission, and no role names it.
+    #[error("`{object_type}#{permission}` is neither in the schema nor named by a role: correct the name, or add it")]
+    PermissionUnknown {
+        /// The type of the resource.
+        object_type: TypeName,
+        /// What was asked for.
+        permission: PermissionName,
+    },
+    /// A relationship carries a caveat that the schema does not have.
+    #[error("a relationship carries the caveat `{caveat}`, which the schema does not have: write a schema that has it")]
+    CaveatMissing {
+        /// Its name.
+        caveat: CaveatName,
+    },
+    /// A condition cannot be evaluated with what it was given.
+    #[error("the caveat `{caveat}` cannot be evaluated")]
+    Caveat {
+        /// Its name.
+        caveat: CaveatName,
+        /// Why not.
+        #[source]
+        source: Arc<portcullis_caveat::Error>,
     },
     /// The deadline has come.
     #[error("the deadline has come: ask again with a later one")]

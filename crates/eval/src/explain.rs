@@ -6,12 +6,15 @@
 use std::iter;
 use std::sync::Arc;
 
-use portcullis_model::{Clock, GrantId, PermissionPattern, RoleId};
+use portcullis_model::{GrantId, PermissionPattern, RoleId};
 
 use crate::bounds::Bounds;
-use crate::budget::{Budget, Error, Meter};
-use crate::check::{Outcome, Query, holds_now, meet};
-use crate::snapshot::{Edge, GrantRow, NodeKey, Snapshot};
+use crate::budget::{Budget, Error};
+use crate::check::{Circumstances, Outcome, Query};
+use crate::conditions::before;
+use crate::joined::{Joined, Order};
+use crate::snapshot::{GrantRow, NodeKey, Snapshot};
+use crate::value::Value;
 use crate::walk::{self, Reached, Scratch};
 
 /// How many steps an explanation has at most: enough for three chains as long as the default budget lets them be.
@@ -24,7 +27,7 @@ const NAMES_MAX: usize = 50;
 pub struct Explanation {
     /// The answer, the same that [`check`](crate::check) gives.
     pub outcome: Outcome,
-    /// For an allow, how the subject comes to it.
+    /// For an allow by a grant, how the subject comes to it.
     pub path: Option<Path>,
     /// In words: for an allow the same path, from the subject to the resource; for a deny, what was tried.
     pub steps: Vec<String>,
@@ -47,42 +50,45 @@ pub struct Path {
 
 /// Decides one question and says why. It looks at every grant, so it may exceed a budget within which
 /// [`check`](crate::check) finds an allow first.
-pub fn explain<S: Snapshot>(
-    snapshot: &S,
-    query: Query<'_>,
-    clock: Option<Clock>,
+pub fn explain<'a, S: Snapshot>(
+    snapshot: &'a S,
+    query: Query<'a>,
+    circumstances: impl Into<Circumstances<'a>>,
     budget: &Budget<'_>,
 ) -> Result<Explanation, Error> {
-    let (mut meter, mut scratch) = (Meter::new(budget), Scratch::default());
-    let Scratch { subjects, scopes } = &mut scratch;
-    let starts = walk::starts(snapshot, query.subject);
-    subjects.walk(starts, &mut meter, |node| by_name(snapshot, walk::groups_of(snapshot, node)))?;
-    let resource = snapshot.object(query.resource).map(NodeKey::object);
-    scopes.walk(resource, &mut meter, |node| by_name(snapshot, walk::parents_of(snapshot, node)))?;
-    let mut bounds = Bounds::NO;
+    let (circumstances, mut scratch) = (circumstances.into(), Scratch::default());
+    let mut joined = Joined::new(snapshot, (query.subject, query.resource), circumstances, budget);
+    let by_schema = joined.by_schema(query.permission)?;
+    let mut value = by_schema.clone();
     let mut rows = Vec::new();
-    meet(snapshot, &scratch, &mut meter, |row, joined| {
+    joined.by_grants(&mut scratch, Order::ByName, |row, joined| {
         let judged = Judged {
             row,
             joined,
             held: snapshot.holds(row.role, &query.resource.object_type, query.permission),
-            now: holds_now(&row, clock),
+            now: before(row.end, circumstances.clock),
         };
-        bounds = bounds.or(judged.bounds());
+        value = std::mem::take(&mut value).or(judged.value());
         rows.push(judged);
         false
     })?;
-    let outcome = Outcome { bounds, visited: meter.visited };
     rows.sort_by_cached_key(|judged| snapshot.grant_id(judged.row.handle));
-    let winner = rows.iter().find(|judged| judged.bounds().lower);
-    let (path, mut steps, mut truncated) = if let Some(winner) = winner {
-        let path = path_over(snapshot, query, &scratch, &winner.row);
-        let steps = won(&path, describe(snapshot, &winner.row));
-        (Some(path), steps, false)
-    } else {
-        let (steps, truncated) = lost(snapshot, query, &scratch, &rows);
-        (None, steps, truncated)
+    let winner = rows.iter().find(|judged| judged.value().is_yes());
+    let (path, mut steps, mut truncated) = match winner {
+        Some(winner) if !by_schema.is_yes() => {
+            let path = path_over(snapshot, query, &joined.way_to(&scratch, winner.row.subject), &scratch, &winner.row);
+            let steps = won(&path, describe(snapshot, &winner.row));
+            (Some(path), steps, false)
+        }
+        _ => {
+            let told = joined.reasons(query.permission, STEPS_MAX)?;
+            // Where there is a schema, grants are told of only if there are any.
+            let is_told = by_schema.is_yes() || (told.is_some() && rows.is_empty());
+            let (steps, truncated) = if is_told { (Vec::new(), false) } else { lost(snapshot, query, &scratch, &rows) };
+            (None, told.into_iter().flatten().chain(steps).collect(), truncated)
+        }
     };
+    let outcome = Outcome::new(&value, joined.visited());
     truncated |= steps.len() > STEPS_MAX;
     steps.truncate(STEPS_MAX);
     Ok(Explanation { outcome, path, steps, truncated })
@@ -91,31 +97,29 @@ pub fn explain<S: Snapshot>(
 /// A grant that joins subject and resource, and what became of it.
 struct Judged {
     row: GrantRow,
-    joined: Bounds,
+    joined: Value,
     held: Bounds,
     now: Bounds,
 }
 
 impl Judged {
-    fn bounds(&self) -> Bounds {
-        self.joined.and(self.held).and(self.now)
+    fn value(&self) -> Value {
+        self.joined.clone().and(self.held.into()).and(self.now.into())
     }
 }
 
-fn by_name<S: Snapshot>(snapshot: &S, edges: impl Iterator<Item = Edge>) -> std::vec::IntoIter<Edge> {
-    let mut edges: Vec<Edge> = edges.collect();
-    edges.sort_by_cached_key(|edge| snapshot.name(edge.node));
-    edges.into_iter()
-}
-
-fn path_over<S: Snapshot>(snapshot: &S, query: Query<'_>, scratch: &Scratch, row: &GrantRow) -> Path {
-    let names = |reached: &Reached, node| -> Vec<Arc<str>> {
-        reached.way_to(node).into_iter().map(|node| snapshot.name(node)).collect()
-    };
-    let mut scopes = names(&scratch.scopes, NodeKey::object(row.scope));
+fn path_over<S: Snapshot>(
+    snapshot: &S,
+    query: Query<'_>,
+    subjects: &[NodeKey],
+    scratch: &Scratch,
+    row: &GrantRow,
+) -> Path {
+    let names = |nodes: &[NodeKey]| -> Vec<Arc<str>> { nodes.iter().map(|node| snapshot.name(*node)).collect() };
+    let mut scopes = names(&scratch.scopes.way_to(NodeKey::object(row.scope)));
     scopes.reverse();
     Path {
-        subjects: names(&scratch.subjects, row.subject),
+        subjects: names(subjects),
         grant: snapshot.grant_id(row.handle),
         roles: inheritance(snapshot, query, snapshot.role_id(row.role)),
         scopes,

@@ -14,19 +14,28 @@
 mod bounds;
 mod budget;
 mod check;
+mod conditions;
 mod explain;
+mod joined;
+mod members;
 pub mod memory;
 mod permissions;
+mod program;
+mod reasons;
 pub mod script;
 mod snapshot;
+mod value;
 mod walk;
 
 pub use bounds::Bounds;
 pub use budget::{Budget, Error};
-pub use check::{Outcome, Query, check, check_with};
+pub use check::{Circumstances, Outcome, Query, check, check_with};
 pub use explain::{Explanation, Path, explain};
 pub use permissions::{Held, permissions};
-pub use snapshot::{Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot, TypeKey};
+pub use program::{Keys, Program};
+pub use snapshot::{
+    Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, QualifierKey, RelationKey, RoleKey, Snapshot, TypeKey,
+};
 pub use walk::Scratch;
 
 #[cfg(test)]

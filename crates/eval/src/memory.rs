@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use portcullis_model::{
-    Grant, GrantId, GrantState, Object, PermissionName, PermissionPattern, RelationName, Relationship, Role, RoleId,
-    Subject, TypeName,
+    Grant, GrantId, GrantState, Object, PermissionName, PermissionPattern, Qualifier, Relationship, Role, RoleId,
+    Subject, Tuple, TypeName,
 };
+use portcullis_schema::Schema;
 
 use crate::bounds::Bounds;
-use crate::snapshot::{Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot};
+use crate::program::{Keys, Program};
+use crate::snapshot::{
+    Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, QualifierKey, RelationKey, RoleKey, Snapshot, TypeKey,
+};
 
 /// One thing that is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,20 +25,45 @@ pub enum Fact {
     /// A grant was made; only one that is active counts.
     Grant(Box<Grant>),
     /// A relationship is stored.
-    Relationship(Relationship),
+    Tuple(Tuple),
+    /// There is a schema.
+    Schema(Schema),
 }
 
 /// One tenant, in memory.
 #[derive(Clone, Debug)]
 pub struct Memory {
     objects: Names,
-    relations: Names,
-    usersets_of: BTreeMap<NodeKey, BTreeMap<NodeKey, Bounds>>,
-    subjects_of: BTreeMap<NodeKey, BTreeMap<NodeKey, Bounds>>,
+    types_of: Vec<TypeKey>,
+    names: SchemaNames,
+    usersets_of: BTreeMap<NodeKey, Rows>,
+    subjects_of: BTreeMap<NodeKey, Rows>,
+    qualifiers: Vec<Qualifier>,
+    program: Option<Program>,
     grants: Vec<GrantRow>,
     grant_ids: Vec<GrantId>,
     role_ids: Vec<RoleId>,
     roles: BTreeMap<RoleId, (Arc<Role>, Bounds)>,
+}
+
+/// The other ends of a node's relationships. One that is being replaced is there twice.
+type Rows = BTreeMap<(NodeKey, Option<QualifierKey>), Bounds>;
+
+/// The names of types, relations and permissions.
+#[derive(Clone, Debug)]
+struct SchemaNames {
+    types: Names,
+    relations: Names,
+}
+
+impl Keys for SchemaNames {
+    fn type_key(&mut self, name: &TypeName) -> TypeKey {
+        TypeKey(self.types.intern(name.as_str()))
+    }
+
+    fn relation_key(&mut self, name: &str) -> RelationKey {
+        RelationKey(self.relations.intern(name))
+    }
 }
 
 /// Names, interned.
@@ -67,9 +97,12 @@ impl Default for Memory {
         }
         Self {
             objects: Names::default(),
-            relations,
+            types_of: Vec::new(),
+            names: SchemaNames { types: Names::default(), relations },
             usersets_of: BTreeMap::new(),
             subjects_of: BTreeMap::new(),
+            qualifiers: Vec::new(),
+            program: None,
             grants: Vec::new(),
             grant_ids: Vec::new(),
             role_ids: Vec::new(),
@@ -96,7 +129,8 @@ impl Memory {
             }
             Fact::Grant(grant) if grant.state == GrantState::Active => self.add_grant(grant, certainty),
             Fact::Grant(_) => {}
-            Fact::Relationship(relationship) => self.add_relationship(relationship, certainty),
+            Fact::Tuple(tuple) => self.add_tuple(tuple, certainty),
+            Fact::Schema(schema) => self.program = Some(Program::new(schema, &mut self.names)),
         }
     }
 
@@ -109,7 +143,7 @@ impl Memory {
         let row = GrantRow {
             handle: GrantHandle(number(self.grant_ids.len())),
             subject: self.node(&grant.subject),
-            scope: ObjectKey(self.objects.intern(&grant.scope.to_string())),
+            scope: self.intern(&grant.scope.object_type, &grant.scope.to_string()),
             role: RoleKey(number(role)),
             end: grant.window.end,
             certainty,
@@ -118,25 +152,43 @@ impl Memory {
         self.grant_ids.push(grant.id.clone());
     }
 
-    fn add_relationship(&mut self, relationship: &Relationship, certainty: Bounds) {
-        let Relationship { resource, relation, subject } = relationship;
+    fn add_tuple(&mut self, tuple: &Tuple, certainty: Bounds) {
+        let Relationship { resource, relation, subject } = &tuple.relationship;
         let subject = self.node(subject);
         let userset = self.node(&Subject::Userset { object: resource.clone(), relation: relation.clone() });
-        for (edges, from, to) in [(&mut self.usersets_of, subject, userset), (&mut self.subjects_of, userset, subject)]
-        {
-            let known = edges.entry(from).or_default().entry(to).or_default();
+        let qualifier = (!tuple.qualifier.is_none()).then(|| self.qualifier_key(&tuple.qualifier));
+        for (rows, from, to) in [(&mut self.usersets_of, subject, userset), (&mut self.subjects_of, userset, subject)] {
+            let known = rows.entry(from).or_default().entry((to, qualifier)).or_default();
             *known = known.or(certainty);
         }
     }
 
+    fn qualifier_key(&mut self, qualifier: &Qualifier) -> QualifierKey {
+        let known = self.qualifiers.iter().position(|known| known == qualifier);
+        let place = known.unwrap_or_else(|| {
+            self.qualifiers.push(qualifier.clone());
+            self.qualifiers.len() - 1
+        });
+        QualifierKey(NonZeroU32::MIN.saturating_add(number(place)))
+    }
+
     fn node(&mut self, subject: &Subject) -> NodeKey {
-        let (object, relation) = match subject {
-            Subject::Userset { object, relation } => {
-                (object.to_string(), RelationKey(self.relations.intern(relation.as_str())))
-            }
-            Subject::Object(_) | Subject::Wildcard(_) => (subject.to_string(), RelationKey::NONE),
-        };
-        NodeKey { relation, object: ObjectKey(self.objects.intern(&object)) }
+        match subject {
+            Subject::Userset { object, relation } => NodeKey {
+                relation: self.names.relation_key(relation.as_str()),
+                object: self.intern(&object.object_type, &object.to_string()),
+            },
+            Subject::Object(object) => NodeKey::object(self.intern(&object.object_type, &object.to_string())),
+            Subject::Wildcard(object_type) => NodeKey::object(self.intern(object_type, &subject.to_string())),
+        }
+    }
+
+    fn intern(&mut self, object_type: &TypeName, name: &str) -> ObjectKey {
+        let key = self.objects.intern(name);
+        if key as usize == self.types_of.len() {
+            self.types_of.push(self.names.type_key(object_type));
+        }
+        ObjectKey(key)
     }
 
     /// Whether a role or one that it inherits names a pattern that matches.
@@ -166,8 +218,12 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).expect("INVARIANT: fewer than 2^32 names")
 }
 
-fn edges(edges: Option<&BTreeMap<NodeKey, Bounds>>) -> impl Iterator<Item = Edge> {
-    edges.into_iter().flatten().map(|(node, certainty)| Edge { node: *node, certainty: *certainty })
+fn edges(rows: Option<&Rows>) -> impl Iterator<Item = Edge> {
+    let edge = |(end, certainty): (&(NodeKey, Option<QualifierKey>), &Bounds)| {
+        let (node, qualifier) = *end;
+        Edge { node, certainty: *certainty, qualifier }
+    };
+    rows.into_iter().flatten().map(edge)
 }
 
 impl Snapshot for Memory {
@@ -179,8 +235,16 @@ impl Snapshot for Memory {
         self.objects.key(&format!("{object_type}:*")).map(ObjectKey)
     }
 
-    fn relation(&self, relation: &RelationName) -> Option<RelationKey> {
-        self.relations.key(relation.as_str()).map(RelationKey)
+    fn relation(&self, relation: &str) -> Option<RelationKey> {
+        self.names.relations.key(relation).map(RelationKey)
+    }
+
+    fn type_of(&self, object: ObjectKey) -> TypeKey {
+        self.types_of[object.0 as usize]
+    }
+
+    fn program(&self) -> Option<&Program> {
+        self.program.as_ref()
     }
 
     fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
@@ -189,6 +253,14 @@ impl Snapshot for Memory {
 
     fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
         edges(self.subjects_of.get(&userset))
+    }
+
+    fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge> {
+        self.subjects_of(userset).filter(move |edge| edge.node == subject)
+    }
+
+    fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier {
+        &self.qualifiers[qualifier.0.get() as usize - 1]
     }
 
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
@@ -219,6 +291,11 @@ impl Snapshot for Memory {
         self.any_pattern(role, |pattern| *pattern == all)
     }
 
+    fn names_all(&self, object_type: &TypeName) -> bool {
+        let all = PermissionPattern::All(object_type.clone());
+        self.roles.values().any(|(role, _)| role.permissions.contains(&all))
+    }
+
     fn named_permissions(&self, object_type: &TypeName) -> Vec<PermissionName> {
         let patterns = self.roles.values().flat_map(|(role, _)| &role.permissions);
         let named = patterns.filter_map(|pattern| match pattern {
@@ -228,11 +305,15 @@ impl Snapshot for Memory {
         named.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    fn relation_name(&self, relation: RelationKey) -> Arc<str> {
+        Arc::clone(&self.names.relations.names[relation.0 as usize])
+    }
+
     fn name(&self, node: NodeKey) -> Arc<str> {
         let object = &self.objects.names[node.object.0 as usize];
         match node.relation {
             RelationKey::NONE => Arc::clone(object),
-            relation => Arc::from(format!("{object}#{}", self.relations.names[relation.0 as usize])),
+            relation => Arc::from(format!("{object}#{}", self.names.relations.names[relation.0 as usize])),
         }
     }
 

@@ -9,6 +9,9 @@
 //! grant g1 group:eng#member editor folder:q3 until 2026-12-01T00:00:00Z
 //! grant g2 user:bob viewer folder:q3 revoked
 //! relationship group:eng#member@user:alice
+//! | definition user {}
+//! | definition document { relation viewer: user with c permission view = viewer }
+//! context {"k": "v"}
 //! clock 2026-11-01T00:00:00Z 250
 //! budget depth 3
 //! check user:alice edit document:plan -> ALLOW
@@ -17,18 +20,23 @@
 //!   user:alice is in group:eng#member
 //! ```
 //!
-//! The number after the time is the error of the clock in milliseconds; `clock none` is a clock that is not trusted.
+//! Lines that begin with `|` are a schema, in place of an earlier one. `context` is what conditions are asked about from
+//! there on. The number after the time is the error of the clock in milliseconds; `clock none` is a clock that is not trusted.
 //! Budgets are `depth`, `visited`, `late` and `default`. A `?` marks what is undecided, `*` every permission.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use portcullis_model::{
-    Actor, Clock, Grant, GrantState, NameError, Object, Revision, Role, Subject, Timestamp, Verified, Window,
+    Actor, Clock, Context, ContextError, Grant, GrantState, NameError, Object, Revision, Role, Subject, Timestamp,
+    TupleError, Verified, Window,
 };
+use portcullis_schema::{Problems, compile};
 
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error};
-use crate::check::{Query, check};
+use crate::check::{Circumstances, Outcome, Query, check};
 use crate::explain::explain;
 use crate::memory::Fact;
 use crate::permissions::permissions;
@@ -54,15 +62,47 @@ pub enum PlayError {
         /// Its number, from one.
         line: usize,
         /// What is wrong with it.
-        source: NameError,
+        source: Misfit,
     },
+}
+
+/// What a word is not.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// A name, a time or an object.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A relationship.
+    #[error(transparent)]
+    Tuple(#[from] TupleError),
+    /// A context.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// A schema; in words, since there may be many problems with it.
+    #[error("{0}")]
+    Schema(String),
 }
 
 /// Plays a script over worlds made by `load` from all facts so far, and returns it with the answers that were given.
 pub fn play<S: Snapshot>(script: &str, load: impl Fn(&[Fact]) -> S) -> Result<String, PlayError> {
-    let mut stage = Stage { clock: None, limits: Limits::default(), facts: Vec::new(), world: load(&[]) };
-    let mut played = String::new();
+    let mut stage =
+        Stage { clock: None, context: None, limits: Limits::default(), facts: Vec::new(), world: load(&[]) };
+    let (mut played, mut schema) = (String::new(), String::new());
     for (number, line) in (1..).zip(script.lines()) {
+        if let Some(text) = line.strip_prefix('|') {
+            schema.push_str(text);
+            schema.push('\n');
+            let _ = writeln!(played, "{line}");
+            continue;
+        }
+        if !schema.is_empty() {
+            let compiled = compile(&std::mem::take(&mut schema));
+            let spoilt = |problems: Problems| Misfit::Schema(problems.to_string());
+            let compiled =
+                compiled.map_err(|problems| PlayError::Word { line: number - 1, source: spoilt(problems) })?;
+            stage.facts.push(Fact::Schema(compiled));
+            stage.world = load(&stage.facts);
+        }
         // Indented lines are steps of an earlier answer, which is written anew.
         if line.starts_with("  ") {
             continue;
@@ -72,8 +112,8 @@ pub fn play<S: Snapshot>(script: &str, load: impl Fn(&[Fact]) -> S) -> Result<St
         let known = stage.facts.len();
         match stage.line(said) {
             Ok(answer) => played.push_str(&answer),
-            Err(None) => return Err(PlayError::Unknown { line: number, text: line.to_owned() }),
-            Err(Some(source)) => return Err(PlayError::Word { line: number, source }),
+            Err(Spoilt::Unclear) => return Err(PlayError::Unknown { line: number, text: line.to_owned() }),
+            Err(Spoilt::Word(source)) => return Err(PlayError::Word { line: number, source }),
         }
         if stage.facts.len() > known {
             stage.world = load(&stage.facts);
@@ -86,6 +126,7 @@ pub fn play<S: Snapshot>(script: &str, load: impl Fn(&[Fact]) -> S) -> Result<St
 /// What the lines so far have set up.
 struct Stage<S> {
     clock: Option<Clock>,
+    context: Option<Context>,
     limits: Limits,
     facts: Vec<Fact>,
     world: S,
@@ -99,8 +140,18 @@ struct Limits {
     late: bool,
 }
 
-/// `None` where the line is not understood as a whole.
-type Spoilt = Option<NameError>;
+/// Why a line is not taken.
+enum Spoilt {
+    /// It is not understood as a whole.
+    Unclear,
+    Word(Misfit),
+}
+
+impl<E: Into<Misfit>> From<E> for Spoilt {
+    fn from(error: E) -> Self {
+        Self::Word(error.into())
+    }
+}
 
 impl<S: Snapshot> Stage<S> {
     /// Takes a line; returns what is to be written after it.
@@ -115,15 +166,18 @@ impl<S: Snapshot> Stage<S> {
                 let grant = grant([id, subject, role, scope], end, state)?;
                 self.facts.push(Fact::Grant(Box::new(grant)));
             }
-            ["relationship", text] => self.facts.push(Fact::Relationship(text.parse()?)),
+            ["relationship", _, ..] => self.facts.push(Fact::Tuple(after(line, "relationship").parse()?)),
+            ["context", "none"] => self.context = None,
+            ["context", _, ..] => self.context = Some(after(line, "context").parse()?),
             ["clock", "none"] => self.clock = None,
             ["clock", time, error] => {
-                self.clock = Some(Clock { reading: time.parse()?, error_ms: error.parse().map_err(|_| None)? });
+                self.clock =
+                    Some(Clock { reading: time.parse()?, error_ms: error.parse().map_err(|_| Spoilt::Unclear)? });
             }
             ["budget", "default"] => self.limits = Limits::default(),
             ["budget", "late"] => self.limits.late = true,
-            ["budget", "depth", most] => self.limits.depth = Some(most.parse().map_err(|_| None)?),
-            ["budget", "visited", most] => self.limits.visited = Some(most.parse().map_err(|_| None)?),
+            ["budget", "depth", most] => self.limits.depth = Some(most.parse().map_err(|_| Spoilt::Unclear)?),
+            ["budget", "visited", most] => self.limits.visited = Some(most.parse().map_err(|_| Spoilt::Unclear)?),
             [question, words @ ..] => return Ok(format!(" {ARROW} {}", self.answer(question, words)?)),
         }
         Ok(String::new())
@@ -138,12 +192,14 @@ impl<S: Snapshot> Stage<S> {
             visited: self.limits.visited.unwrap_or(default.visited),
             ..default
         };
+        let now = Circumstances { clock: self.clock, context: self.context.as_ref() };
         let answered = match (question, words) {
             ("lookup", [subject, resource]) => {
                 let (subject, resource): (Subject, Object) = (subject.parse()?, resource.parse()?);
-                permissions(&self.world, &subject, &resource, self.clock, &budget).map(|held| {
+                permissions(&self.world, &subject, &resource, now, &budget).map(|held| {
                     let mut names: Vec<String> =
                         held.permissions.iter().map(|(name, bounds)| format!("{name}{}", mark(*bounds))).collect();
+                    names.extend(held.conditional.iter().map(|(name, missing)| format!("{name} ({})", list(missing))));
                     if held.all.upper {
                         names.push(format!("*{}", mark(held.all)));
                     }
@@ -154,10 +210,10 @@ impl<S: Snapshot> Stage<S> {
                 let (subject, permission, resource) = (subject.parse()?, permission.parse()?, resource.parse()?);
                 let query = Query { subject: &subject, permission: &permission, resource: &resource };
                 if question == "check" {
-                    check(&self.world, query, self.clock, &budget).map(|outcome| decision(outcome.bounds).to_owned())
+                    check(&self.world, query, now, &budget).map(|outcome| decision(&outcome))
                 } else {
-                    explain(&self.world, query, self.clock, &budget).map(|explained| {
-                        let mut answer = decision(explained.outcome.bounds).to_owned();
+                    explain(&self.world, query, now, &budget).map(|explained| {
+                        let mut answer = decision(&explained.outcome);
                         for step in &explained.steps {
                             let _ = write!(answer, "\n  {step}");
                         }
@@ -168,18 +224,28 @@ impl<S: Snapshot> Stage<S> {
                     })
                 }
             }
-            _ => return Err(None),
+            _ => return Err(Spoilt::Unclear),
         };
         Ok(answered.unwrap_or_else(|error| format!("ERROR {}", name(&error))))
     }
 }
 
-fn decision(bounds: Bounds) -> &'static str {
-    match bounds.decided() {
-        Some(true) => "ALLOW",
-        Some(false) => "DENY",
-        None => "UNDECIDED",
+/// What follows the first word of a line.
+fn after<'a>(line: &'a str, word: &str) -> &'a str {
+    line.trim_start().strip_prefix(word).unwrap_or(line).trim()
+}
+
+fn decision(outcome: &Outcome) -> String {
+    match outcome.bounds.decided() {
+        Some(true) => "ALLOW".to_owned(),
+        Some(false) => "DENY".to_owned(),
+        None if outcome.missing.is_empty() => "UNDECIDED".to_owned(),
+        None => format!("CONDITIONAL {}", list(&outcome.missing)),
     }
+}
+
+fn list(names: &BTreeSet<Arc<str>>) -> String {
+    names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
 }
 
 fn mark(bounds: Bounds) -> &'static str {
@@ -190,6 +256,10 @@ fn name(error: &Error) -> String {
     match error {
         Error::DepthExceeded { most } => format!("DepthExceeded {most}"),
         Error::VisitedExceeded { most } => format!("VisitedExceeded {most}"),
+        Error::NestingExceeded { most } => format!("NestingExceeded {most}"),
+        Error::PermissionUnknown { object_type, permission } => format!("PermissionUnknown {object_type}#{permission}"),
+        Error::CaveatMissing { caveat } => format!("CaveatMissing {caveat}"),
+        Error::Caveat { caveat, source } => format!("Caveat {caveat}: {source}"),
         Error::DeadlineExceeded => "DeadlineExceeded".to_owned(),
     }
 }
@@ -242,7 +312,7 @@ fn ending(words: &[&str]) -> Result<(Option<Timestamp>, GrantState), Spoilt> {
         ["scheduled"] => GrantState::Scheduled,
         ["ended"] => GrantState::Ended { at: Timestamp(0) },
         ["revoked"] => GrantState::Revoked { at: Timestamp(0), by: admin()?, reason: None },
-        _ => return Err(None),
+        _ => return Err(Spoilt::Unclear),
     };
     Ok((end, state))
 }

@@ -12,11 +12,12 @@
 //! it is asked for and remember its first failure for the caller, who must then drop the answer; a `Result` for every
 //! row would cost each check what only those tenants need.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use portcullis_model::{GrantId, Object, PermissionName, RelationName, Role, RoleId, Subject, Timestamp, TypeName};
+use portcullis_model::{GrantId, Object, PermissionName, Qualifier, Role, RoleId, Subject, Timestamp, TypeName};
 
-use crate::Bounds;
+use crate::{Bounds, Program};
 
 /// An object, interned. The wildcard of a type is one too, `user:*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +27,7 @@ pub struct ObjectKey(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeKey(pub u32);
 
-/// The name of a relation, interned. The first numbers are the same everywhere.
+/// The name of a relation or permission, interned. The first numbers are the same everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelationKey(pub u32);
 
@@ -67,6 +68,10 @@ impl NodeKey {
     }
 }
 
+/// What a relationship holds under, by a number that no other relationship of the same snapshot has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QualifierKey(pub NonZeroU32);
+
 /// A role, interned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleKey(pub u32);
@@ -82,6 +87,8 @@ pub struct Edge {
     pub node: NodeKey,
     /// [`Bounds::YES`], or [`Bounds::MAYBE`] while it may be added or removed.
     pub certainty: Bounds,
+    /// What it holds under, if it does not hold always.
+    pub qualifier: Option<QualifierKey>,
 }
 
 /// A grant that holds, as far as checks see it.
@@ -107,22 +114,30 @@ pub trait Snapshot {
     fn object(&self, object: &Object) -> Option<ObjectKey>;
     /// The key of the wildcard of a type; `None` if nothing stored mentions it.
     fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey>;
-    /// The key of a relation; `None` if nothing stored mentions it.
-    fn relation(&self, relation: &RelationName) -> Option<RelationKey>;
+    /// The key of a relation or permission; `None` if nothing stored mentions it.
+    fn relation(&self, relation: &str) -> Option<RelationKey>;
+    /// The type of an object or a wildcard.
+    fn type_of(&self, object: ObjectKey) -> TypeKey;
+    /// The schema, if there is one.
+    fn program(&self) -> Option<&Program>;
     /// The key of a subject; `None` if nothing stored mentions it.
     fn subject(&self, subject: &Subject) -> Option<NodeKey> {
         match subject {
             Subject::Object(object) => self.object(object).map(NodeKey::object),
             Subject::Userset { object, relation } => {
-                Some(NodeKey { relation: self.relation(relation)?, object: self.object(object)? })
+                Some(NodeKey { relation: self.relation(relation.as_str())?, object: self.object(object)? })
             }
             Subject::Wildcard(object_type) => self.wildcard(object_type).map(NodeKey::object),
         }
     }
     /// The usersets of a relation that contain a subject directly, each once.
     fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge>;
-    /// The subjects that a userset contains directly, each once.
+    /// The subjects that a userset contains directly, each once, in the order of their keys.
     fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge>;
+    /// The relationship between a userset and a subject, if there is one; one that is being replaced comes twice.
+    fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge>;
+    /// What a relationship holds under.
+    fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier;
     /// The grants on an object itself.
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow>;
     /// How many grants there are on an object itself.
@@ -135,9 +150,13 @@ pub trait Snapshot {
     fn holds(&self, role: RoleKey, object_type: &TypeName, permission: &PermissionName) -> Bounds;
     /// Whether a role holds every permission of a type.
     fn holds_all(&self, role: RoleKey, object_type: &TypeName) -> Bounds;
+    /// Whether a role may hold every permission of a type.
+    fn names_all(&self, object_type: &TypeName) -> bool;
     /// The permissions of a type that roles name, in order.
     fn named_permissions(&self, object_type: &TypeName) -> Vec<PermissionName>;
 
+    /// The name of a relation or permission. Explanations only.
+    fn relation_name(&self, relation: RelationKey) -> Arc<str>;
     /// What a node stands for, as text. Explanations only.
     fn name(&self, node: NodeKey) -> Arc<str>;
     /// The id of a grant. Explanations only.

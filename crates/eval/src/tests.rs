@@ -2,6 +2,7 @@
 
 mod interval;
 mod oracle;
+mod schemas;
 mod scripts;
 mod worlds;
 
@@ -13,7 +14,7 @@ use crate::{Bounds, Budget, Error, Query, Scratch, check, check_with, explain};
 use worlds::{CLOCK, in_time, load};
 
 fn is_in(group: &str, subject: &str) -> Fact {
-    Fact::Relationship(format!("{group}#member@{subject}").parse().unwrap())
+    Fact::Tuple(format!("{group}#member@{subject}").parse().unwrap())
 }
 
 fn viewer() -> Fact {

@@ -1,15 +1,16 @@
 //! Walking upwards: from a subject through its groups, from a resource through its ancestors.
 //!
-//! What is certain is walked first, what is only possible after it. So a node is certain exactly if it was reached in
-//! the first part, though a possible way to it may be shorter.
+//! What is certain is walked first, what is uncertain or conditional after it. So a node is certain exactly if it was
+//! reached in the first part, though an uncertain way to it may be shorter. In the second part a node may be reached
+//! again by a better way, and is left again then; a value can become better only a few times, so the walk ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use portcullis_model::{Object, Subject};
+use portcullis_model::Subject;
 
-use crate::bounds::Bounds;
 use crate::budget::{Error, Meter};
 use crate::snapshot::{Edge, NodeKey, RelationKey, Snapshot};
+use crate::value::Value;
 
 /// Memory that evaluations use again, so that they need not ask for it each time. Holds nothing between them.
 #[derive(Debug, Default)]
@@ -25,12 +26,14 @@ pub(crate) struct Reached {
     pub(crate) nodes: Vec<NodeKey>,
     /// How many of the nodes, from the first, are certain.
     certain: usize,
+    /// What the others are.
+    others: Vec<Value>,
     /// For each node the one that led to it, by position, and the length of the way; a start leads to itself.
     from: Vec<(usize, u32)>,
     /// The positions of the nodes, when there are too many to scan.
     positions: BTreeMap<NodeKey, usize>,
-    /// Steps that are only possible, from nodes that are certain.
-    possible: Vec<(usize, NodeKey)>,
+    /// Steps that are not certain, from nodes that are.
+    uncertain: Vec<(usize, NodeKey, Value)>,
 }
 
 /// Up to this many nodes a scan is quicker than a sorted map.
@@ -38,11 +41,17 @@ const SCAN_MAX: usize = 32;
 
 impl Reached {
     /// Whether a node was reached.
-    pub(crate) fn bounds(&self, node: NodeKey) -> Bounds {
+    pub(crate) fn value(&self, node: NodeKey) -> Value {
         match self.position(node) {
-            Some(position) if position < self.certain => Bounds::YES,
-            Some(_) => Bounds::MAYBE,
-            None => Bounds::NO,
+            Some(position) => self.value_at(position),
+            None => Value::NO,
+        }
+    }
+
+    fn value_at(&self, position: usize) -> Value {
+        match position.checked_sub(self.certain) {
+            None => Value::YES,
+            Some(position) => self.others[position].clone(),
         }
     }
 
@@ -58,13 +67,15 @@ impl Reached {
         way
     }
 
-    /// Reaches all that can be reached from `starts`, which are certain.
+    /// Reaches all that can be reached from `starts`, which are certain; returns whether it did, or came upon too many.
     pub(crate) fn walk<I: Iterator<Item = Edge>>(
         &mut self,
         starts: impl IntoIterator<Item = NodeKey>,
+        most: usize,
         meter: &mut Meter<'_>,
         next: impl Fn(NodeKey) -> I,
-    ) -> Result<(), Error> {
+        mut judge: impl FnMut(&Edge) -> Result<Value, Error>,
+    ) -> Result<bool, Error> {
         self.clear();
         for start in starts {
             self.add(start, (self.nodes.len(), 0));
@@ -73,29 +84,51 @@ impl Reached {
         while position < self.nodes.len() {
             for edge in next(self.nodes[position]) {
                 meter.visit()?;
-                if edge.certainty.lower {
+                let value = judge(&edge)?;
+                if value.is_yes() {
                     self.step(position, edge.node, meter)?;
-                } else if edge.certainty.upper {
-                    self.possible.push((position, edge.node));
+                } else if !value.is_no() {
+                    self.uncertain.push((position, edge.node, value));
                 }
+            }
+            if self.nodes.len() > most {
+                return Ok(false);
             }
             position += 1;
         }
         self.certain = self.nodes.len();
-        for at in 0..self.possible.len() {
-            let (from, node) = self.possible[at];
-            self.step(from, node, meter)?;
+        let mut waiting = VecDeque::new();
+        for (from, node, value) in std::mem::take(&mut self.uncertain) {
+            waiting.extend(self.improve(from, node, value, meter)?);
         }
-        while position < self.nodes.len() {
+        while let Some(position) = waiting.pop_front() {
             for edge in next(self.nodes[position]) {
                 meter.visit()?;
-                if edge.certainty.upper {
-                    self.step(position, edge.node, meter)?;
+                let value = self.value_at(position).and(judge(&edge)?);
+                if !value.is_no() {
+                    waiting.extend(self.improve(position, edge.node, value, meter)?);
                 }
             }
-            position += 1;
+            if self.nodes.len() > most {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Takes an uncertain step; returns the position of the node if more is known of it now.
+    fn improve(&mut self, from: usize, node: NodeKey, value: Value, meter: &Meter<'_>) -> Result<Option<usize>, Error> {
+        self.step(from, node, meter)?;
+        let position = self.position(node).expect("INVARIANT: a step reaches its node");
+        let Some(nth) = position.checked_sub(self.certain) else { return Ok(None) };
+        if nth == self.others.len() {
+            self.others.push(value);
+            return Ok(Some(position));
+        }
+        let better = self.others[nth].clone().or(value);
+        let is_better = better != self.others[nth];
+        self.others[nth] = better;
+        Ok(is_better.then_some(position))
     }
 
     fn step(&mut self, from: usize, node: NodeKey, meter: &Meter<'_>) -> Result<(), Error> {
@@ -128,12 +161,13 @@ impl Reached {
     }
 
     fn clear(&mut self) {
-        let Self { nodes, certain, from, positions, possible } = self;
+        let Self { nodes, certain, others, from, positions, uncertain } = self;
         nodes.clear();
         *certain = 0;
+        others.clear();
         from.clear();
         positions.clear();
-        possible.clear();
+        uncertain.clear();
     }
 }
 
@@ -146,25 +180,7 @@ pub(crate) fn wildcard_of(subject: &Subject) -> Option<Subject> {
     }
 }
 
-/// Where the walk upwards from a subject starts: itself, and the wildcard of its type.
-pub(crate) fn starts<S: Snapshot>(snapshot: &S, subject: &Subject) -> impl Iterator<Item = NodeKey> + use<S> {
-    let wildcard = wildcard_of(subject).and_then(|wildcard| snapshot.subject(&wildcard));
-    snapshot.subject(subject).into_iter().chain(wildcard)
-}
-
-/// Walks both sides: all that the subject is, and all that the resource lies in.
-pub(crate) fn both<S: Snapshot>(
-    snapshot: &S,
-    (subject, resource): (&Subject, &Object),
-    scratch: &mut Scratch,
-    meter: &mut Meter<'_>,
-) -> Result<(), Error> {
-    let Scratch { subjects, scopes } = scratch;
-    subjects.walk(starts(snapshot, subject), meter, |node| groups_of(snapshot, node))?;
-    scopes.walk(snapshot.object(resource).map(NodeKey::object), meter, |node| parents_of(snapshot, node))
-}
-
-/// The groups that contain a subject directly.
+/// The groups that contain a subject directly, where there is no schema.
 pub(crate) fn groups_of<S: Snapshot>(snapshot: &S, subject: NodeKey) -> impl Iterator<Item = Edge> {
     snapshot.usersets_of(subject, RelationKey::MEMBER)
 }

@@ -106,7 +106,7 @@ fn decide<S: State>(
         return Err(Stop::Refused(Refusal::TenantNotSystem(tenant.clone())));
     }
     for precondition in &envelope.preconditions {
-        precondition.check(state, tenant)?;
+        precondition.check(state, tenant, command)?;
     }
     let context = Context { state, version: *version, tenant, actor, reason: reason.as_ref(), revision, clock };
     let (outcome, effects) = command.decide(&context)?;

@@ -3,7 +3,7 @@
 use portcullis_lease::Configuration;
 use portcullis_model::{
     ClusterId, Grant, IdempotencyKey, NodeId, Relationship, Revision, Role, RoleId, Subject, Tenant, TenantId,
-    Timestamp,
+    Timestamp, Tuple,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,40 @@ pub enum Effect {
     Leases(Box<Configuration>),
     /// History begins here: what was replaced at this revision or before is gone.
     HistoryFloor(Revision),
+    /// A relationship exists, and holds under something.
+    PutTuple {
+        /// Whose.
+        tenant: TenantId,
+        /// What.
+        tuple: Box<Tuple>,
+    },
+    /// The tenant has a schema, or another one.
+    PutSchema {
+        /// Whose.
+        tenant: TenantId,
+        /// What.
+        schema: Box<StoredSchema>,
+    },
+}
+
+impl Effect {
+    /// A relationship exists, and holds under what the tuple says.
+    pub fn put(tenant: TenantId, tuple: Tuple) -> Self {
+        if tuple.qualifier.is_none() {
+            Self::PutRelationship { tenant, relationship: tuple.relationship }
+        } else {
+            Self::PutTuple { tenant, tuple: Box::new(tuple) }
+        }
+    }
+}
+
+/// A version of a tenant's schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSchema {
+    /// Its text, as it was written.
+    pub text: String,
+    /// Where it was written, which is its version.
+    pub written: Revision,
 }
 
 /// The outcome of an earlier call, kept so that a retry is not carried out again.

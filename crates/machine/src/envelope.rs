@@ -17,6 +17,8 @@ pub mod since {
     pub const HISTORY_COMPACTION: u32 = 2;
     /// The depth of inheritance is measured from the roles above a role that changes, too.
     pub const INHERITANCE_UPWARDS: u32 = 2;
+    /// Tenants have schemas, and relationships may hold under something.
+    pub const SCHEMAS: u32 = 2;
 }
 
 /// A command, who gives it and why, and everything about the moment that the leader decided for all nodes.

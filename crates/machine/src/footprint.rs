@@ -48,6 +48,8 @@ pub enum Touch {
     Relationship(TenantId, Relationship),
     /// Every relationship that matches.
     Relationships(TenantId, RelationshipFilter),
+    /// The schema: every check of the tenant.
+    Schema(TenantId),
 }
 
 impl Touch {
@@ -60,7 +62,8 @@ impl Touch {
             | Self::WholeGrant { tenant, .. }
             | Self::Grants(tenant, _)
             | Self::Relationship(tenant, _)
-            | Self::Relationships(tenant, _) => tenant,
+            | Self::Relationships(tenant, _)
+            | Self::Schema(tenant) => tenant,
         }
     }
 
@@ -76,7 +79,7 @@ impl Touch {
                     && *scope == grant.scope
             }
             Self::Grants(tenant, filter) => tenant == owner && filter.matches(grant),
-            Self::Role(..) | Self::Relationship(..) | Self::Relationships(..) => false,
+            Self::Role(..) | Self::Relationship(..) | Self::Relationships(..) | Self::Schema(_) => false,
         }
     }
 
@@ -85,7 +88,7 @@ impl Touch {
             Self::Tenant(tenant) => tenant == owner,
             Self::Relationship(tenant, relationship) => tenant == owner && relationship == wanted,
             Self::Relationships(tenant, filter) => tenant == owner && filter.matches(wanted),
-            Self::Role(..) | Self::Grant(..) | Self::WholeGrant { .. } | Self::Grants(..) => false,
+            Self::Role(..) | Self::Grant(..) | Self::WholeGrant { .. } | Self::Grants(..) | Self::Schema(_) => false,
         }
     }
 
@@ -97,8 +100,13 @@ impl Touch {
             | Self::WholeGrant { .. }
             | Self::Grants(..)
             | Self::Relationship(..)
-            | Self::Relationships(..) => false,
+            | Self::Relationships(..)
+            | Self::Schema(_) => false,
         }
+    }
+
+    fn covers_schema(&self, owner: &TenantId) -> bool {
+        matches!(self, Self::Schema(tenant) | Self::Tenant(tenant) if tenant == owner)
     }
 
     fn covers_tenant(&self, wanted: &TenantId) -> bool {
@@ -125,6 +133,12 @@ impl Footprint {
             }
             Effect::PutRelationship { tenant, relationship } => {
                 adds.iter().any(|touch| touch.covers_relationship(tenant, relationship))
+            }
+            Effect::PutTuple { tenant, tuple } => {
+                adds.iter().any(|touch| touch.covers_relationship(tenant, &tuple.relationship))
+            }
+            Effect::PutSchema { tenant, .. } => {
+                [adds, removes].iter().all(|touches| touches.iter().any(|touch| touch.covers_schema(tenant)))
             }
             Effect::DeleteRelationship { tenant, relationship } => {
                 removes.iter().any(|touch| touch.covers_relationship(tenant, relationship))

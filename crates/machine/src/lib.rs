@@ -25,7 +25,7 @@ mod state;
 pub use apply::{Applied, Fault, apply};
 pub use change::Change;
 pub use command::Command;
-pub use effect::{Effect, Remembered};
+pub use effect::{Effect, Remembered, StoredSchema};
 pub use envelope::{Envelope, Idempotency, Stamp, VERSION_SUPPORTED, since};
 pub use footprint::{Footprint, Touch};
 pub use outcome::Outcome;

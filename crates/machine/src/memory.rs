@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_lease::Configuration;
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, NodeId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant,
-    TenantId, Timestamp,
+    ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, RelationshipFilter, Revision, Role,
+    RoleId, Tenant, TenantId, Timestamp, Tuple,
 };
+use portcullis_schema::{Schema, compile};
 
-use crate::{Change, Effect, MemoryKey, Read, Remembered, RoleUser, State};
+use crate::{Change, Effect, MemoryKey, Read, Remembered, RoleUser, State, StoredSchema};
 
 /// The state of a machine, in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,8 @@ struct Contents {
     tenant: Tenant,
     roles: BTreeMap<RoleId, Role>,
     grants: BTreeMap<GrantId, Grant>,
-    relationships: BTreeSet<Relationship>,
+    relationships: BTreeMap<Relationship, Qualifier>,
+    schema: Option<(StoredSchema, Schema)>,
     remembered: BTreeMap<MemoryKey, Remembered>,
     remembered_by_age: BTreeSet<(Revision, MemoryKey)>,
 }
@@ -71,10 +73,18 @@ impl Memory {
                 self.contents_mut(tenant).grants.insert(grant.id.clone(), (**grant).clone());
             }
             Effect::PutRelationship { tenant, relationship } => {
-                self.contents_mut(tenant).relationships.insert(relationship.clone());
+                self.contents_mut(tenant).relationships.insert(relationship.clone(), Qualifier::default());
             }
             Effect::DeleteRelationship { tenant, relationship } => {
                 self.contents_mut(tenant).relationships.remove(relationship);
+            }
+            Effect::PutTuple { tenant, tuple } => {
+                let Tuple { relationship, qualifier } = (**tuple).clone();
+                self.contents_mut(tenant).relationships.insert(relationship, qualifier);
+            }
+            Effect::PutSchema { tenant, schema } => {
+                let compiled = compile(&schema.text).expect("INVARIANT: a schema is stored only if it is sound");
+                self.contents_mut(tenant).schema = Some(((**schema).clone(), compiled));
             }
             Effect::Remember { tenant, caller, key, remembered } => {
                 let key = MemoryKey { tenant: tenant.clone(), caller: caller.clone(), key: key.clone() };
@@ -104,7 +114,8 @@ impl Contents {
             tenant,
             roles: BTreeMap::new(),
             grants: BTreeMap::new(),
-            relationships: BTreeSet::new(),
+            relationships: BTreeMap::new(),
+            schema: None,
             remembered: BTreeMap::new(),
             remembered_by_age: BTreeSet::new(),
         }
@@ -184,16 +195,30 @@ impl State for Memory {
         Ok(live.filter(|grant| filter.matches(grant)).take(most).cloned().collect())
     }
 
-    fn has_relationship(&self, tenant: &TenantId, relationship: &Relationship) -> Read<bool> {
-        Ok(self.contents(tenant).is_some_and(|contents| contents.relationships.contains(relationship)))
+    fn schema(&self, tenant: &TenantId) -> Read<Option<Schema>> {
+        Ok(self.contents(tenant).and_then(|contents| Some(contents.schema.as_ref()?.1.clone())))
     }
 
-    fn relationships(&self, tenant: &TenantId, filter: &RelationshipFilter, most: usize) -> Read<Vec<Relationship>> {
+    fn qualifier(&self, tenant: &TenantId, relationship: &Relationship) -> Read<Option<Qualifier>> {
+        Ok(self.contents(tenant).and_then(|contents| contents.relationships.get(relationship).cloned()))
+    }
+
+    fn tuples_where(
+        &self,
+        tenant: &TenantId,
+        filter: &RelationshipFilter,
+        most: usize,
+        is_wanted: &dyn Fn(&Tuple) -> bool,
+    ) -> Read<Vec<Tuple>> {
         let Some(contents) = self.contents(tenant) else {
             return Ok(Vec::new());
         };
-        let selected = contents.relationships.iter().filter(|relationship| filter.matches(relationship));
-        Ok(selected.take(most).cloned().collect())
+        let selected = contents.relationships.iter().filter(|(relationship, _)| filter.matches(relationship));
+        let tuple = |(relationship, qualifier): (&Relationship, &Qualifier)| Tuple {
+            relationship: relationship.clone(),
+            qualifier: qualifier.clone(),
+        };
+        Ok(selected.map(tuple).filter(|tuple| is_wanted(tuple)).take(most).collect())
     }
 
     fn remembered(&self, key: &MemoryKey) -> Read<Option<Remembered>> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Stop;
 use crate::refusal::Expected;
-use crate::{Refusal, State};
+use crate::{Command, Refusal, State};
 
 /// A condition on the state. A command whose conditions do not all hold is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub enum Precondition {
     Missing(Target),
     /// The target was last changed at this revision.
     At(Target, Revision),
+    /// The command adds and takes nothing away, so that its writer may be answered before every node shows it.
+    OnlyAdds,
 }
 
 /// What a condition is about.
@@ -30,8 +32,9 @@ pub enum Target {
 }
 
 impl Precondition {
-    pub(crate) fn check<S: State>(&self, state: &S, tenant: &TenantId) -> Result<(), Stop> {
+    pub(crate) fn check<S: State>(&self, state: &S, tenant: &TenantId, command: &Command) -> Result<(), Stop> {
         let (target, expected) = match self {
+            Self::OnlyAdds => return command.check_only_adds(state, tenant),
             Self::Exists(target) => (target, None),
             Self::Missing(target) => (target, Some(None)),
             Self::At(target, revision) => (target, Some(Some(*revision))),

@@ -2,8 +2,8 @@
 
 use portcullis_lease::ParametersError;
 use portcullis_model::{
-    GrantId, IdempotencyKey, NodeId, RelationName, Relationship, RelationshipFilter, Revision, RoleId, Subject,
-    TenantId, Timestamp,
+    CaveatName, GrantId, IdempotencyKey, NodeId, RelationName, Relationship, RelationshipFilter, Revision, RoleId,
+    Subject, TenantId, Timestamp, Tuple, TypeName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +178,80 @@ pub enum Refusal {
         /// Where the command stands.
         revision: Revision,
     },
+    /// The text is no schema.
+    #[error("the schema is not sound: {0}")]
+    SchemaInvalid(
+        /// Every problem with its place.
+        String,
+    ),
+    /// Relationships are stored that the new schema does not allow.
+    #[error(
+        "the schema does not allow relationships that are stored: {}{}: delete them first, or allow them",
+        listed(in_the_way),
+        if *more { " and more" } else { "" }
+    )]
+    SchemaInUse {
+        /// Some of them.
+        in_the_way: Vec<Tuple>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// The schema has no such type.
+    #[error("the schema has no definition `{0}`: correct the type, or add a definition")]
+    TypeUnknown(TypeName),
+    /// The type has no such relation.
+    #[error("the schema has no relation `{relation}` in `{object_type}`: correct the name, or add the relation")]
+    RelationUnknown {
+        /// The type.
+        object_type: TypeName,
+        /// The relation.
+        relation: RelationName,
+    },
+    /// Nothing is stored under a permission.
+    #[error(
+        "`{object_type}#{permission}` is a permission, which is computed: write a relation that it is computed from"
+    )]
+    NotARelation {
+        /// The type.
+        object_type: TypeName,
+        /// The permission.
+        permission: RelationName,
+    },
+    /// The relation does not allow such a subject, or not so.
+    #[error("the schema does not allow `{tuple}`: the relation allows {allowed}")]
+    SubjectNotAllowed {
+        /// What was to be stored.
+        tuple: Box<Tuple>,
+        /// What the relation allows.
+        allowed: String,
+    },
+    /// What a relationship says for its caveat does not fit the caveat.
+    #[error("the context of `{relationship}` does not fit the caveat `{caveat}`: {problem}")]
+    CaveatContext {
+        /// What was to be stored.
+        relationship: Box<Relationship>,
+        /// The caveat.
+        caveat: CaveatName,
+        /// What does not fit.
+        problem: String,
+    },
+    /// Conditions come with a schema.
+    #[error("`{0}` carries a caveat or an expiration, and these need a schema: write one, or leave them out")]
+    QualifierNeedsSchema(Box<Tuple>),
+    /// A write that was to be answered early may take something away.
+    #[error(
+        "a permission is reduced by `{object_type}#{relation}`, so a relationship added to it can take access away: leave out `ack = quorum`"
+    )]
+    MayTakeAway {
+        /// The type.
+        object_type: TypeName,
+        /// The relation.
+        relation: RelationName,
+    },
+}
+
+fn listed(tuples: &[Tuple]) -> String {
+    tuples.iter().map(|tuple| format!("`{tuple}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// What a precondition expected.
@@ -235,7 +309,10 @@ impl Refusal {
             | Self::RosterNodeUnknown(_)
             | Self::RosterNodeRetired(_)
             | Self::LeasesChanged { .. }
-            | Self::HistoryFloorOutOfRange { .. } => RefusalKind::FailedPrecondition,
+            | Self::HistoryFloorOutOfRange { .. }
+            | Self::SchemaInUse { .. }
+            | Self::TypeUnknown(_)
+            | Self::RelationUnknown { .. } => RefusalKind::FailedPrecondition,
             Self::InheritanceCycle(_)
             | Self::EndsBeforeStart { .. }
             | Self::EndsInThePast { .. }
@@ -245,7 +322,13 @@ impl Refusal {
             | Self::IdempotencyKeyReused(_)
             | Self::LeaseParameters(_)
             | Self::RosterEmpty
-            | Self::TenantNotSystem(_) => RefusalKind::InvalidArgument,
+            | Self::TenantNotSystem(_)
+            | Self::SchemaInvalid(_)
+            | Self::NotARelation { .. }
+            | Self::SubjectNotAllowed { .. }
+            | Self::CaveatContext { .. }
+            | Self::QualifierNeedsSchema(_)
+            | Self::MayTakeAway { .. } => RefusalKind::InvalidArgument,
             Self::InheritanceTooDeep { .. } | Self::TooMany { .. } | Self::FilterTooWide { .. } => {
                 RefusalKind::ResourceExhausted
             }
@@ -267,7 +350,9 @@ impl Refusal {
             Self::GrantExists(_) => "GRANT_EXISTS",
             Self::EndsBeforeStart { .. } => "ENDS_BEFORE_START",
             Self::EndsInThePast { .. } => "ENDS_IN_THE_PAST",
-            Self::UsersetNeedsSchema(_) | Self::RelationNeedsSchema(_) => "SCHEMA_REQUIRED",
+            Self::UsersetNeedsSchema(_) | Self::RelationNeedsSchema(_) | Self::QualifierNeedsSchema(_) => {
+                "SCHEMA_REQUIRED"
+            }
             Self::ParentNotObject(_) => "PARENT_NOT_OBJECT",
             Self::RelationshipExists(_) => "RELATIONSHIP_EXISTS",
             Self::PreconditionFailed { .. } => "PRECONDITION_FAILED",
@@ -285,6 +370,14 @@ impl Refusal {
             Self::LeasesChanged { .. } => "LEASES_CHANGED",
             Self::TenantNotSystem(_) => "TENANT_NOT_SYSTEM",
             Self::HistoryFloorOutOfRange { .. } => "HISTORY_FLOOR_OUT_OF_RANGE",
+            Self::SchemaInvalid(_) => "SCHEMA_INVALID",
+            Self::SchemaInUse { .. } => "SCHEMA_IN_USE",
+            Self::TypeUnknown(_) => "TYPE_NOT_FOUND",
+            Self::RelationUnknown { .. } => "RELATION_NOT_FOUND",
+            Self::NotARelation { .. } => "NOT_A_RELATION",
+            Self::SubjectNotAllowed { .. } => "SUBJECT_NOT_ALLOWED",
+            Self::CaveatContext { .. } => "CAVEAT_CONTEXT_INVALID",
+            Self::MayTakeAway { .. } => "ACK_TOO_EARLY",
         }
     }
 

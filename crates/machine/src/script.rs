@@ -22,16 +22,18 @@
 //!
 //! **Commands** are named as the variants of [`Command`](crate::Command), in lower case and with hyphens, and take
 //! the revisions from one upwards. `from TIME`, `until TIME` and `for 90s` bound a grant; `write-relationships`
-//! takes `create`, `touch` and `delete`, each with the relationships that follow it; `revoke-by-filter` takes
+//! takes `create`, `touch` and `delete`, each with the relationships that follow it; `write-schema` takes a schema in
+//! one line, without `->`, for which `.any(…)` does; `revoke-by-filter` takes
 //! `subject`, `role` and `scope`; `start-grants` takes tenant, id, version, subject, role and scope of each grant,
-//! `expire-grants` the first three.
+//! `expire-grants` the first three, `expire-relationships` tenant, relationship and end of each.
 //!
 //! **Settings** hold until they are set again: `in TENANT`, `as [internal] SUBJECT [for SUBJECT]`,
 //! `because REASON…` or `because nothing`, `clock TIME ERROR_MS`, `version N`, `effects on` or `off`. Those of one
-//! command come in lines before it: `key KEY`, and `require role|grant|relationship X exists|missing|at REVISION`.
+//! command come in lines before it: `key KEY`, and `require role|grant|relationship X exists|missing|at REVISION`
+//! or `require only-adds`.
 //! The same request is the same text with the same requirements and the same reason.
 //!
-//! **Questions** about the state start with `show`: `tenant`, `role`, `grant`, `live`, `relationships`, `node`,
+//! **Questions** about the state start with `show`: `tenant`, `role`, `grant`, `live`, `relationships`, `schema`, `node`,
 //! `remembered`, `cluster`, `version`, `history` and `stamp`.
 //!
 //! **Many at once**: a word `g{1..9}` stands for nine words, and `for 1..9 COMMAND` gives a command nine times with
@@ -41,7 +43,7 @@ mod answer;
 mod question;
 mod request;
 
-use portcullis_model::{Actor, NameError, Reason, Revision, Subject, TenantId, Timestamp, Verified};
+use portcullis_model::{Actor, NameError, Reason, Revision, Subject, TenantId, Timestamp, TupleError, Verified};
 
 use crate::memory::Memory;
 use crate::{Applied, Envelope, Fault, Stamp, State, Unreadable, VERSION_SUPPORTED, apply};
@@ -95,7 +97,7 @@ pub enum PlayError {
         /// Its number, from one.
         line: usize,
         /// What is wrong with it.
-        source: NameError,
+        source: TupleError,
     },
     /// The state of the machine cannot be read.
     #[error("line {line} cannot be played on this machine")]
@@ -134,12 +136,18 @@ pub fn play<M: Machine>(script: &str, make: impl FnOnce() -> M) -> Result<String
 enum Spoilt {
     /// It is not understood as a whole.
     Unclear,
-    Word(NameError),
+    Word(TupleError),
     Unreadable(Unreadable),
 }
 
 impl From<NameError> for Spoilt {
     fn from(source: NameError) -> Self {
+        Self::Word(source.into())
+    }
+}
+
+impl From<TupleError> for Spoilt {
+    fn from(source: TupleError) -> Self {
         Self::Word(source)
     }
 }

@@ -2,9 +2,10 @@
 
 use portcullis_lease::Configuration;
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Relationship, RelationshipFilter, Revision, Role,
-    RoleId, Subject, Tenant, TenantId, Timestamp,
+    ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Qualifier, Relationship, RelationshipFilter,
+    Revision, Role, RoleId, Subject, Tenant, TenantId, Timestamp, Tuple,
 };
+use portcullis_schema::Schema;
 
 use crate::Remembered;
 
@@ -72,10 +73,27 @@ pub trait State {
     fn grant(&self, tenant: &TenantId, grant: &GrantId) -> Read<Option<Grant>>;
     /// Up to `most` live grants that match, in the order of their ids.
     fn live_grants(&self, tenant: &TenantId, filter: &GrantFilter, most: usize) -> Read<Vec<Grant>>;
+    /// The schema of a tenant, if it has one.
+    fn schema(&self, tenant: &TenantId) -> Read<Option<Schema>>;
+    /// What a relationship holds under, if it is stored.
+    fn qualifier(&self, tenant: &TenantId, relationship: &Relationship) -> Read<Option<Qualifier>>;
     /// Whether a relationship is stored.
-    fn has_relationship(&self, tenant: &TenantId, relationship: &Relationship) -> Read<bool>;
+    fn has_relationship(&self, tenant: &TenantId, relationship: &Relationship) -> Read<bool> {
+        Ok(self.qualifier(tenant, relationship)?.is_some())
+    }
+    /// Up to `most` tuples that match and of which `is_wanted` is true, in their order.
+    fn tuples_where(
+        &self,
+        tenant: &TenantId,
+        filter: &RelationshipFilter,
+        most: usize,
+        is_wanted: &dyn Fn(&Tuple) -> bool,
+    ) -> Read<Vec<Tuple>>;
     /// Up to `most` relationships that match, in their order.
-    fn relationships(&self, tenant: &TenantId, filter: &RelationshipFilter, most: usize) -> Read<Vec<Relationship>>;
+    fn relationships(&self, tenant: &TenantId, filter: &RelationshipFilter, most: usize) -> Read<Vec<Relationship>> {
+        let tuples = self.tuples_where(tenant, filter, most, &|_| true)?;
+        Ok(tuples.into_iter().map(|tuple| tuple.relationship).collect())
+    }
     /// The outcome remembered under a key.
     fn remembered(&self, key: &MemoryKey) -> Read<Option<Remembered>>;
     /// How many outcomes are remembered for a tenant.

@@ -1,7 +1,10 @@
 //! Decisions.
 
-use portcullis_eval::{self as eval, Bounds, Budget, Error, Query};
-use portcullis_model::{Object, PermissionName, Subject, TenantId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use portcullis_eval::{self as eval, Bounds, Budget, Circumstances, Error, Query};
+use portcullis_model::{CaveatName, Clock, Context, Object, PermissionName, Subject, TenantId, TypeName};
 use tokio::time::Instant;
 
 use crate::decide::{DecideError, Ground, Judged};
@@ -17,22 +20,55 @@ pub struct Question {
     pub permission: PermissionName,
     /// With what.
     pub resource: Object,
+    /// What is known for the caveats on the way.
+    pub context: Context,
 }
 
-/// A decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The subject may.
+    Allow,
+    /// The subject may not.
+    Deny,
+    /// It depends on these parameters, which the question did not give.
+    Conditional(BTreeSet<Arc<str>>),
+}
+
+/// A decision, and what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether the subject may.
-    pub allowed: bool,
+    /// The decision.
+    pub decision: Decision,
     /// How many tuples were visited.
     pub visited: u64,
+}
+
+impl Answer {
+    /// Whether it says more than no, so that it must not outlive what it rests on.
+    pub fn is_guarded(&self) -> bool {
+        self.decision != Decision::Deny
+    }
+}
+
+/// About whom and what is asked, and what is known for the caveats on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Who.
+    pub subject: Subject,
+    /// With what.
+    pub resource: Object,
+    /// What is known.
+    pub context: Context,
 }
 
 /// What a subject may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions {
-    /// The permissions that roles name, and that the subject holds, in order.
+    /// The permissions of the schema, and those that roles name, that the subject holds, in order.
     pub names: Vec<PermissionName>,
+    /// Those that depend on parameters, and on which, in order.
+    pub conditional: Vec<(PermissionName, BTreeSet<Arc<str>>)>,
     /// Whether it holds every permission of the type.
     pub all: bool,
 }
@@ -66,6 +102,28 @@ pub enum CheckError {
         /// The limit.
         most: u64,
     },
+    /// The permissions of the schema lie too deep within each other.
+    #[error("the check follows more than {most} expressions within each other: simplify the permissions of the schema")]
+    NestingExceeded {
+        /// The limit.
+        most: u32,
+    },
+    /// The schema knows no such permission, and no role names it.
+    #[error("`{object_type}#{permission}` is neither in the schema nor named by a role: correct the name, or add it")]
+    PermissionUnknown {
+        /// The type of the resource.
+        object_type: TypeName,
+        /// What was asked for.
+        permission: PermissionName,
+    },
+    /// A condition cannot be evaluated with what it was given.
+    #[error("the caveat `{caveat}` cannot be evaluated: {problem}")]
+    Caveat {
+        /// Its name.
+        caveat: CaveatName,
+        /// Why not, and what to do.
+        problem: String,
+    },
     /// The caller's deadline came first.
     #[error("the deadline came before the decision")]
     DeadlineExceeded,
@@ -81,6 +139,9 @@ impl CheckError {
             Self::TenantMissing(_) => "TENANT_NOT_FOUND",
             Self::DepthExceeded { .. } => "DEPTH_EXCEEDED",
             Self::VisitedExceeded { .. } => "VISITED_EXCEEDED",
+            Self::NestingExceeded { .. } => "NESTING_EXCEEDED",
+            Self::PermissionUnknown { .. } => "PERMISSION_NOT_FOUND",
+            Self::Caveat { .. } => "CAVEAT_EVALUATION_FAILED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Undecided => "ANSWER_CHANGING",
         }
@@ -92,6 +153,12 @@ impl From<Error> for CheckError {
         match error {
             Error::DepthExceeded { most } => Self::DepthExceeded { most },
             Error::VisitedExceeded { most } => Self::VisitedExceeded { most },
+            Error::NestingExceeded { most } => Self::NestingExceeded { most },
+            Error::PermissionUnknown { object_type, permission } => Self::PermissionUnknown { object_type, permission },
+            Error::CaveatMissing { caveat } => {
+                Self::Caveat { caveat, problem: "the schema does not have it".to_owned() }
+            }
+            Error::Caveat { caveat, source } => Self::Caveat { caveat, problem: source.to_string() },
             Error::DeadlineExceeded => Self::DeadlineExceeded,
         }
     }
@@ -108,7 +175,8 @@ impl Node {
     ) -> Result<(Answer, Served), DecideError> {
         let judge = |ground: &Ground<'_>| {
             let answer = self.judge(ground, tenant, question, deadline)?;
-            Ok(Judged { value: answer, allows: answer.allowed })
+            let allows = answer.is_guarded();
+            Ok(Judged { value: answer, allows })
         };
         self.decide(freshness, tenant, deadline, judge).await
     }
@@ -128,7 +196,7 @@ impl Node {
             if !ground.is_certain() && answers.iter().any(is_undecided) {
                 return Err(CheckError::Undecided);
             }
-            let allows = answers.iter().any(|answer| answer.as_ref().is_ok_and(|answer| answer.allowed));
+            let allows = answers.iter().any(|answer| answer.as_ref().is_ok_and(Answer::is_guarded));
             Ok(Judged { value: answers, allows })
         };
         self.decide(freshness, tenant, deadline, judge).await
@@ -145,14 +213,15 @@ impl Node {
         let judge = |ground: &Ground<'_>| {
             let (index, doubts) = ground.tenant(tenant)?;
             let is_late = || Instant::now() >= deadline;
-            let (clock, budget) = (Some(ground.now(self)), Budget::new(&is_late));
+            let (now, budget) = (circumstances(ground.now(self), &question.context), Budget::new(&is_late));
             let explained = match doubts {
-                None => eval::explain(index, query(question), clock, &budget)?,
-                Some(doubts) => eval::explain(&index.doubted_by(doubts), query(question), clock, &budget)?,
+                None => eval::explain(index, query(question), now, &budget)?,
+                Some(doubts) => eval::explain(&index.doubted_by(doubts), query(question), now, &budget)?,
             };
             let answer = answer(ground, explained.outcome)?;
+            let allows = answer.is_guarded();
             let why = Why { answer, steps: explained.steps, truncated: explained.truncated };
-            Ok(Judged { value: why, allows: answer.allowed })
+            Ok(Judged { value: why, allows })
         };
         self.decide(freshness, tenant, deadline, judge).await
     }
@@ -162,23 +231,32 @@ impl Node {
         &self,
         freshness: Freshness,
         tenant: &TenantId,
-        (subject, resource): (&Subject, &Object),
+        pair: &Pair,
         deadline: Instant,
     ) -> Result<(Permissions, Served), DecideError> {
         let judge = |ground: &Ground<'_>| {
-            let listed = self.list(ground, tenant, (subject, resource), deadline)?;
-            let allows = listed.all || !listed.names.is_empty();
+            let listed = self.list(ground, tenant, pair, deadline)?;
+            let allows = listed.all || !listed.names.is_empty() || !listed.conditional.is_empty();
             Ok(Judged { value: listed, allows })
         };
         self.decide(freshness, tenant, deadline, judge).await
     }
 
-    /// Looks again, at the last moment, whether allows may leave: the lease must hold, and nothing that came meanwhile may
+    /// Looks again, at the last moment, whether decisions that are no denials may leave: the lease must hold, and nothing that came meanwhile may
     /// take any of them away. Reads memory only.
-    pub fn still_allows(&self, served: &Served, tenant: &TenantId, allowed: &[Question], deadline: Instant) -> bool {
+    pub fn still_allows(
+        &self,
+        served: &Served,
+        tenant: &TenantId,
+        decided: &[(Question, Decision)],
+        deadline: Instant,
+    ) -> bool {
         self.may_leave(served, tenant, |ground| {
-            let holds = |question| self.judge(ground, tenant, question, deadline).is_ok_and(|answer| answer.allowed);
-            allowed.iter().all(holds)
+            let holds = |(question, decision): &(Question, Decision)| {
+                let again = self.judge(ground, tenant, question, deadline);
+                again.is_ok_and(|again| again.decision == *decision)
+            };
+            decided.iter().all(holds)
         })
     }
 
@@ -187,12 +265,12 @@ impl Node {
         &self,
         served: &Served,
         tenant: &TenantId,
-        (subject, resource): (&Subject, &Object),
+        pair: &Pair,
         listed: &Permissions,
         deadline: Instant,
     ) -> bool {
         self.may_leave(served, tenant, |ground| {
-            let again = self.list(ground, tenant, (subject, resource), deadline);
+            let again = self.list(ground, tenant, pair, deadline);
             again.is_ok_and(|again| again == *listed)
         })
     }
@@ -201,7 +279,7 @@ impl Node {
         &self,
         ground: &Ground<'_>,
         tenant: &TenantId,
-        (subject, resource): (&Subject, &Object),
+        pair: &Pair,
         deadline: Instant,
     ) -> Result<Permissions, CheckError> {
         let (index, doubts) = ground.tenant(tenant)?;
@@ -210,10 +288,11 @@ impl Node {
             return Err(CheckError::Undecided);
         }
         let is_late = || Instant::now() >= deadline;
-        let (clock, budget) = (Some(ground.now(self)), Budget::new(&is_late));
+        let Pair { subject, resource, context } = pair;
+        let (now, budget) = (circumstances(ground.now(self), context), Budget::new(&is_late));
         let held = match doubts {
-            None => eval::permissions(index, subject, resource, clock, &budget)?,
-            Some(doubts) => eval::permissions(&index.doubted_by(doubts), subject, resource, clock, &budget)?,
+            None => eval::permissions(index, subject, resource, now, &budget)?,
+            Some(doubts) => eval::permissions(&index.doubted_by(doubts), subject, resource, now, &budget)?,
         };
         let all = decided(ground, held.all)?;
         let mut names = Vec::new();
@@ -222,7 +301,7 @@ impl Node {
                 names.push(name);
             }
         }
-        Ok(Permissions { names, all })
+        Ok(Permissions { names, conditional: held.conditional, all })
     }
 
     fn judge(
@@ -234,10 +313,10 @@ impl Node {
     ) -> Result<Answer, CheckError> {
         let (index, doubts) = ground.tenant(tenant)?;
         let is_late = || Instant::now() >= deadline;
-        let (clock, budget) = (Some(ground.now(self)), Budget::new(&is_late));
+        let (now, budget) = (circumstances(ground.now(self), &question.context), Budget::new(&is_late));
         let outcome = match doubts {
-            None => eval::check(index, query(question), clock, &budget)?,
-            Some(doubts) => eval::check(&index.doubted_by(doubts), query(question), clock, &budget)?,
+            None => eval::check(index, query(question), now, &budget)?,
+            Some(doubts) => eval::check(&index.doubted_by(doubts), query(question), now, &budget)?,
         };
         answer(ground, outcome)
     }
@@ -247,8 +326,18 @@ fn query(question: &Question) -> Query<'_> {
     Query { subject: &question.subject, permission: &question.permission, resource: &question.resource }
 }
 
+fn circumstances(now: Clock, context: &Context) -> Circumstances<'_> {
+    Circumstances { clock: Some(now), context: Some(context) }
+}
+
 fn answer(ground: &Ground<'_>, outcome: eval::Outcome) -> Result<Answer, CheckError> {
-    Ok(Answer { allowed: decided(ground, outcome.bounds)?, visited: outcome.visited })
+    let eval::Outcome { bounds, missing, visited } = outcome;
+    let decision = match missing.is_empty() {
+        false => Decision::Conditional(missing),
+        true if decided(ground, bounds)? => Decision::Allow,
+        true => Decision::Deny,
+    };
+    Ok(Answer { decision, visited })
 }
 
 fn decided(ground: &Ground<'_>, bounds: Bounds) -> Result<bool, CheckError> {

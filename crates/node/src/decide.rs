@@ -81,6 +81,9 @@ impl<'a> Ground<'a> {
             return Err(CheckError::Undecided);
         }
         let doubts = self.doubts.as_ref().and_then(|doubts| doubts.in_tenant());
+        if doubts.is_some_and(TenantDoubts::touches_schema) {
+            return Err(CheckError::Undecided);
+        }
         match self.state.resident.tenant(tenant) {
             Some(index) => Ok((index, doubts)),
             None if doubts.is_some() => Err(CheckError::Undecided),

@@ -6,9 +6,9 @@ use portcullis_consensus::Ack;
 use portcullis_machine::command::{
     AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
     End, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, Update, UpdateRole,
-    WriteRelationships,
+    WriteRelationships, WriteSchema,
 };
-use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp};
+use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp, since};
 use portcullis_model::{
     Actor, Clock, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, PermissionPattern, Reason,
     RelationshipFilter, RoleId, Subject, TenantId, Timestamp,
@@ -101,6 +101,8 @@ pub enum Action {
         /// The entry that brought the configuration which was waited for.
         changed_at: u64,
     },
+    /// Gives the tenant a schema.
+    WriteSchema(String),
 }
 
 /// Whether an action adds to what is stored.
@@ -119,17 +121,32 @@ impl Draft {
     pub(crate) fn stamp(self, version: u32, clock: Clock, salt: [u8; 16], new_id: [u8; 16]) -> Envelope {
         let digest = self.digest();
         let idempotency = self.idempotency_key.map(|key| Idempotency { key, digest });
+        let mut preconditions = self.preconditions;
+        if self.ack == Ack::Quorum && version >= since::SCHEMAS {
+            // Whether an addition takes something away depends on the schema that it meets.
+            preconditions.push(Precondition::OnlyAdds);
+        }
         Envelope {
             version,
             tenant: self.tenant,
             actor: self.actor,
             reason: self.reason,
             idempotency,
-            preconditions: self.preconditions,
+            preconditions,
             stamp: Stamp::from(clock),
             salt,
             command: self.action.command(new_id),
         }
+    }
+
+    /// The version that the cluster has to have for it.
+    pub(crate) fn since(&self) -> u32 {
+        let is_qualified = |update: &Update| matches!(update, Update::CreateQualified(_) | Update::TouchQualified(_));
+        let needs_schemas = match &self.action {
+            Action::WriteRelationships(updates) => updates.iter().any(is_qualified),
+            action => matches!(action, Action::WriteSchema(_)),
+        };
+        if needs_schemas { since::SCHEMAS } else { 1 }
     }
 
     /// What makes two requests the same: everything but the name of the call and who calls it, which are the key.
@@ -145,13 +162,17 @@ impl Action {
         match self {
             Self::CreateTenant(_) | Self::CreateRole { .. } | Self::CreateGrant { .. } => Adds::Only,
             Self::WriteRelationships(updates) => {
-                let removes = |update: &Update| matches!(update, Update::Delete(_));
-                match (updates.iter().any(removes), updates.iter().all(removes)) {
+                // What is touched may have held under less.
+                let may_remove = |update: &Update| matches!(update, Update::Delete(_) | Update::TouchQualified(_));
+                let is_removal = |update: &Update| matches!(update, Update::Delete(_));
+                match (updates.iter().any(may_remove), updates.iter().all(is_removal)) {
                     (false, _) => Adds::Only,
                     (true, false) => Adds::Also,
                     (true, true) => Adds::Not,
                 }
             }
+            // A schema may be written that allows less, or more.
+            Self::WriteSchema(_) => Adds::Also,
             // A role may be updated to hold less.
             Self::UpdateRole { .. }
             | Self::Initialise(..)
@@ -193,6 +214,7 @@ impl Action {
             Self::DeleteRelationships(filter) => Command::DeleteRelationships(DeleteRelationships { filter }),
             Self::ConfigureLeases(change) => Command::ConfigureLeases(change),
             Self::SettleLeases { changed_at } => Command::SettleLeases(SettleLeases { changed_at }),
+            Self::WriteSchema(text) => Command::WriteSchema(WriteSchema { text }),
         }
     }
 }

@@ -24,7 +24,7 @@ mod view;
 mod write;
 
 pub use administer::AdministerError;
-pub use check::{Answer, CheckError, Permissions, Question, Why};
+pub use check::{Answer, CheckError, Decision, Pair, Permissions, Question, Why};
 pub use config::Config;
 pub use decide::DecideError;
 pub use draft::{Action, Draft};

@@ -1,8 +1,9 @@
 //! Lists and single records.
 
 use portcullis_lease::Configuration;
+use portcullis_machine::StoredSchema;
 use portcullis_model::{
-    Grant, GrantFilter, GrantId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant, TenantId,
+    Grant, GrantFilter, GrantId, RelationshipFilter, Revision, Role, RoleId, Tenant, TenantId, Tuple,
 };
 use portcullis_storage::state::{Page, Past};
 use tokio::time::Instant;
@@ -122,7 +123,16 @@ impl Node {
         Ok(source.listed(found))
     }
 
-    /// Relationships that match.
+    /// The schema of a tenant, if it has one.
+    pub fn schema(&self, source: &Source, tenant: &TenantId) -> Result<Listed<Option<StoredSchema>>, ViewError> {
+        let found = match &source.past {
+            Some(past) => past.schema(tenant)?,
+            None => self.reader.schema(tenant).map_err(|error| ViewError::failed(&error))?,
+        };
+        Ok(source.listed(found))
+    }
+
+    /// Relationships that match, with what they hold under.
     pub fn relationships(
         &self,
         source: &Source,
@@ -130,7 +140,7 @@ impl Node {
         filter: &RelationshipFilter,
         after: Option<&[u8]>,
         most: usize,
-    ) -> Result<Listed<Page<Relationship>>, ViewError> {
+    ) -> Result<Listed<Page<Tuple>>, ViewError> {
         let found = if let Some(past) = &source.past {
             past.relationships(tenant, filter, after, most)?
         } else {

@@ -1,10 +1,10 @@
-//! Starts and ends of grants: whoever leads proposes what is due, from the state itself, so no timer can be lost.
+//! Starts and ends of grants, and ends of relationships: whoever leads proposes what is due, from the state itself, so no timer can be lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_consensus::{Ack, ProposeError};
-use portcullis_machine::command::{ExpireGrants, StartGrants};
+use portcullis_machine::command::{ExpireGrants, ExpireRelationships, StartGrants};
 use portcullis_machine::{Command, Envelope, Stamp};
 use portcullis_model::{Actor, Clock, Subject, TenantId, Verified};
 
@@ -35,12 +35,16 @@ async fn propose_due(node: &Arc<Node>) {
     let due = match node.reader.due(clock.earliest(), clock.latest().plus_ms(LEAD_MS), BATCH_MAX) {
         Ok(due) => due,
         Err(error) => {
-            tracing::error!(%error, "starts and ends of grants cannot be read");
+            tracing::error!(%error, "starts and ends cannot be read");
             return;
         }
     };
     if !due.ends.is_empty() {
         propose(node, clock, Command::ExpireGrants(ExpireGrants { due: due.ends })).await;
+    }
+    if !due.relationships.is_empty() {
+        let command = ExpireRelationships { due: due.relationships };
+        propose(node, clock, Command::ExpireRelationships(command)).await;
     }
     if !due.starts.is_empty() {
         propose(node, clock, Command::StartGrants(StartGrants { due: due.starts })).await;

@@ -157,6 +157,12 @@ impl Node {
             Ok(version) => version,
             Err(error) => return Answer::Failed(error.to_string()),
         };
+        let needed = draft.since();
+        if needed > version {
+            return Answer::Failed(format!(
+                "it needs version {needed}, and the active version of the cluster is {version}: upgrade every node"
+            ));
+        }
         let ack = draft.ack;
         let envelope = draft.stamp(version, self.wall(), self.entropy.bytes(), self.entropy.bytes());
         match self.group.propose(&envelope, ack, taken_by).await {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use portcullis_model::{Object, PermissionPattern, RelationshipFilter, RoleId, Subject, Timestamp};
+use portcullis_model::{Object, PermissionPattern, RelationshipFilter, RoleId, Subject, Timestamp, Tuple, TupleError};
 
 use crate::bench;
-use crate::command::{cluster, grants, relationship, role, tenant};
+use crate::command::{cluster, grants, relationship, role, schema, tenant};
 use crate::dev;
 use crate::settings;
 
@@ -103,10 +103,13 @@ pub(crate) enum Command {
     Grants(grants::Command),
     /// Revoke grants, by their ids or by what they match; returns once no node can still say yes.
     Revoke(Revoke),
-    /// Manage relationships: members of groups, parents of objects.
+    /// Manage the schema: types of objects, their relations, and the permissions that are computed from them.
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Manage relationships: who stands in which relation to what.
     #[command(subcommand)]
     Relationship(relationship::Command),
-    /// May a subject do something with an object? Exit status 0 allow, 1 deny, 2 error.
+    /// May a subject do something with an object? Exit status 0 allow, 1 deny, 2 error, 3 conditional.
     Check(Check),
     /// Look up what is allowed.
     #[command(subcommand)]
@@ -188,6 +191,9 @@ pub(crate) struct Check {
     pub permission: String,
     /// With what: `document:plan`.
     pub resource: Object,
+    /// What is known for the caveats on the way: `{"ip": "10.0.0.1"}`.
+    #[arg(long, value_name = "JSON")]
+    pub context: Option<String>,
     #[command(flatten)]
     pub consistency: Consistency,
     /// Say why.
@@ -244,6 +250,9 @@ pub(crate) enum Lookup {
         subject: Subject,
         /// With what.
         resource: Object,
+        /// What is known for the caveats on the way: `{"ip": "10.0.0.1"}`.
+        #[arg(long, value_name = "JSON")]
+        context: Option<String>,
         #[command(flatten)]
         consistency: Consistency,
     },
@@ -268,6 +277,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         return Err(format!("`{text}` is not above zero: give at least `1ms`"));
     }
     Ok(duration)
+}
+
+/// Parses a relationship with what it holds under.
+pub(crate) fn tuple(text: &str) -> Result<Tuple, String> {
+    text.parse().map_err(|error: TupleError| match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
 }
 
 /// Parses a filter over relationships, `type[:id][#relation][@subject]`.

@@ -13,6 +13,8 @@ use crate::args::Output;
 pub(crate) const FAILED: u8 = 2;
 /// The exit status of a check that was denied.
 pub(crate) const DENIED: u8 = 1;
+/// The exit status of a check that depends on parameters.
+pub(crate) const CONDITIONAL: u8 = 3;
 
 /// Prints a line, or ends the command. A reader that wants no more, such as `head`, is no reason to complain.
 pub(crate) fn line(text: impl Display) {

@@ -2,7 +2,8 @@
 
 pub(crate) mod scan;
 
-use std::fmt;
+use portcullis_caveat::Program;
+pub use portcullis_caveat::Type as ParameterType;
 
 use crate::name::CaveatName;
 use crate::place::Place;
@@ -22,6 +23,8 @@ pub struct Caveat {
     pub place: Place,
     /// Where the expression stood, byte for byte.
     pub expression_place: Place,
+    /// There is none while the expression is not sound.
+    pub(crate) program: Option<Program>,
 }
 
 /// A parameter of a caveat.
@@ -35,67 +38,28 @@ pub struct Parameter {
     pub place: Place,
 }
 
-/// What values a parameter of a caveat takes. At most `limit::PARAMETER_NESTING_MAX` levels deep.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ParameterType {
-    /// Anything.
-    Any,
-    /// True or false.
-    Bool,
-    /// Text.
-    String,
-    /// A signed integer of 64 bits.
-    Int,
-    /// An unsigned integer of 64 bits.
-    Uint,
-    /// A floating-point number of 64 bits.
-    Double,
-    /// Bytes.
-    Bytes,
-    /// A span of time.
-    Duration,
-    /// A point in time.
-    Timestamp,
-    /// An address of IPv4 or IPv6.
-    IpAddress,
-    /// A list of values of one type.
-    List(Box<ParameterType>),
-    /// A map from text to values of one type.
-    Map(Box<ParameterType>),
-}
-
-impl ParameterType {
-    /// The types that stand alone.
-    pub(crate) const SIMPLE: [(&'static str, Self); 10] = [
-        ("any", Self::Any),
-        ("bool", Self::Bool),
-        ("string", Self::String),
-        ("int", Self::Int),
-        ("uint", Self::Uint),
-        ("double", Self::Double),
-        ("bytes", Self::Bytes),
-        ("duration", Self::Duration),
-        ("timestamp", Self::Timestamp),
-        ("ipaddress", Self::IpAddress),
-    ];
-}
+/// The types of parameters that stand alone.
+pub(crate) const SIMPLE: [(&str, ParameterType); 10] = [
+    ("any", ParameterType::Any),
+    ("bool", ParameterType::Bool),
+    ("string", ParameterType::String),
+    ("int", ParameterType::Int),
+    ("uint", ParameterType::Uint),
+    ("double", ParameterType::Double),
+    ("bytes", ParameterType::Bytes),
+    ("duration", ParameterType::Duration),
+    ("timestamp", ParameterType::Timestamp),
+    ("ipaddress", ParameterType::IpAddress),
+];
 
 impl Caveat {
+    /// What evaluates it.
+    pub fn program(&self) -> &Program {
+        self.program.as_ref().expect("INVARIANT: the caveats of a sound schema compile")
+    }
+
     /// The parameter of a name.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.name == name)
-    }
-}
-
-impl fmt::Display for ParameterType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::List(element) => write!(f, "list<{element}>"),
-            Self::Map(value) => write!(f, "map<{value}>"),
-            simple => {
-                let (word, _) = Self::SIMPLE.iter().find(|(_, kind)| kind == simple).ok_or(fmt::Error)?;
-                f.write_str(word)
-            }
-        }
     }
 }

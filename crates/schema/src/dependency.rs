@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
 use portcullis_model::{RelationName, TypeName};
 
 use crate::graph::{Edge, Graph, Way};
@@ -50,6 +52,40 @@ impl Schema {
     pub fn takes_away(&self, object_type: &TypeName, name: &str) -> bool {
         self.graph().id(object_type, name).is_some_and(|id| self.subtracted().contains(&id))
     }
+
+    /// Whether the answer of a relation or permission may depend on its own opposite, where the data has a loop: as with
+    /// `view = viewer - parent->view`, if an object may be its own grandparent. False if there is no such member.
+    pub fn wavers(&self, object_type: &TypeName, name: &str) -> bool {
+        self.graph().id(object_type, name).is_some_and(|id| self.wavering().contains(&id))
+    }
+}
+
+/// Those whose answer may depend on its own opposite: they lie on a circle of references that passes through something
+/// that takes away.
+pub(crate) fn wavering(graph: &Graph) -> BTreeSet<usize> {
+    let counts = |edge: &&Edge| edge.way != Way::Followed;
+    let mut references = DiGraph::<(), ()>::with_capacity(graph.nodes.len(), 0);
+    let indices: Vec<NodeIndex> = graph.nodes.iter().map(|_| references.add_node(())).collect();
+    for (from, node) in graph.nodes.iter().enumerate() {
+        for edge in node.edges.iter().filter(counts) {
+            references.add_edge(indices[from], indices[edge.to], ());
+        }
+    }
+    let mut circle_of = vec![0; graph.nodes.len()];
+    let circles = kosaraju_scc(&references);
+    for (number, circle) in circles.iter().enumerate() {
+        for index in circle {
+            circle_of[index.index()] = number;
+        }
+    }
+    let mut wavering = BTreeSet::new();
+    for (from, node) in graph.nodes.iter().enumerate() {
+        let takes = |edge: &&Edge| edge.takes && circle_of[edge.to] == circle_of[from];
+        if node.edges.iter().filter(counts).any(|edge| takes(&edge)) {
+            wavering.extend(circles[circle_of[from]].iter().map(|index| index.index()));
+        }
+    }
+    wavering
 }
 
 /// All that more of can mean less of something else.

@@ -78,6 +78,11 @@ impl Found {
         Self { problems: Vec::new(), more: false }
     }
 
+    /// How many problems there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Notes a problem. Returns whether looking for more makes sense.
     pub(crate) fn add(&mut self, place: Place, kind: impl Into<ProblemKind>) -> bool {
         if self.is_full() {

@@ -308,6 +308,9 @@ pub enum ProblemKind {
         /// The caveat.
         name: String,
     },
+    /// The expression of a caveat is not sound.
+    #[error("{0}")]
+    Caveat(portcullis_caveat::ProblemKind),
     /// The expression of a caveat does not end.
     #[error("the expression of caveat `{name}` does not end: close what is open in it, and then the caveat by `}}`")]
     UnterminatedCaveat {
@@ -329,7 +332,7 @@ fn list(names: &[String]) -> String {
 }
 
 fn simple_types() -> String {
-    crate::caveat::ParameterType::SIMPLE.map(|(word, _)| word).join(", ")
+    crate::caveat::SIMPLE.map(|(word, _)| word).join(", ")
 }
 
 impl Problems {

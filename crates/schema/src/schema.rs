@@ -29,6 +29,7 @@ struct Inner {
     graph: Graph,
     /// Numbers in the graph.
     subtracted: BTreeSet<usize>,
+    wavering: BTreeSet<usize>,
 }
 
 /// What stands at the top level.
@@ -150,7 +151,8 @@ impl Schema {
             }
         }
         let subtracted = dependency::subtracted(&graph);
-        Self(Arc::new(Inner { directives, items, definitions, caveats, graph, subtracted }))
+        let wavering = dependency::wavering(&graph);
+        Self(Arc::new(Inner { directives, items, definitions, caveats, graph, subtracted, wavering }))
     }
 
     /// Its `use` directives.
@@ -189,6 +191,10 @@ impl Schema {
 
     pub(crate) fn subtracted(&self) -> &BTreeSet<usize> {
         &self.0.subtracted
+    }
+
+    pub(crate) fn wavering(&self) -> &BTreeSet<usize> {
+        &self.0.wavering
     }
 }
 

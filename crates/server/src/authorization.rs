@@ -1,10 +1,11 @@
 //! `portcullis.v1.Authorization`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_model::limit;
-use portcullis_node::{Answer, CheckError, Node, Question, Served, ServedBy};
+use portcullis_model::{PermissionName, limit};
+use portcullis_node::{self as node, Answer, CheckError, Node, Pair, Question, Served, ServedBy};
 use portcullis_wire::v1::authorization_server::Authorization;
 use portcullis_wire::v1::{self, Decision};
 use portcullis_wire::{self as wire, FieldError};
@@ -31,10 +32,11 @@ impl Authorization for Service {
             decision: decision(&answer).into(),
             evaluation: Some(evaluation(&call.node, &served)),
             visited: answer.visited,
+            missing: missing(&answer),
         });
-        if answer.allowed {
-            let (node, deadline, questions) = (call.node, call.deadline, [question]);
-            emission::guard(&mut response, move || node.still_allows(&served, &tenant, &questions, deadline));
+        if answer.is_guarded() {
+            let (node, deadline, decided) = (call.node, call.deadline, [(question, answer.decision)]);
+            emission::guard(&mut response, move || node.still_allows(&served, &tenant, &decided, deadline));
         }
         Ok(response)
     }
@@ -60,6 +62,7 @@ impl Authorization for Service {
             Ok(answer) => v1::BatchCheckResult {
                 decision: decision(answer).into(),
                 visited: answer.visited,
+                missing: missing(answer),
                 ..v1::BatchCheckResult::default()
             },
             Err(error) => v1::BatchCheckResult {
@@ -71,11 +74,12 @@ impl Authorization for Service {
         let results = answers.iter().map(result).collect();
         let evaluation = Some(evaluation(&call.node, &served));
         let mut response = Response::new(v1::BatchCheckResponse { results, evaluation });
-        let is_allowed = |answer: &Result<Answer, CheckError>| answer.as_ref().is_ok_and(|answer| answer.allowed);
-        let allowed = questions.into_iter().zip(&answers).filter(|(_, answer)| is_allowed(answer));
-        let allowed: Vec<Question> = allowed.map(|(question, _)| question).collect();
+        let decided = questions.into_iter().zip(answers);
+        let decided = decided.filter_map(|(question, answer)| Some((question, answer.ok()?)));
+        let decided = decided.filter(|(_, answer)| answer.is_guarded());
+        let decided: Vec<_> = decided.map(|(question, answer)| (question, answer.decision)).collect();
         let (node, deadline) = (call.node, call.deadline);
-        emission::guard(&mut response, move || node.still_allows(&served, &tenant, &allowed, deadline));
+        emission::guard(&mut response, move || node.still_allows(&served, &tenant, &decided, deadline));
         Ok(response)
     }
 
@@ -85,18 +89,18 @@ impl Authorization for Service {
     ) -> Result<Response<v1::LookupPermissionsResponse>, Status> {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
-        let subject = wire::field("subject", &call.message.subject).map_err(error::field)?;
-        let resource = wire::field("resource", &call.message.resource).map_err(error::field)?;
+        let pair = pair(&call.message).map_err(error::field)?;
         let freshness = call::freshness(call.message.consistency.as_ref())?;
-        let found = call.node.permissions(freshness, &tenant, (&subject, &resource), call.deadline).await;
+        let found = call.node.permissions(freshness, &tenant, &pair, call.deadline).await;
         let (found, served) = found.map_err(|error| error::decide(&error))?;
         let mut response = Response::new(v1::LookupPermissionsResponse {
             permissions: found.names.iter().map(ToString::to_string).collect(),
+            conditional: found.conditional.iter().map(conditional).collect(),
             all: found.all,
             evaluation: Some(evaluation(&call.node, &served)),
         });
         let (node, deadline) = (call.node, call.deadline);
-        let holds = move || node.still_permits(&served, &tenant, (&subject, &resource), &found, deadline);
+        let holds = move || node.still_permits(&served, &tenant, &pair, &found, deadline);
         emission::guard(&mut response, holds);
         Ok(response)
     }
@@ -116,10 +120,11 @@ impl Authorization for Service {
             }),
             steps: why.steps,
             truncated: why.truncated,
+            missing: missing(&why.answer),
         });
-        if why.answer.allowed {
-            let (node, deadline, questions) = (call.node, call.deadline, [question]);
-            emission::guard(&mut response, move || node.still_allows(&served, &tenant, &questions, deadline));
+        if why.answer.is_guarded() {
+            let (node, deadline, decided) = (call.node, call.deadline, [(question, why.answer.decision)]);
+            emission::guard(&mut response, move || node.still_allows(&served, &tenant, &decided, deadline));
         }
         Ok(response)
     }
@@ -131,11 +136,39 @@ fn question(item: Option<&v1::CheckItem>) -> Result<Question, FieldError> {
         subject: wire::field("item.subject", &item.subject)?,
         permission: wire::field("item.permission", &item.permission)?,
         resource: wire::field("item.resource", &item.resource)?,
+        context: wire::context("item.context", &item.context)?,
+    })
+}
+
+fn pair(request: &v1::LookupPermissionsRequest) -> Result<Pair, FieldError> {
+    Ok(Pair {
+        subject: wire::field("subject", &request.subject)?,
+        resource: wire::field("resource", &request.resource)?,
+        context: wire::context("context", &request.context)?,
     })
 }
 
 fn decision(answer: &Answer) -> Decision {
-    if answer.allowed { Decision::Allow } else { Decision::Deny }
+    match answer.decision {
+        node::Decision::Allow => Decision::Allow,
+        node::Decision::Deny => Decision::Deny,
+        node::Decision::Conditional(_) => Decision::Conditional,
+    }
+}
+
+/// The parameters on which an answer depends.
+fn missing(answer: &Answer) -> Vec<String> {
+    match &answer.decision {
+        node::Decision::Conditional(missing) => missing.iter().map(ToString::to_string).collect(),
+        node::Decision::Allow | node::Decision::Deny => Vec::new(),
+    }
+}
+
+fn conditional((permission, missing): &(PermissionName, BTreeSet<Arc<str>>)) -> v1::ConditionalPermission {
+    v1::ConditionalPermission {
+        permission: permission.to_string(),
+        missing: missing.iter().map(ToString::to_string).collect(),
+    }
 }
 
 fn evaluation(node: &Node, served: &Served) -> v1::Evaluation {

@@ -95,7 +95,11 @@ pub(crate) fn decide(error: &DecideError) -> Status {
 pub(crate) fn check(error: &CheckError) -> Status {
     let code = match error {
         CheckError::TenantMissing(_) => Code::NotFound,
-        CheckError::DepthExceeded { .. } | CheckError::VisitedExceeded { .. } => Code::ResourceExhausted,
+        CheckError::DepthExceeded { .. } | CheckError::VisitedExceeded { .. } | CheckError::NestingExceeded { .. } => {
+            Code::ResourceExhausted
+        }
+        CheckError::PermissionUnknown { .. } => Code::FailedPrecondition,
+        CheckError::Caveat { .. } => Code::InvalidArgument,
         CheckError::DeadlineExceeded => Code::DeadlineExceeded,
         CheckError::Undecided => Code::Unavailable,
     };

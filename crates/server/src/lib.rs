@@ -18,6 +18,7 @@ mod meter;
 mod peer;
 mod relationships;
 mod roles;
+mod schemas;
 mod tenants;
 mod transport;
 

@@ -14,6 +14,7 @@ use portcullis_wire::v1::cluster_server::ClusterServer;
 use portcullis_wire::v1::grants_server::GrantsServer;
 use portcullis_wire::v1::relationships_server::RelationshipsServer;
 use portcullis_wire::v1::roles_server::RolesServer;
+use portcullis_wire::v1::schemas_server::SchemasServer;
 use portcullis_wire::v1::tenants_server::TenantsServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -27,7 +28,7 @@ use tower::util::MapResponseLayer;
 
 use crate::connection::{Accepted, Connection};
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
-use crate::{authorization, cluster, emission, grants, http, peer, relationships, roles, tenants};
+use crate::{authorization, cluster, emission, grants, http, peer, relationships, roles, schemas, tenants};
 
 /// Streams that one client connection may have open.
 const CONCURRENT_STREAMS_MAX: u32 = 1_000;
@@ -172,6 +173,7 @@ fn client_services(node: &Arc<Node>) -> Routes {
         .add_service(AuthorizationServer::new(authorization::Service { node: node() }).max_decoding_message_size(most))
         .add_service(RelationshipsServer::new(relationships::Service { node: node() }).max_decoding_message_size(most))
         .add_service(RolesServer::new(roles::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(SchemasServer::new(schemas::Service { node: node() }).max_decoding_message_size(most))
         .add_service(GrantsServer::new(grants::Service { node: node() }).max_decoding_message_size(most))
         .add_service(TenantsServer::new(tenants::Service { node: node() }).max_decoding_message_size(most))
         .add_service(ClusterServer::new(cluster::Service { node: node() }).max_decoding_message_size(most))

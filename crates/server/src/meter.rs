@@ -6,11 +6,16 @@ use std::time::Duration;
 use metrics::{Counter, Histogram, counter, histogram};
 use portcullis_consensus::Acked;
 use portcullis_model::GroupId;
-use portcullis_node::{Answer, CheckError, DecideError, Served, ServedBy, WriteError, Written};
+use portcullis_node::{Answer, CheckError, DecideError, Decision, Served, ServedBy, WriteError, Written};
 
 static CHECKS: LazyLock<Checks> = LazyLock::new(|| {
     let checks = |result| counter!("portcullis_checks_total", "group" => group(), "result" => result);
-    Checks { allowed: checks("allow"), denied: checks("deny"), failed: checks("error") }
+    Checks {
+        allowed: checks("allow"),
+        denied: checks("deny"),
+        conditional: checks("conditional"),
+        failed: checks("error"),
+    }
 });
 
 static SERVED: LazyLock<Decisions> = LazyLock::new(|| {
@@ -42,6 +47,7 @@ static WRITES: LazyLock<Writes> = LazyLock::new(|| {
 
 struct Checks {
     allowed: Counter,
+    conditional: Counter,
     denied: Counter,
     failed: Counter,
 }
@@ -93,7 +99,7 @@ pub(crate) fn decided(answered: &Result<(Answer, Served), DecideError>) {
     match answered {
         Ok((answer, served)) => {
             self::served(served.by);
-            checked(&Ok(*answer));
+            decided_as(&answer.decision);
         }
         Err(_) => CHECKS.failed.increment(1),
     }
@@ -112,9 +118,16 @@ pub(crate) fn served(by: ServedBy) {
 /// Counts a check, also one within a batch.
 pub(crate) fn checked(answer: &Result<Answer, CheckError>) {
     match answer {
-        Ok(answer) if answer.allowed => CHECKS.allowed.increment(1),
-        Ok(_) => CHECKS.denied.increment(1),
+        Ok(answer) => decided_as(&answer.decision),
         Err(_) => CHECKS.failed.increment(1),
+    }
+}
+
+fn decided_as(decision: &Decision) {
+    match decision {
+        Decision::Allow => CHECKS.allowed.increment(1),
+        Decision::Deny => CHECKS.denied.increment(1),
+        Decision::Conditional(_) => CHECKS.conditional.increment(1),
     }
 }
 

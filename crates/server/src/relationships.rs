@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_machine::Outcome;
 use portcullis_machine::command::Update;
-use portcullis_model::{RelationshipFilter, limit};
+use portcullis_model::{RelationshipFilter, Tuple, limit};
 use portcullis_node::{Action, Node};
 use portcullis_wire::v1::relationship_update::Operation;
 use portcullis_wire::v1::relationships_server::Relationships;
@@ -80,11 +80,11 @@ impl Relationships for Service {
 }
 
 fn update(update: &v1::RelationshipUpdate) -> Result<Update, FieldError> {
-    let relationship = wire::field("relationship", &update.relationship)?;
+    let tuple: Tuple = wire::field("relationship", &update.relationship)?;
     match Operation::try_from(update.operation) {
-        Ok(Operation::Create) => Ok(Update::Create(relationship)),
-        Ok(Operation::Touch) => Ok(Update::Touch(relationship)),
-        Ok(Operation::Delete) => Ok(Update::Delete(relationship)),
+        Ok(Operation::Create) => Ok(Update::create(tuple)),
+        Ok(Operation::Touch) => Ok(Update::touch(tuple)),
+        Ok(Operation::Delete) => Ok(Update::Delete(tuple.relationship)),
         Ok(Operation::Unspecified) | Err(_) => {
             let problem = format!("`{}` is not an operation: see `RelationshipUpdate`", update.operation);
             Err(FieldError::new("operation", problem))

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 
 /// The only version of values so far.
 const VERSION: u8 = 1;
+/// How many bytes say the version.
+pub(crate) const VERSION_BYTES: usize = 1;
 
 /// Room for most values, so that it is made once.
 pub(crate) const USUAL_BYTES: usize = 256;

@@ -17,7 +17,7 @@ use std::fmt::{Debug, Write};
 use portcullis_machine::{Change, Command, Envelope, Outcome, Stamp};
 use portcullis_model::{
     Actor, Grant, GrantState, Object, Reason, Relationship, Revision, Role, Subject, Tenant, TenantId, Timestamp,
-    Verified, Window,
+    Tuple, Verified, Window,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -115,6 +115,12 @@ pub(super) fn scope() -> Object {
 
 pub(super) fn reason() -> Reason {
     "because".parse().unwrap()
+}
+
+/// A relationship with each kind of value in the context of its caveat.
+pub(crate) fn tuple() -> Tuple {
+    let context = r#"{"a":null,"b":true,"c":-300,"d":18446744073709551615,"e":0.5,"f":"x","g":[1],"h":{"i":2}}"#;
+    format!("group:g#member@user:a[c:{context}][expiration:1970-01-01T00:00:02Z]").parse().unwrap()
 }
 
 pub(super) fn relationship() -> Relationship {

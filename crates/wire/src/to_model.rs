@@ -1,18 +1,27 @@
 //! From messages to the model.
 
+use std::error::Error;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use portcullis_model::{
-    GrantFilter, IdempotencyKey, NameError, Reason, RelationshipFilter, TenantId, Timestamp, Token, limit,
+    Context, GrantFilter, IdempotencyKey, NameError, Reason, RelationshipFilter, TenantId, Timestamp, Token, limit,
 };
 
 use crate::error::FieldError;
 use crate::v1;
 
 /// Parses a field.
-pub fn field<T: FromStr<Err = NameError>>(name: &str, text: &str) -> Result<T, FieldError> {
-    text.parse().map_err(|error| FieldError::new(name, error))
+pub fn field<T: FromStr<Err: Error>>(name: &str, text: &str) -> Result<T, FieldError> {
+    text.parse().map_err(|error: T::Err| {
+        let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+        FieldError::new(name, format!("{error}{source}"))
+    })
+}
+
+/// What is known for caveats; empty is nothing.
+pub fn context(name: &str, text: &str) -> Result<Context, FieldError> {
+    if text.is_empty() { Ok(Context::default()) } else { field(name, text) }
 }
 
 /// Parses a field that may be empty.

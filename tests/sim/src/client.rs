@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use portcullis_consensus::Ack;
 use portcullis_machine::command::{ConfigureLeases, End};
-use portcullis_model::{Actor, GrantId, Object, Subject, TenantId, Verified};
-use portcullis_node::{Action, Draft, Freshness, Node, Question, ServedBy, WriteError};
+use portcullis_model::{Actor, Context, GrantId, Object, Subject, TenantId, Verified};
+use portcullis_node::{Action, Decision, Draft, Freshness, Node, Question, ServedBy, WriteError};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
@@ -156,7 +156,7 @@ impl Client {
                     ServedBy::Waiting => By::Waiting,
                     ServedBy::Leader | ServedBy::Nothing => By::Leader,
                 };
-                if answer.allowed { Outcome::Allow(by) } else { Outcome::Deny(by) }
+                if answer.decision == Decision::Allow { Outcome::Allow(by) } else { Outcome::Deny(by) }
             }
         }
     }
@@ -182,7 +182,7 @@ pub(crate) fn role() -> Action {
 
 /// The question that a grant is the answer to.
 pub(crate) fn question(key: Key) -> Question {
-    Question { subject: subject(key), permission: parsed("view"), resource: scope(key) }
+    Question { subject: subject(key), permission: parsed("view"), resource: scope(key), context: Context::default() }
 }
 
 /// Makes a grant.

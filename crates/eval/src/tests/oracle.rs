@@ -19,7 +19,7 @@ fn grants(facts: &[Fact]) -> impl Iterator<Item = &Grant> {
 }
 
 fn relationships(facts: &[Fact]) -> impl Iterator<Item = &Relationship> {
-    facts.iter().filter_map(|fact| if let Fact::Relationship(one) = fact { Some(one) } else { None })
+    facts.iter().filter_map(|fact| if let Fact::Tuple(one) = fact { Some(&one.relationship) } else { None })
 }
 
 /// The definition of the answer, written down as directly as possible: expand everything forwards.

@@ -91,7 +91,7 @@ pub(super) fn world() -> impl Strategy<Value = Vec<Fact>> {
     let grants = (4..10_usize).prop_flat_map(|count| (0..count).map(granted).collect::<Vec<_>>());
     (relationships, grants).prop_map(move |(relationships, grants)| {
         let mut facts = roles.clone();
-        facts.extend(relationships.into_iter().map(Fact::Relationship));
+        facts.extend(relationships.into_iter().map(|one| Fact::Tuple(one.into())));
         facts.extend(grants.into_iter().map(|grant| Fact::Grant(Box::new(grant))));
         facts
     })

@@ -3,7 +3,7 @@ use std::num::NonZeroU64;
 use portcullis_model::{Clock, Grant, GrantId, GrantState, Object, RoleId, Subject, TenantId, Timestamp, Window};
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Decided, Stop, schemaless};
+use super::{Context, Decided, Stop, schemaless, typed};
 use crate::{Effect, Footprint, Outcome, Refusal, State, Touch};
 
 /// Grants a role to a subject on a scope and everything below it.
@@ -48,7 +48,10 @@ impl CreateGrant {
 
     pub(super) fn decide<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
         let Context { state, tenant, clock, .. } = context;
-        schemaless::check_subject(&self.subject)?;
+        match state.schema(tenant)? {
+            Some(schema) => typed::check_subject(&schema, &self.subject)?,
+            None => schemaless::check_subject(&self.subject)?,
+        }
         if !state.has_role(tenant, &self.role)? {
             return Err(Refusal::RoleMissing(self.role.clone()).into());
         }

@@ -15,6 +15,7 @@ mod delete_relationships;
 mod delete_role;
 mod delete_tenant;
 mod expire_grants;
+mod expire_relationships;
 mod inheritance;
 mod initialise;
 mod raise_version;
@@ -24,8 +25,10 @@ mod revoke_grants;
 mod schemaless;
 mod settle_leases;
 mod start_grants;
+mod typed;
 mod update_role;
 mod write_relationships;
+mod write_schema;
 
 pub use admit_node::AdmitNode;
 pub use compact_history::CompactHistory;
@@ -37,6 +40,7 @@ pub use delete_relationships::DeleteRelationships;
 pub use delete_role::DeleteRole;
 pub use delete_tenant::DeleteTenant;
 pub use expire_grants::{DueEnd, ExpireGrants};
+pub use expire_relationships::{DueRelationship, ExpireRelationships};
 pub use initialise::Initialise;
 pub use raise_version::RaiseVersion;
 pub use retire_node::RetireNode;
@@ -46,6 +50,7 @@ pub use settle_leases::SettleLeases;
 pub use start_grants::{DueStart, StartGrants};
 pub use update_role::UpdateRole;
 pub use write_relationships::{Update, WriteRelationships};
+pub use write_schema::WriteSchema;
 
 /// Something to do to the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +93,10 @@ pub enum Command {
     SettleLeases(SettleLeases),
     /// Lets go of history that is too old.
     CompactHistory(CompactHistory),
+    /// Gives a tenant a schema.
+    WriteSchema(WriteSchema),
+    /// Deletes relationships whose end has come.
+    ExpireRelationships(ExpireRelationships),
 }
 
 /// What a command decides with.
@@ -147,6 +156,8 @@ macro_rules! each {
             Command::ConfigureLeases($command) => $body,
             Command::SettleLeases($command) => $body,
             Command::CompactHistory($command) => $body,
+            Command::WriteSchema($command) => $body,
+            Command::ExpireRelationships($command) => $body,
         }
     };
 }
@@ -174,7 +185,8 @@ impl Command {
             | Self::ExpireGrants(_)
             | Self::ConfigureLeases(_)
             | Self::SettleLeases(_)
-            | Self::CompactHistory(_) => true,
+            | Self::CompactHistory(_)
+            | Self::ExpireRelationships(_) => true,
             Self::CreateRole(_)
             | Self::UpdateRole(_)
             | Self::DeleteRole(_)
@@ -182,8 +194,15 @@ impl Command {
             | Self::RevokeGrants(_)
             | Self::RevokeByFilter(_)
             | Self::WriteRelationships(_)
-            | Self::DeleteRelationships(_) => false,
+            | Self::DeleteRelationships(_)
+            | Self::WriteSchema(_) => false,
         }
+    }
+
+    /// Refuses what may take something away by adding to it. What takes away as such is not asked about.
+    pub(crate) fn check_only_adds<S: State>(&self, state: &S, tenant: &TenantId) -> Result<(), Stop> {
+        let Self::WriteRelationships(command) = self else { return Ok(()) };
+        command.check_only_adds(state, tenant)
     }
 
     /// Whether the command itself makes the tenant that it is given for.

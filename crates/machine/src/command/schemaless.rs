@@ -1,6 +1,6 @@
 //! What relations mean in a tenant without a schema: `member` makes groups, `parent` makes scopes, nothing else.
 
-use portcullis_model::{Relationship, Subject};
+use portcullis_model::{Subject, Tuple};
 
 use crate::Refusal;
 
@@ -19,8 +19,12 @@ pub(super) fn check_subject(subject: &Subject) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses a relationship that would mean nothing.
-pub(super) fn check_relationship(relationship: &Relationship) -> Result<(), Refusal> {
+/// Refuses a tuple that would mean nothing.
+pub(super) fn check_tuple(tuple: &Tuple) -> Result<(), Refusal> {
+    if !tuple.qualifier.is_none() {
+        return Err(Refusal::QualifierNeedsSchema(Box::new(tuple.clone())));
+    }
+    let relationship = &tuple.relationship;
     match (relationship.relation.as_str(), &relationship.subject) {
         (MEMBER, subject) => check_subject(subject),
         (PARENT, Subject::Object(_)) => Ok(()),

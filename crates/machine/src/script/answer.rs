@@ -21,7 +21,10 @@ pub(super) fn applied(applied: &Applied) -> String {
     assert_eq!(applied.result, applied.change.result, "INVARIANT: the record says what the caller is told");
     match &applied.result {
         Ok(outcome) => format!("{repeats}{}", self::outcome(outcome)),
-        Err(refusal) => format!("{repeats}REFUSED {}: {refusal}", refusal.reason()),
+        // Those that show a schema have several lines.
+        Err(refusal) => {
+            format!("{repeats}REFUSED {}: {}", refusal.reason(), refusal.to_string().replace('\n', super::INDENT))
+        }
     }
 }
 
@@ -49,6 +52,8 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::PutGrant { tenant, grant } => format!("{tenant}: put grant {} {}", grant.id, self::grant(grant)),
         Effect::PutRelationship { tenant, relationship } => format!("{tenant}: put {relationship}"),
         Effect::DeleteRelationship { tenant, relationship } => format!("{tenant}: delete {relationship}"),
+        Effect::PutTuple { tenant, tuple } => format!("{tenant}: put {tuple}"),
+        Effect::PutSchema { tenant, schema } => format!("{tenant}: put schema of {}", schema.written),
         Effect::HistoryFloor(floor) => format!("history from {floor}"),
         Effect::Leases(leases) => format!("leases {}", self::leases(leases)),
         Effect::Remember { tenant, caller, key, .. } => format!("{tenant}: remember {key} of {caller}"),

@@ -1,6 +1,8 @@
 //! Questions about the state as scripts ask them.
 
-use portcullis_model::{NodeId, TenantId, limit};
+use portcullis_model::{NodeId, TenantId, Tuple, limit};
+
+use portcullis_schema::Definition;
 
 use super::answer::{self, listed};
 use super::{Spoilt, number, request};
@@ -37,13 +39,18 @@ pub(super) fn ask<S: State>(state: &S, tenant: &TenantId, question: &[&str]) -> 
         }
         ["relationships", filter] => {
             let filter = filter.parse()?;
-            let relationships = state.relationships(tenant, &filter, most)?;
-            for relationship in &relationships {
-                let is_stored = state.has_relationship(tenant, relationship)?;
-                assert!(is_stored, "INVARIANT: what is listed is stored: {relationship}");
+            let tuples = state.tuples_where(tenant, &filter, most, &|_| true)?;
+            for Tuple { relationship, qualifier } in &tuples {
+                let stored = state.qualifier(tenant, relationship)?;
+                assert!(stored.as_ref() == Some(qualifier), "INVARIANT: what is listed is stored: {relationship}");
             }
-            listed(relationships, ", ")
+            listed(tuples, ", ")
         }
+        // Its names, in one line.
+        ["schema"] => match state.schema(tenant)? {
+            Some(schema) => listed(schema.definitions().map(Definition::name), ", "),
+            None => MISSING.to_owned(),
+        },
         ["remembered"] => {
             let oldest = state.oldest_remembered(tenant, most)?;
             let names = oldest.iter().map(|(name, old)| format!("{} of {} at {}", name.key, name.caller, old.revision));

@@ -9,8 +9,9 @@ use portcullis_model::{GrantFilter, IdempotencyKey, NameError, NodeId, Revision}
 use super::{Moment, Spoilt, number, numbers};
 use crate::command::{
     AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
-    DeleteTenant, DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter,
-    RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    DeleteTenant, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships, Initialise, RaiseVersion,
+    RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    WriteSchema,
 };
 use crate::{Command, Envelope, Idempotency, Precondition, Target};
 
@@ -76,6 +77,9 @@ fn digest(text: &str) -> [u8; 32] {
 }
 
 fn precondition(words: &[&str]) -> Result<Precondition, Spoilt> {
+    if *words == ["only-adds"] {
+        return Ok(Precondition::OnlyAdds);
+    }
     let [kind, name, expected @ ..] = words else { return Err(Spoilt::Unclear) };
     let target = match *kind {
         "role" => Target::Role(name.parse()?),
@@ -124,6 +128,14 @@ fn command(text: &str) -> Result<Command, Spoilt> {
         ["revoke-by-filter", words @ ..] => Command::RevokeByFilter(RevokeByFilter { filter: grant_filter(words)? }),
         ["start-grants", words @ ..] => Command::StartGrants(StartGrants { due: starts(words)? }),
         ["expire-grants", words @ ..] => Command::ExpireGrants(ExpireGrants { due: ends(words)? }),
+        ["write-schema", ..] => {
+            // A schema is not in words: its spaces are its own.
+            let text = text.trim_start().strip_prefix("write-schema").unwrap_or(text).trim();
+            Command::WriteSchema(WriteSchema { text: text.to_owned() })
+        }
+        ["expire-relationships", words @ ..] => {
+            Command::ExpireRelationships(ExpireRelationships { due: expired(words)? })
+        }
         ["write-relationships", words @ ..] => {
             Command::WriteRelationships(WriteRelationships { updates: updates(words)? })
         }
@@ -250,14 +262,23 @@ fn ends(words: &[&str]) -> Result<Vec<DueEnd>, Spoilt> {
     all.iter().map(end).collect()
 }
 
+fn expired(words: &[&str]) -> Result<Vec<DueRelationship>, Spoilt> {
+    let (all, []) = words.as_chunks::<3>() else { return Err(Spoilt::Unclear) };
+    let due = |[tenant, relationship, expires]: &[&str; 3]| {
+        let (tenant, relationship) = (tenant.parse()?, relationship.parse()?);
+        Ok(DueRelationship { tenant, relationship, expires: expires.parse()? })
+    };
+    all.iter().map(due).collect()
+}
+
 fn updates(words: &[&str]) -> Result<Vec<Update>, Spoilt> {
     let mut updates = Vec::new();
     let mut verb = None;
     for word in words {
         match (*word, verb) {
             ("create" | "touch" | "delete", _) => verb = Some(*word),
-            (relationship, Some("create")) => updates.push(Update::Create(relationship.parse()?)),
-            (relationship, Some("touch")) => updates.push(Update::Touch(relationship.parse()?)),
+            (tuple, Some("create")) => updates.push(Update::create(tuple.parse()?)),
+            (tuple, Some("touch")) => updates.push(Update::touch(tuple.parse()?)),
             (relationship, Some(_)) => updates.push(Update::Delete(relationship.parse()?)),
             (_, None) => return Err(Spoilt::Unclear),
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_model::{
-    Actor, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, Reason, RelationshipFilter, Revision,
-    RoleId, Subject, TenantId, Timestamp, Verified,
+    Actor, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, Reason, Relationship, RelationshipFilter,
+    Revision, RoleId, Subject, TenantId, Timestamp, Verified,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option::weighted;
@@ -17,8 +17,9 @@ use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRunner};
 
 use crate::command::{
     AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
-    DeleteTenant, DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter,
-    RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    DeleteTenant, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships, Initialise, RaiseVersion,
+    RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    WriteSchema,
 };
 use crate::memory::Memory;
 use crate::script::Machine;
@@ -39,6 +40,18 @@ const RELATIONSHIPS: &[&str] = &[
     "group:b#member@group:a#manager",
     "document:d0#parent@folder:*",
     "document:d0#viewer@user:u0",
+];
+/// What a relationship may hold under, without a schema and with the first two of [`SCHEMAS`].
+const QUALIFIERS: &[&str] = &["", "", "", "[c]", "[expiration:2027-01-15T08:00:30Z]"];
+const SCHEMAS: &[&str] = &[
+    "use expiration caveat c(k int) { k == 1 } definition user {} definition folder {}
+     definition group { relation member: user | user with c | user with expiration | group#member }
+     definition document { relation parent: folder }",
+    "use expiration caveat c(k int) { k == 1 } definition user {} definition folder {}
+     definition group { relation member: user | user with c | user with expiration | group#member | user:* }
+     definition document { relation parent: folder relation viewer: user permission view = viewer - parent->none }",
+    "definition user {} definition group { relation member: user }",
+    "definition user {} definition group { relation member: nobody }",
 ];
 const FILTERS: &[&str] = &["*", "group", "group:a", "*#member", "*@user:u0", "document:d0#parent@folder:f0", "folder"];
 /// When histories begin.
@@ -311,6 +324,11 @@ fn plain() -> impl Strategy<Value = Command> {
         4 => vec(update(), 0..4).prop_map(|updates| Command::WriteRelationships(WriteRelationships { updates })),
         1 => named::<RelationshipFilter>(FILTERS)
             .prop_map(|filter| Command::DeleteRelationships(DeleteRelationships { filter })),
+        1 => named::<String>(SCHEMAS).prop_map(|text| Command::WriteSchema(WriteSchema { text })),
+        1 => vec((tenant(), named(&RELATIONSHIPS[..5]), named(&["2027-01-15T08:00:30Z"])), 1..3).prop_map(|due| {
+            let due = due.into_iter().map(|(tenant, relationship, expires)| DueRelationship { tenant, relationship, expires });
+            Command::ExpireRelationships(ExpireRelationships { due: due.collect() })
+        }),
     ]
 }
 
@@ -369,9 +387,14 @@ fn due() -> impl Strategy<Value = Due> {
 fn update() -> impl Strategy<Value = Update> {
     // The first are those that may be stored.
     let relationship = || prop_oneof![9 => named(&RELATIONSHIPS[..5]), 1 => named(RELATIONSHIPS)];
+    let tuple = || {
+        let qualifier = prop::sample::select(QUALIFIERS);
+        (relationship(), qualifier)
+            .prop_map(|(one, under): (Relationship, &str)| format!("{one}{under}").parse().unwrap())
+    };
     prop_oneof![
-        relationship().prop_map(Update::Create),
-        relationship().prop_map(Update::Touch),
+        tuple().prop_map(Update::create),
+        tuple().prop_map(Update::touch),
         relationship().prop_map(Update::Delete),
     ]
 }

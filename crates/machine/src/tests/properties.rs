@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_model::{Grant, GrantFilter, GrantId, GrantState, Revision, RoleId, TenantId, limit};
+use portcullis_model::{Grant, GrantFilter, GrantId, GrantState, Relationship, Revision, RoleId, TenantId, limit};
 use proptest::prelude::*;
 
 use super::coverage::Coverage;
@@ -85,11 +85,30 @@ fn agree(outcome: &Outcome, effects: &[&Effect], tenant: &TenantId, after: &Memo
         }
         Outcome::Relationships { created, deleted } => {
             let count = |wanted: fn(&Effect) -> bool| effects.iter().filter(|effect| wanted(effect)).count() as u64;
-            prop_assert_eq!(count(|effect| matches!(effect, Effect::PutRelationship { .. })), *created);
+            // What is touched may be put without being new.
+            let is_put = |effect: &Effect| matches!(effect, Effect::PutRelationship { .. } | Effect::PutTuple { .. });
+            prop_assert!(count(is_put) >= *created);
+            for (at, effect) in effects.iter().enumerate() {
+                let Effect::PutTuple { tuple, .. } = effect else { continue };
+                let is_last = !effects[at + 1..].iter().any(|later| relationship(later) == Some(&tuple.relationship));
+                let stored = after.qualifier(tenant, &tuple.relationship).unwrap();
+                prop_assert!(!is_last || stored.as_ref() == Some(&tuple.qualifier), "{tuple}");
+            }
             prop_assert_eq!(count(|effect| matches!(effect, Effect::DeleteRelationship { .. })), *deleted);
         }
     }
     Ok(())
+}
+
+/// The relationship that an effect changes.
+fn relationship(effect: &Effect) -> Option<&Relationship> {
+    match effect {
+        Effect::PutRelationship { relationship, .. } | Effect::DeleteRelationship { relationship, .. } => {
+            Some(relationship)
+        }
+        Effect::PutTuple { tuple, .. } => Some(&tuple.relationship),
+        _ => None,
+    }
 }
 
 #[test]

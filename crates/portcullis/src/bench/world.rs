@@ -152,7 +152,12 @@ impl World {
             (Shape::Deep | Shape::Wide, 0..5) => "user:u0".to_owned(),
             (Shape::Docs | Shape::Flat | Shape::Deep | Shape::Wide, _) => stranger,
         };
-        v1::CheckItem { subject, permission: "view".to_owned(), resource: format!("document:d{document}") }
+        v1::CheckItem {
+            subject,
+            permission: "view".to_owned(),
+            resource: format!("document:d{document}"),
+            context: String::new(),
+        }
     }
 
     fn viewer(self, document: u32) -> String {

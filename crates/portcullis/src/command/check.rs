@@ -14,12 +14,13 @@ pub(crate) async fn run(client: &Client, output: Output, check: Check) -> anyhow
         subject: check.subject.to_string(),
         permission: check.permission,
         resource: check.resource.to_string(),
+        context: check.context.unwrap_or_default(),
     });
     let consistency = consistency(check.consistency)?;
     let decision = if check.explain {
         let answer = client.explain(v1::ExplainRequest { tenant: String::new(), item, consistency }).await?;
         output::one(output, &answer, |answer| {
-            let mut lines = vec![headline(answer.decision(), answer.evaluation.as_ref())];
+            let mut lines = vec![headline(answer.decision(), &answer.missing, answer.evaluation.as_ref())];
             lines.extend(answer.evaluation.as_ref().and_then(|evaluation| evaluation.lease.as_ref()).map(freshness));
             lines.extend(answer.steps.iter().map(|step| format!("  {step}")));
             lines.extend(answer.truncated.then(|| "  … more was left out".to_owned()));
@@ -28,28 +29,32 @@ pub(crate) async fn run(client: &Client, output: Output, check: Check) -> anyhow
         answer.decision()
     } else {
         let answer = client.check(v1::CheckRequest { tenant: String::new(), item, consistency }).await?;
-        output::one(output, &answer, |answer| headline(answer.decision(), answer.evaluation.as_ref()));
+        output::one(output, &answer, |answer| headline(answer.decision(), &answer.missing, answer.evaluation.as_ref()));
         answer.decision()
     };
     Ok(match decision {
         v1::Decision::Allow => ExitCode::SUCCESS,
         v1::Decision::Deny => ExitCode::from(output::DENIED),
+        v1::Decision::Conditional => ExitCode::from(output::CONDITIONAL),
         v1::Decision::Unspecified => ExitCode::from(output::FAILED),
     })
 }
 
 /// Looks up what is allowed.
 pub(crate) async fn lookup(client: &Client, output: Output, lookup: Lookup) -> anyhow::Result<()> {
-    let Lookup::Permissions { subject, resource, consistency: given } = lookup;
+    let Lookup::Permissions { subject, resource, context, consistency: given } = lookup;
     let request = v1::LookupPermissionsRequest {
         tenant: String::new(),
         subject: subject.to_string(),
         resource: resource.to_string(),
         consistency: consistency(given)?,
+        context: context.unwrap_or_default(),
     };
     let answer = client.lookup_permissions(request).await?;
     output::one(output, &answer, |answer| {
         let mut names = answer.permissions.clone();
+        let conditional = answer.conditional.iter();
+        names.extend(conditional.map(|one| format!("{} (missing: {})", one.permission, one.missing.join(", "))));
         names.extend(answer.all.then(|| "*".to_owned()));
         if names.is_empty() { "nothing".to_owned() } else { names.join("\n") }
     });
@@ -66,13 +71,14 @@ fn freshness(lease: &v1::LeaseUsed) -> String {
     }
 }
 
-fn headline(decision: v1::Decision, evaluation: Option<&v1::Evaluation>) -> String {
+fn headline(decision: v1::Decision, missing: &[String], evaluation: Option<&v1::Evaluation>) -> String {
     let word = match decision {
-        v1::Decision::Allow => "ALLOW",
-        v1::Decision::Deny => "DENY",
-        v1::Decision::Unspecified => "UNKNOWN",
+        v1::Decision::Allow => "ALLOW".to_owned(),
+        v1::Decision::Deny => "DENY".to_owned(),
+        v1::Decision::Conditional => format!("CONDITIONAL (missing: {})", missing.join(", ")),
+        v1::Decision::Unspecified => "UNKNOWN".to_owned(),
     };
-    let Some(evaluation) = evaluation else { return word.to_owned() };
+    let Some(evaluation) = evaluation else { return word };
     let age = if evaluation.age_ms > 0 { format!(", {} ms old", evaluation.age_ms) } else { String::new() };
     format!("{word}  (revision {}, node {}{age})", revision(evaluation.position.as_ref()), evaluation.node)
 }

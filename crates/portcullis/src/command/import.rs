@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use indicatif::ProgressBar;
 use portcullis_client::{Client, v1};
-use portcullis_model::{Relationship, limit};
+use portcullis_model::{Tuple, limit};
 use v1::relationship_update::Operation;
 
 use super::{revision, write_options};
@@ -53,10 +53,11 @@ fn read(file: &Path) -> std::io::Result<String> {
 }
 
 /// One relationship a line; empty lines and those that begin with `#` or `//` say nothing.
-fn parse(text: &str) -> anyhow::Result<Vec<Relationship>> {
+fn parse(text: &str) -> anyhow::Result<Vec<Tuple>> {
     let lines = (1..).zip(text.lines().map(str::trim));
     let says_something = |line: &str| !(line.is_empty() || line.starts_with('#') || line.starts_with("//"));
-    let parse = |(number, line): (usize, &str)| line.parse().with_context(|| format!("line {number}, `{line}`"));
+    let parse =
+        |(number, line): (usize, &str)| line.parse::<Tuple>().with_context(|| format!("line {number}, `{line}`"));
     lines.filter(|(_, line)| says_something(line)).map(parse).collect()
 }
 
@@ -66,7 +67,7 @@ fn part(write: &Write, nth: usize) -> Write {
     Write { idempotency_key: key, ..write.clone() }
 }
 
-fn touch(relationship: &Relationship) -> v1::RelationshipUpdate {
+fn touch(relationship: &Tuple) -> v1::RelationshipUpdate {
     v1::RelationshipUpdate { operation: Operation::Touch.into(), relationship: relationship.to_string() }
 }
 

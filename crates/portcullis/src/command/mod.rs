@@ -7,6 +7,7 @@ mod import;
 mod lease_config;
 pub(crate) mod relationship;
 pub(crate) mod role;
+pub(crate) mod schema;
 pub(crate) mod tenant;
 
 use std::process::ExitCode;
@@ -22,8 +23,15 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         output::line(global.run_as.as_ref().map_or("user:admin".to_owned(), ToString::to_string));
         return Ok(ExitCode::SUCCESS);
     }
-    let client = client(&global.endpoint, global)?;
     let output = global.output;
+    let command = match command {
+        Command::Schema(command) if command.is_local() => {
+            schema::run_locally(output, command)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        command => command,
+    };
+    let client = client(&global.endpoint, global)?;
     match command {
         Command::Cluster(command) => cluster::run(&client, output, command).await?,
         Command::Tenant(command) => tenant::run(&client, output, command).await?,
@@ -31,6 +39,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         Command::Grant(grant) => grants::create(&client, output, grant).await?,
         Command::Grants(command) => grants::run(&client, output, command).await?,
         Command::Revoke(revoke) => grants::revoke(&client, output, revoke).await?,
+        Command::Schema(command) => schema::run(&client, output, command).await?,
         Command::Relationship(command) => relationship::run(&client, output, command).await?,
         Command::Check(check) => return check::run(&client, output, check).await,
         Command::Lookup(lookup) => check::lookup(&client, output, lookup).await?,

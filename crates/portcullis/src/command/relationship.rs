@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use portcullis_client::{Client, v1};
-use portcullis_model::{Relationship, RelationshipFilter};
+use portcullis_model::{RelationshipFilter, Tuple};
 use v1::relationship_update::Operation;
 
 use super::{import, revision, write_options};
@@ -16,25 +16,25 @@ use crate::output;
 pub(crate) enum Command {
     /// Create relationships; refused if one exists.
     Create {
-        /// `group:eng#member@user:alice`.
-        #[arg(required = true)]
-        relationships: Vec<Relationship>,
+        /// `group:eng#member@user:alice`, or with what it holds under, `…[caveat:{"k":"v"}][expiration:TIME]`.
+        #[arg(required = true, value_parser = args::tuple)]
+        relationships: Vec<Tuple>,
         #[command(flatten)]
         write: Write,
     },
-    /// Create relationships, or leave them as they are.
+    /// Create relationships, or replace what they hold under.
     Touch {
-        /// `group:eng#member@user:alice`.
-        #[arg(required = true)]
-        relationships: Vec<Relationship>,
+        /// `group:eng#member@user:alice`, or with what it holds under, `…[caveat:{"k":"v"}][expiration:TIME]`.
+        #[arg(required = true, value_parser = args::tuple)]
+        relationships: Vec<Tuple>,
         #[command(flatten)]
         write: Write,
     },
     /// Delete relationships.
     Delete {
-        /// `group:eng#member@user:alice`.
-        #[arg(required = true)]
-        relationships: Vec<Relationship>,
+        /// `group:eng#member@user:alice`, or with what it holds under, `…[caveat:{"k":"v"}][expiration:TIME]`.
+        #[arg(required = true, value_parser = args::tuple)]
+        relationships: Vec<Tuple>,
         #[command(flatten)]
         write: Write,
     },
@@ -102,10 +102,10 @@ async fn update(
     client: &Client,
     output: Output,
     operation: Operation,
-    relationships: &[Relationship],
+    relationships: &[Tuple],
     write: Write,
 ) -> anyhow::Result<()> {
-    let update = |relationship: &Relationship| v1::RelationshipUpdate {
+    let update = |relationship: &Tuple| v1::RelationshipUpdate {
         operation: operation.into(),
         relationship: relationship.to_string(),
     };

@@ -1,13 +1,9 @@
-//! Looks through CEL without parsing it: where it ends, and which names it mentions.
-
-use std::collections::BTreeSet;
+//! Looks through CEL without parsing it, for where it ends.
 
 /// A part of CEL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece<'t> {
-    /// A name, a word of the language, or a number.
-    Word(&'t str),
-    /// A text in quotes, a comment, or whitespace.
+enum Piece {
+    /// A name, a number, a text in quotes, a comment, or whitespace.
     Opaque,
     Sign(char),
 }
@@ -20,29 +16,10 @@ pub(crate) fn body_end(text: &str) -> Option<usize> {
             Piece::Sign('{') => open += 1,
             Piece::Sign('}') if open == 0 => return Some(at),
             Piece::Sign('}') => open -= 1,
-            Piece::Word(_) | Piece::Opaque | Piece::Sign(_) => {}
+            Piece::Opaque | Piece::Sign(_) => {}
         }
     }
     None
-}
-
-/// The names that an expression mentions, without those of fields and methods.
-pub(crate) fn names(text: &str) -> BTreeSet<&str> {
-    let mut names = BTreeSet::new();
-    let mut selects = false;
-    for (_, piece) in (Pieces { text, at: 0 }) {
-        match piece {
-            Piece::Opaque => {}
-            Piece::Sign(sign) => selects = sign == '.',
-            Piece::Word(word) => {
-                if !selects {
-                    names.insert(word);
-                }
-                selects = false;
-            }
-        }
-    }
-    names
 }
 
 /// Where the next definition or caveat seems to begin: at the beginning of a line after `from`.
@@ -57,9 +34,9 @@ struct Pieces<'t> {
     at: usize,
 }
 
-impl<'t> Iterator for Pieces<'t> {
+impl Iterator for Pieces<'_> {
     /// Where it begins, and what it is.
-    type Item = (usize, Piece<'t>);
+    type Item = (usize, Piece);
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.at;
@@ -70,7 +47,7 @@ impl<'t> Iterator for Pieces<'t> {
             let raw = matches!(&rest[..word], "r" | "R" | "rb" | "rB" | "Rb" | "RB" | "br" | "bR" | "Br" | "BR");
             match rest[word..].chars().next() {
                 Some('"' | '\'') if raw => (word + quoted(&rest[word..], true), Piece::Opaque),
-                _ => (word, Piece::Word(&rest[..word])),
+                _ => (word, Piece::Opaque),
             }
         } else if matches!(first, '"' | '\'') {
             (quoted(rest, false), Piece::Opaque)
@@ -134,11 +111,5 @@ mod tests {
         for endless in ["a == 1", "{ }", "'''}", "a // }", "'\\"] {
             assert_eq!(body_end(endless), None, "{endless}");
         }
-    }
-
-    #[test]
-    fn fields_methods_and_texts_are_no_names() {
-        let found = names("a.b == 'c' && d.all(e, e . f > r\"g\") // h\n|| {i: 1}[j] == 1u");
-        assert_eq!(found, BTreeSet::from(["1", "1u", "a", "d", "e", "i", "j"]));
     }
 }

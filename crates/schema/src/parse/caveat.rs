@@ -1,7 +1,9 @@
 //! `caveat name(parameter type, …) { CEL }`
 
 use super::{Lost, Naming, Parsed, Parser};
-use crate::caveat::{Caveat, Parameter, ParameterType, scan};
+use portcullis_caveat::Program;
+
+use crate::caveat::{Caveat, Parameter, ParameterType, SIMPLE, scan};
 use crate::limit;
 use crate::name::CaveatName;
 use crate::place::Place;
@@ -15,6 +17,7 @@ impl Parser<'_, '_> {
         self.advance();
         let (text, place) = self.path(Naming::Declared, "the name of a caveat")?;
         let name = self.checked(place, CaveatName::new(&text));
+        let problems_before = self.found.count();
         let parameters = if let Ok(parameters) = self.parameters() {
             if parameters.is_empty() {
                 self.found.add(place, ProblemKind::NoParameters { name: text.clone() });
@@ -24,16 +27,39 @@ impl Parser<'_, '_> {
             self.skip_to_brace();
             Vec::new()
         };
+        let are_sound = self.found.count() == problems_before;
         let (expression, expression_place) = self.body(&text)?;
         self.block_begins(&mut doc);
         if expression.is_empty() {
             self.found.add(place, ProblemKind::EmptyCaveat { name: text });
         }
         if let Some(name) = name {
-            let caveat = Caveat { name, doc, parameters, expression, place, expression_place };
+            // What names a parameter that could not be read is no problem of its own.
+            let program = if are_sound { self.compiled(&parameters, &expression, expression_place) } else { None };
+            let caveat = Caveat { name, doc, parameters, expression, place, expression_place, program };
             self.file.items.push(Item::Caveat(caveat));
         }
         Ok(())
+    }
+
+    /// The expression, ready to be evaluated.
+    fn compiled(&mut self, parameters: &[Parameter], expression: &str, place: Place) -> Option<Program> {
+        if expression.is_empty() {
+            return None;
+        }
+        let parameters: Vec<(String, ParameterType)> =
+            parameters.iter().map(|one| (one.name.clone(), one.parameter_type.clone())).collect();
+        match portcullis_caveat::compile(&parameters, expression) {
+            Ok(program) => Some(program),
+            Err(problems) => {
+                let start = place.span().start;
+                for problem in problems {
+                    let place = Place::new(start + problem.span.start, start + problem.span.end);
+                    self.found.add(place, ProblemKind::Caveat(problem.kind));
+                }
+                None
+            }
+        }
     }
 
     /// What is between the braces, which is another language.
@@ -108,7 +134,7 @@ impl Parser<'_, '_> {
             ("list", None) => "the type of its elements: `list<string>`",
             ("map", None) => "the type of its values: `map<string>`",
             (simple, element) => {
-                let known = ParameterType::SIMPLE.into_iter().find(|(word, _)| *word == simple);
+                let known = SIMPLE.into_iter().find(|(word, _)| *word == simple);
                 match (known, element) {
                     (Some((_, kind)), None) => return Ok(kind),
                     (Some(_), Some(_)) => "no type of its own: remove what is between `<` and `>`",

@@ -6,13 +6,14 @@ use std::time::Duration;
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
     AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
-    DeleteTenant, DueEnd, DueStart, End, ExpireGrants, Initialise, RaiseVersion, RetireNode, RevokeByFilter,
-    RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    DeleteTenant, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships, Initialise, RaiseVersion,
+    RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    WriteSchema,
 };
 use portcullis_machine::{Command, Idempotency, Precondition, Target};
 use portcullis_model::{ClusterId, GrantFilter, NodeId, Revision, Timestamp};
 
-use super::{Frozen, relationship, role, scope, subject, tenant};
+use super::{Frozen, relationship, role, scope, subject, tenant, tuple};
 
 pub(super) fn check(frozen: &mut Frozen) {
     frozen.chain("Command", after);
@@ -83,7 +84,11 @@ pub(super) fn after(previous: Option<&Command>) -> Option<Command> {
         }),
         Some(Command::ConfigureLeases(_)) => Command::SettleLeases(SettleLeases { changed_at: 300 }),
         Some(Command::SettleLeases(_)) => Command::CompactHistory(CompactHistory { floor: Revision(300) }),
-        Some(Command::CompactHistory(_)) => return None,
+        Some(Command::CompactHistory(_)) => Command::WriteSchema(WriteSchema { text: "definition user {}".to_owned() }),
+        Some(Command::WriteSchema(_)) => Command::ExpireRelationships(ExpireRelationships {
+            due: vec![DueRelationship { tenant, relationship: relationship(), expires: Timestamp(2_000) }],
+        }),
+        Some(Command::ExpireRelationships(_)) => return None,
     })
 }
 
@@ -101,7 +106,9 @@ fn update_after(previous: Option<&Update>) -> Option<Update> {
         None => Some(Update::Create(relationship())),
         Some(Update::Create(_)) => Some(Update::Touch(relationship())),
         Some(Update::Touch(_)) => Some(Update::Delete(relationship())),
-        Some(Update::Delete(_)) => None,
+        Some(Update::Delete(_)) => Some(Update::CreateQualified(Box::new(tuple()))),
+        Some(Update::CreateQualified(_)) => Some(Update::TouchQualified(Box::new(tuple()))),
+        Some(Update::TouchQualified(_)) => None,
     }
 }
 
@@ -114,13 +121,14 @@ fn target_after(previous: Option<&Target>) -> Option<Target> {
     }
 }
 
-/// The precondition after another. All are about a role.
+/// The precondition after another. Those about a thing are about a role.
 pub(super) fn precondition_after(previous: Option<&Precondition>) -> Option<Precondition> {
     let target = Target::Role(role().id);
     match previous {
         None => Some(Precondition::Exists(target)),
         Some(Precondition::Exists(_)) => Some(Precondition::Missing(target)),
         Some(Precondition::Missing(_)) => Some(Precondition::At(target, Revision(4))),
-        Some(Precondition::At(..)) => None,
+        Some(Precondition::At(..)) => Some(Precondition::OnlyAdds),
+        Some(Precondition::OnlyAdds) => None,
     }
 }

@@ -1,10 +1,10 @@
 //! Effects and outcomes.
 
 use portcullis_lease::{Configuration, Parameters, Roster};
-use portcullis_machine::{Effect, Outcome, Remembered};
+use portcullis_machine::{Effect, Outcome, Remembered, StoredSchema};
 use portcullis_model::{ClusterId, GrantState, NodeId, Revision, Tenant, Timestamp};
 
-use super::{Frozen, grant, relationship, role, subject, tenant};
+use super::{Frozen, grant, relationship, role, subject, tenant, tuple};
 
 pub(super) fn check(frozen: &mut Frozen) {
     frozen.chain("Effect", effect_after);
@@ -44,7 +44,12 @@ fn effect_after(previous: Option<&Effect>) -> Option<Effect> {
         Some(Effect::Remember { .. }) => Effect::Forget { tenant, caller, key, revision: Revision(7) },
         Some(Effect::Forget { .. }) => Effect::Leases(Box::new(leases())),
         Some(Effect::Leases(_)) => Effect::HistoryFloor(Revision(300)),
-        Some(Effect::HistoryFloor(_)) => return None,
+        Some(Effect::HistoryFloor(_)) => Effect::PutTuple { tenant, tuple: Box::new(tuple()) },
+        Some(Effect::PutTuple { .. }) => {
+            let schema = Box::new(StoredSchema { text: "definition user {}".to_owned(), written: Revision(300) });
+            Effect::PutSchema { tenant, schema }
+        }
+        Some(Effect::PutSchema { .. }) => return None,
     })
 }
 

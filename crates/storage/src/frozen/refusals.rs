@@ -8,7 +8,7 @@ use portcullis_machine::memory::Memory;
 use portcullis_machine::{Command, Precondition, Refusal, apply};
 use portcullis_model::{ClusterId, GrantId, NodeId, Revision, RoleId, TenantId, Timestamp};
 
-use super::{Frozen, commands, envelope, relationship, role, tenant};
+use super::{Frozen, commands, envelope, relationship, role, scope, tenant, tuple};
 
 pub(super) fn check(frozen: &mut Frozen) {
     frozen.chain("Refusal", refusal_after);
@@ -20,6 +20,8 @@ pub(super) fn check(frozen: &mut Frozen) {
             Precondition::Exists(_) => "Expected::Exists",
             Precondition::Missing(_) => "Expected::Missing",
             Precondition::At(..) => "Expected::At",
+            // What it does not allow is refused for a reason of its own.
+            Precondition::OnlyAdds => continue,
         };
         frozen.value(name, &refused(one));
     }
@@ -92,7 +94,26 @@ fn refusal_after(previous: Option<&Refusal>) -> Option<Refusal> {
         Some(Refusal::TenantNotSystem(_)) => {
             Refusal::HistoryFloorOutOfRange { asked: Revision(7), floor: Revision(300), revision: Revision(301) }
         }
-        Some(Refusal::HistoryFloorOutOfRange { .. }) => return None,
+        Some(Refusal::HistoryFloorOutOfRange { .. }) => Refusal::SchemaInvalid("no".to_owned()),
+        Some(Refusal::SchemaInvalid(_)) => Refusal::SchemaInUse { in_the_way: vec![tuple()], more: true },
+        Some(Refusal::SchemaInUse { .. }) => Refusal::TypeUnknown(scope().object_type),
+        Some(Refusal::TypeUnknown(object_type)) => {
+            Refusal::RelationUnknown { object_type: object_type.clone(), relation: relationship.relation }
+        }
+        Some(Refusal::RelationUnknown { object_type, relation }) => {
+            Refusal::NotARelation { object_type: object_type.clone(), permission: relation.clone() }
+        }
+        Some(Refusal::NotARelation { .. }) => {
+            Refusal::SubjectNotAllowed { tuple: Box::new(tuple()), allowed: "user".to_owned() }
+        }
+        Some(Refusal::SubjectNotAllowed { .. }) => {
+            Refusal::CaveatContext { relationship, caveat: "c".parse().unwrap(), problem: "no".to_owned() }
+        }
+        Some(Refusal::CaveatContext { .. }) => Refusal::QualifierNeedsSchema(Box::new(tuple())),
+        Some(Refusal::QualifierNeedsSchema(_)) => {
+            Refusal::MayTakeAway { object_type: scope().object_type, relation: relationship.relation }
+        }
+        Some(Refusal::MayTakeAway { .. }) => return None,
     })
 }
 

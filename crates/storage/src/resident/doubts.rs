@@ -8,11 +8,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot};
+use portcullis_eval::{
+    Bounds, Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, Program, QualifierKey, RelationKey, RoleKey, Snapshot,
+    TypeKey,
+};
 use portcullis_machine::{Footprint, Touch};
 use portcullis_model::{
-    GrantFilter, GrantId, Object, PermissionName, RelationName, Relationship, RelationshipFilter, Role, RoleId,
-    Subject, TenantId, TypeName,
+    GrantFilter, GrantId, Object, PermissionName, Qualifier, RelationName, Relationship, RelationshipFilter, Role,
+    RoleId, Subject, TenantId, TypeName,
 };
 
 use super::Resident;
@@ -31,6 +34,8 @@ pub struct Doubts {
 pub struct TenantDoubts {
     /// The tenant itself may be added or removed, or something in it that is not said closely enough.
     whole: bool,
+    /// The schema may become another, so that nothing is known of any answer.
+    schema: bool,
     roles: BTreeSet<RoleId>,
     removed: Removed,
     added: Added,
@@ -57,6 +62,9 @@ struct Selected {
 #[derive(Debug, Default)]
 struct Added {
     objects: Names,
+    /// The type of each of `objects`.
+    types_of: Vec<TypeKey>,
+    types: Names,
     relations: Names,
     ids: Vec<GrantId>,
     role_ids: Vec<RoleId>,
@@ -114,6 +122,11 @@ impl TenantDoubts {
         self.whole
     }
 
+    /// Whether the schema is in doubt: then every answer is.
+    pub fn touches_schema(&self) -> bool {
+        self.schema
+    }
+
     /// Whether roles are in doubt.
     pub fn touches_roles(&self) -> bool {
         !self.roles.is_empty()
@@ -127,6 +140,7 @@ impl TenantDoubts {
         };
         match touch {
             Touch::Tenant(_) => self.whole = true,
+            Touch::Schema(_) => self.schema = true,
             Touch::Role(_, role) => drop(self.roles.insert(role.clone())),
             Touch::Grant(_, id) | Touch::WholeGrant { id, .. } => self.removed.grants.extend(index.handle_of(id)),
             Touch::Grants(_, filter) => self.removed.filters.extend(selected(index, filter)),
@@ -143,6 +157,7 @@ impl TenantDoubts {
         match touch {
             // What these would add is not said closely enough to be looked up.
             Touch::Tenant(_) | Touch::Grant(..) | Touch::Grants(..) | Touch::Relationships(..) => self.whole = true,
+            Touch::Schema(_) => self.schema = true,
             Touch::Role(_, role) => drop(self.roles.insert(role.clone())),
             Touch::WholeGrant { id, subject, role, scope, .. } => {
                 let handle = GrantHandle(index.grants_end() + number(self.added.ids.len()));
@@ -150,7 +165,7 @@ impl TenantDoubts {
                 let row = GrantRow {
                     handle,
                     subject: self.added.node(index, subject),
-                    scope: self.added.object(index, &scope.to_string()),
+                    scope: self.added.object(index, &scope.object_type, &scope.to_string()),
                     role: self.added.role(index, role),
                     end: None,
                     certainty: Bounds::MAYBE,
@@ -162,7 +177,7 @@ impl TenantDoubts {
                 let subject = self.added.node(index, subject);
                 let userset = NodeKey {
                     relation: self.added.relation(index, relation),
-                    object: self.added.object(index, &resource.to_string()),
+                    object: self.added.object(index, &resource.object_type, &resource.to_string()),
                 };
                 self.added.up.insert((subject, userset));
                 self.added.down.insert((userset, subject));
@@ -189,19 +204,31 @@ impl Names {
 impl Added {
     fn node(&mut self, index: &TenantIndex, subject: &Subject) -> NodeKey {
         match subject {
-            Subject::Userset { object, relation } => {
-                NodeKey { relation: self.relation(index, relation), object: self.object(index, &object.to_string()) }
-            }
-            Subject::Object(_) | Subject::Wildcard(_) => NodeKey::object(self.object(index, &subject.to_string())),
+            Subject::Userset { object, relation } => NodeKey {
+                relation: self.relation(index, relation),
+                object: self.object(index, &object.object_type, &object.to_string()),
+            },
+            Subject::Object(object) => NodeKey::object(self.object(index, &object.object_type, &object.to_string())),
+            Subject::Wildcard(object_type) => NodeKey::object(self.object(index, object_type, &subject.to_string())),
         }
     }
 
-    fn object(&mut self, index: &TenantIndex, name: &str) -> ObjectKey {
-        index.object_named(name).unwrap_or_else(|| ObjectKey(index.objects_end() + self.objects.add(name)))
+    fn object(&mut self, index: &TenantIndex, object_type: &TypeName, name: &str) -> ObjectKey {
+        if let Some(known) = index.object_named(name) {
+            return known;
+        }
+        let place = self.objects.add(name);
+        if place as usize == self.types_of.len() {
+            let known = index.type_named(object_type);
+            let object_type =
+                known.unwrap_or_else(|| TypeKey(index.types_end() + self.types.add(object_type.as_str())));
+            self.types_of.push(object_type);
+        }
+        ObjectKey(index.objects_end() + place)
     }
 
     fn relation(&mut self, index: &TenantIndex, name: &RelationName) -> RelationKey {
-        let known = index.relation(name);
+        let known = index.relation(name.as_str());
         known.unwrap_or_else(|| RelationKey(index.relations_end() + self.relations.add(name.as_str())))
     }
 
@@ -274,6 +301,11 @@ impl Doubted<'_> {
         if in_doubt { Bounds::MAYBE } else { Bounds::YES }
     }
 
+    /// Whether a relationship holds always already, so that adding it adds nothing.
+    fn is_known(&self, userset: NodeKey, subject: NodeKey) -> bool {
+        self.index.between(userset, subject).any(|edge| edge.qualifier.is_none())
+    }
+
     fn relationship(&self, subject: NodeKey, userset: NodeKey) -> Relationship {
         let text = format!("{}@{}", self.name(userset), self.name(subject));
         text.parse().expect("INVARIANT: an edge is a relationship")
@@ -294,7 +326,8 @@ impl Doubted<'_> {
         [first, last]: [NodeKey; 2],
     ) -> impl Iterator<Item = Edge> {
         let others = edges.range((node, first)..=(node, last));
-        others.map(|(_, other)| Edge { node: *other, certainty: Bounds::MAYBE })
+        // What it will hold under makes it less certain at most.
+        others.map(|(_, other)| Edge { node: *other, certainty: Bounds::MAYBE, qualifier: None })
     }
 
     /// Whether what a role holds may change: it, or one that it inherits, is in doubt.
@@ -341,27 +374,47 @@ impl Snapshot for Doubted<'_> {
         self.object_named(&format!("{object_type}:*"))
     }
 
-    fn relation(&self, relation: &RelationName) -> Option<RelationKey> {
+    fn relation(&self, relation: &str) -> Option<RelationKey> {
         self.index.relation(relation).or_else(|| {
-            let place = self.doubts.added.relations.place(relation.as_str())?;
+            let place = self.doubts.added.relations.place(relation)?;
             Some(RelationKey(self.index.relations_end() + place))
         })
+    }
+
+    fn type_of(&self, object: ObjectKey) -> TypeKey {
+        match object.0.checked_sub(self.index.objects_end()) {
+            None => self.index.type_of(object),
+            Some(place) => self.doubts.added.types_of[place as usize],
+        }
+    }
+
+    fn program(&self) -> Option<&Program> {
+        self.index.program()
     }
 
     fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
         let known = self.index.usersets_of(subject, relation);
         let known = known.map(move |edge| Edge { certainty: self.certainty(subject, edge.node), ..edge });
         let added = Self::added(&self.doubts.added.up, subject, NodeKey::all_of(relation));
-        let is_known = move |node| self.index.usersets_of(subject, relation).any(|edge| edge.node == node);
-        known.chain(added.filter(move |edge| !is_known(edge.node)))
+        known.chain(added.filter(move |edge| !self.is_known(edge.node, subject)))
     }
 
     fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
         let known = self.index.subjects_of(userset);
         let known = known.map(move |edge| Edge { certainty: self.certainty(edge.node, userset), ..edge });
         let added = Self::added(&self.doubts.added.down, userset, [NodeKey::FIRST, NodeKey::LAST]);
-        let is_known = move |node| self.index.subjects_of(userset).any(|edge| edge.node == node);
-        known.chain(added.filter(move |edge| !is_known(edge.node)))
+        known.chain(added.filter(move |edge| !self.is_known(userset, edge.node)))
+    }
+
+    fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge> {
+        let known = self.index.between(userset, subject);
+        let known = known.map(move |edge| Edge { certainty: self.certainty(subject, userset), ..edge });
+        let added = Self::added(&self.doubts.added.down, userset, [subject, subject]);
+        known.chain(added.filter(move |edge| !self.is_known(userset, edge.node)))
+    }
+
+    fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier {
+        self.index.qualifier(qualifier)
     }
 
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
@@ -391,13 +444,24 @@ impl Snapshot for Doubted<'_> {
         self.held(role, || self.index.holds_all(role, object_type))
     }
 
+    fn names_all(&self, object_type: &TypeName) -> bool {
+        self.index.names_all(object_type)
+    }
+
     fn named_permissions(&self, object_type: &TypeName) -> Vec<PermissionName> {
         self.index.named_permissions(object_type)
     }
 
+    fn relation_name(&self, relation: RelationKey) -> Arc<str> {
+        match relation.0.checked_sub(self.index.relations_end()) {
+            None => self.index.relation_name(relation),
+            Some(place) => Arc::clone(&self.doubts.added.relations.names[place as usize]),
+        }
+    }
+
     fn name(&self, node: NodeKey) -> Arc<str> {
         let relation = (node.relation != RelationKey::NONE).then(|| self.relation_name(node.relation));
-        node_name(self.object_name(node.object), relation)
+        node_name(self.object_name(node.object), relation.as_ref())
     }
 
     fn grant_id(&self, grant: GrantHandle) -> GrantId {
@@ -431,13 +495,6 @@ impl Doubted<'_> {
         match object.0.checked_sub(self.index.objects_end()) {
             None => self.index.object_name(object),
             Some(place) => &self.doubts.added.objects.names[place as usize],
-        }
-    }
-
-    fn relation_name(&self, relation: RelationKey) -> &Arc<str> {
-        match relation.0.checked_sub(self.index.relations_end()) {
-            None => self.index.relation_name(relation),
-            Some(place) => &self.doubts.added.relations.names[place as usize],
         }
     }
 }

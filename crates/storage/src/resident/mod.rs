@@ -9,6 +9,7 @@
 mod doubts;
 mod names;
 mod places;
+mod qualifiers;
 mod roles;
 mod set;
 mod tenant;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use imbl::shared_ptr::DefaultSharedPtr;
-use portcullis_model::{Grant, Relationship, Role, RoleId, TenantId};
+use portcullis_model::{Grant, Relationship, Role, RoleId, TenantId, Tuple};
+use portcullis_schema::Schema;
 
 pub use doubts::{Doubted, Doubts, TenantDoubts};
 pub use tenant::TenantIndex;
@@ -67,9 +69,14 @@ impl Resident {
         self.change(tenant, |index| index.put_grant(grant));
     }
 
-    /// Adds a relationship.
-    pub fn put_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) {
-        self.change(tenant, |index| index.put_relationship(relationship));
+    /// Adds a relationship with what it holds under, in place of what there was of it.
+    pub fn put_tuple(&mut self, tenant: &TenantId, tuple: &Tuple) {
+        self.change(tenant, |index| index.put_tuple(tuple));
+    }
+
+    /// Gives a tenant a schema, in place of an earlier one.
+    pub fn put_schema(&mut self, tenant: &TenantId, schema: &Schema) {
+        self.change(tenant, |index| index.put_schema(schema));
     }
 
     /// Removes a relationship.

@@ -1,6 +1,10 @@
 //! Names, interned: a name's number is its place in a list, and a name stays once it was mentioned.
 
+use std::iter;
 use std::sync::Arc;
+
+use portcullis_eval::{Keys, RelationKey, TypeKey};
+use portcullis_model::TypeName;
 
 use super::places::{Hash, Places};
 
@@ -40,5 +44,54 @@ impl Names {
 
     fn find(&self, hash: Hash, name: &str) -> Option<u32> {
         self.places.find(hash, |place| **self.name(place) == *name)
+    }
+}
+
+/// The names of types, and those of relations and permissions.
+#[derive(Clone, Debug)]
+pub(super) struct SchemaNames {
+    types: Names,
+    relations: Names,
+}
+
+impl Default for SchemaNames {
+    fn default() -> Self {
+        let mut relations = Names::default();
+        for name in iter::once("").chain(RelationKey::FIXED) {
+            relations.intern(name);
+        }
+        Self { types: Names::default(), relations }
+    }
+}
+
+impl SchemaNames {
+    pub(super) fn object_type(&self, name: &TypeName) -> Option<TypeKey> {
+        self.types.key(name.as_str()).map(TypeKey)
+    }
+
+    pub(super) fn relation(&self, name: &str) -> Option<RelationKey> {
+        self.relations.key(name).map(RelationKey)
+    }
+
+    pub(super) fn relation_name(&self, relation: RelationKey) -> &Arc<str> {
+        self.relations.name(relation.0)
+    }
+
+    pub(super) fn types_end(&self) -> u32 {
+        self.types.end()
+    }
+
+    pub(super) fn relations_end(&self) -> u32 {
+        self.relations.end()
+    }
+}
+
+impl Keys for SchemaNames {
+    fn type_key(&mut self, name: &TypeName) -> TypeKey {
+        TypeKey(self.types.intern(name.as_str()))
+    }
+
+    fn relation_key(&mut self, name: &str) -> RelationKey {
+        RelationKey(self.relations.intern(name))
     }
 }

@@ -83,6 +83,11 @@ impl Roles {
         self.contains(role, &PermissionPattern::All(object_type.clone()))
     }
 
+    pub(super) fn names_all(&self, object_type: &TypeName) -> bool {
+        let all = PermissionPattern::All(object_type.clone());
+        self.written.values().any(|role| role.permissions.contains(&all))
+    }
+
     pub(super) fn named_permissions(&self, object_type: &TypeName) -> Vec<PermissionName> {
         let patterns = self.written.values().flat_map(|role| &role.permissions);
         let named = patterns.filter_map(|pattern| match pattern {

@@ -1,16 +1,21 @@
 //! One tenant.
 
-use std::iter;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use portcullis_eval::{Bounds, Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot};
-use portcullis_model::{
-    Grant, GrantId, GrantState, Object, PermissionName, RelationName, Relationship, Role, RoleId, Subject, TypeName,
+use portcullis_eval::{
+    Bounds, Edge, GrantHandle, GrantRow, Keys, NodeKey, ObjectKey, Program, QualifierKey, RelationKey, RoleKey,
+    Snapshot, TypeKey,
 };
+use portcullis_model::{
+    Grant, GrantId, GrantState, Object, PermissionName, Qualifier, Relationship, Role, RoleId, Subject, Tuple, TypeName,
+};
+use portcullis_schema::Schema;
 
 use super::Map;
-use super::names::Names;
+use super::names::{Names, SchemaNames};
 use super::places::{Hash, Places};
+use super::qualifiers::Qualifiers;
 use super::roles::Roles;
 use super::set::{self, Set};
 
@@ -19,17 +24,23 @@ use super::set::{self, Set};
 const NAME_BYTES: u64 = 160;
 const RELATIONSHIP_BYTES: u64 = 60;
 const GRANT_BYTES: u64 = 320;
+/// What a qualifier takes besides: a sum of its parts, with a small context.
+const QUALIFIER_BYTES: u64 = 300;
 
 /// What checks read of one tenant.
 ///
 /// INVARIANT: a grant is in the slot of its handle, in `handles`, in the list of its subject and in the list of its
 /// scope, or in none of these. A relationship is in the lists of both of its ends, or in neither.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TenantIndex {
     objects: Names,
-    relations: Names,
-    usersets_of: Map<NodeKey, Set<NodeKey>>,
-    subjects_of: Map<NodeKey, Set<NodeKey>>,
+    /// The type of each object.
+    types_of: imbl::Vector<TypeKey>,
+    names: SchemaNames,
+    usersets_of: Map<NodeKey, Set<Row>>,
+    subjects_of: Map<NodeKey, Set<Row>>,
+    qualifiers: Qualifiers,
+    program: Option<Arc<Program>>,
     grants_on: Map<ObjectKey, Set<GrantRow>>,
     grants_of: Map<NodeKey, Set<GrantRow>>,
     /// The grants in the lists above, so that each can be taken out again as it was put in. Handles are places here.
@@ -41,25 +52,25 @@ pub struct TenantIndex {
     relationships: u64,
 }
 
-impl Default for TenantIndex {
-    fn default() -> Self {
-        let mut relations = Names::default();
-        for name in iter::once("").chain(RelationKey::FIXED) {
-            relations.intern(name);
-        }
-        Self {
-            objects: Names::default(),
-            relations,
-            usersets_of: Map::default(),
-            subjects_of: Map::default(),
-            grants_on: Map::default(),
-            grants_of: Map::default(),
-            slots: imbl::Vector::default(),
-            free: imbl::Vector::default(),
-            handles: Places::default(),
-            roles: Roles::default(),
-            relationships: 0,
-        }
+/// One end of a relationship, as the other lists it.
+///
+/// INVARIANT: a list has one row for each node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    node: NodeKey,
+    qualifier: Option<QualifierKey>,
+}
+
+impl Row {
+    /// All rows of these nodes lie between the two.
+    fn ends([first, last]: [NodeKey; 2]) -> [Self; 2] {
+        let greatest = Some(QualifierKey(NonZeroU32::MAX));
+        [Self { node: first, qualifier: None }, Self { node: last, qualifier: greatest }]
+    }
+
+    /// Everything here is certain: what is only possible is not in the state.
+    fn certain(self) -> Edge {
+        Edge { node: self.node, certainty: Bounds::YES, qualifier: self.qualifier }
     }
 }
 
@@ -73,7 +84,8 @@ impl TenantIndex {
     /// How many bytes the tenant takes. An estimate from counts, not a measurement.
     pub fn bytes_estimate(&self) -> u64 {
         let (names, roles) = (u64::from(self.objects.end()), self.roles.len() as u64);
-        (names + roles) * NAME_BYTES + self.relationships * RELATIONSHIP_BYTES + self.grants() * GRANT_BYTES
+        let relationships = self.relationships * RELATIONSHIP_BYTES + self.qualifiers.len() * QUALIFIER_BYTES;
+        (names + roles) * NAME_BYTES + relationships + self.grants() * GRANT_BYTES
     }
 
     /// How many grants are active.
@@ -93,7 +105,7 @@ impl TenantIndex {
 
     /// The first key that stands for no relation.
     pub(super) fn relations_end(&self) -> u32 {
-        self.relations.end()
+        self.names.relations_end()
     }
 
     /// The first handle that stands for no grant, now or at an earlier time.
@@ -134,7 +146,7 @@ impl TenantIndex {
         let row = GrantRow {
             handle: self.handle(),
             subject: self.intern(&grant.subject),
-            scope: ObjectKey(self.objects.intern(&grant.scope.to_string())),
+            scope: self.intern_object(&grant.scope.object_type, &grant.scope.to_string()),
             role: self.roles.intern(&grant.role),
             end: grant.window.end,
             certainty: Bounds::YES,
@@ -145,30 +157,48 @@ impl TenantIndex {
         self.slots[row.handle.0 as usize] = Some(Slot { id: grant.id.clone(), row });
     }
 
-    pub(super) fn put_relationship(&mut self, relationship: &Relationship) {
-        let subject = self.intern(&relationship.subject);
+    /// Adds a tuple, in place of what there was of its relationship.
+    pub(super) fn put_tuple(&mut self, tuple: &Tuple) {
+        let Tuple { relationship, qualifier } = tuple;
+        let Relationship { resource, relation, subject } = relationship;
+        self.delete_relationship(relationship);
+        let subject = self.intern(subject);
         let userset = NodeKey {
-            relation: RelationKey(self.relations.intern(relationship.relation.as_str())),
-            object: ObjectKey(self.objects.intern(&relationship.resource.to_string())),
+            relation: self.names.relation_key(relation.as_str()),
+            object: self.intern_object(&resource.object_type, &resource.to_string()),
         };
-        let is_new = insert(&mut self.usersets_of, subject, userset);
-        assert!(insert(&mut self.subjects_of, userset, subject) == is_new, "INVARIANT: both ends list a relationship");
-        self.relationships += u64::from(is_new);
+        let qualifier = self.qualifiers.add(qualifier);
+        let up = insert(&mut self.usersets_of, subject, Row { node: userset, qualifier });
+        let down = insert(&mut self.subjects_of, userset, Row { node: subject, qualifier });
+        assert!(up && down, "INVARIANT: a list has one row for each node");
+        self.relationships += 1;
     }
 
     pub(super) fn delete_relationship(&mut self, relationship: &Relationship) {
-        if let Some((subject, userset)) = self.ends(relationship) {
-            let was_there = remove(&mut self.usersets_of, subject, &userset);
-            let listed = remove(&mut self.subjects_of, userset, &subject);
-            assert!(listed == was_there, "INVARIANT: both ends list a relationship");
-            self.relationships -= u64::from(was_there);
-        }
+        let Some((subject, userset)) = self.ends(relationship) else { return };
+        let Some(row) = self.row(userset, subject) else { return };
+        let down = remove(&mut self.subjects_of, userset, &row);
+        let up = remove(&mut self.usersets_of, subject, &Row { node: userset, ..row });
+        assert!(up && down, "INVARIANT: both ends list a relationship");
+        self.qualifiers.remove(row.qualifier);
+        self.relationships -= 1;
+    }
+
+    /// Compiles a schema, in place of an earlier one.
+    pub(super) fn put_schema(&mut self, schema: &Schema) {
+        self.program = Some(Arc::new(Program::new(schema, &mut self.names)));
+    }
+
+    /// The row of a subject in the list of a userset.
+    fn row(&self, userset: NodeKey, subject: NodeKey) -> Option<Row> {
+        let [first, last] = Row::ends([subject, subject]);
+        self.subjects_of.get(&userset)?.range(&first, &last).next().copied()
     }
 
     /// The nodes between which a relationship leads, from the subject up to the userset; `None` if it cannot be stored.
     pub(super) fn ends(&self, relationship: &Relationship) -> Option<(NodeKey, NodeKey)> {
         let Relationship { resource, relation, subject } = relationship;
-        let userset = NodeKey { relation: self.relation(relation)?, object: self.object(resource)? };
+        let userset = NodeKey { relation: self.relation(relation.as_str())?, object: self.object(resource)? };
         Some((self.subject(subject)?, userset))
     }
 
@@ -198,13 +228,22 @@ impl TenantIndex {
     }
 
     fn intern(&mut self, subject: &Subject) -> NodeKey {
-        let (relation, object) = match subject {
-            Subject::Userset { object, relation } => {
-                (RelationKey(self.relations.intern(relation.as_str())), object.to_string())
-            }
-            Subject::Object(_) | Subject::Wildcard(_) => (RelationKey::NONE, subject.to_string()),
-        };
-        NodeKey { relation, object: ObjectKey(self.objects.intern(&object)) }
+        match subject {
+            Subject::Userset { object, relation } => NodeKey {
+                relation: self.names.relation_key(relation.as_str()),
+                object: self.intern_object(&object.object_type, &object.to_string()),
+            },
+            Subject::Object(object) => NodeKey::object(self.intern_object(&object.object_type, &object.to_string())),
+            Subject::Wildcard(object_type) => NodeKey::object(self.intern_object(object_type, &subject.to_string())),
+        }
+    }
+
+    fn intern_object(&mut self, object_type: &TypeName, name: &str) -> ObjectKey {
+        let key = self.objects.intern(name);
+        if key as usize == self.types_of.len() {
+            self.types_of.push_back(self.names.type_key(object_type));
+        }
+        ObjectKey(key)
     }
 
     /// The key of an object, or of a wildcard, by its whole name.
@@ -216,8 +255,14 @@ impl TenantIndex {
         self.objects.name(object.0)
     }
 
-    pub(super) fn relation_name(&self, relation: RelationKey) -> &Arc<str> {
-        self.relations.name(relation.0)
+    /// The key of a type; `None` if nothing mentions it.
+    pub(super) fn type_named(&self, object_type: &TypeName) -> Option<TypeKey> {
+        self.names.object_type(object_type)
+    }
+
+    /// The first key that stands for no type.
+    pub(super) fn types_end(&self) -> u32 {
+        self.names.types_end()
     }
 }
 
@@ -264,11 +309,6 @@ fn count<K: Key, T: Clone + Ord>(sets: &Map<K, Set<T>>, node: K) -> usize {
     sets.get(&node).map_or(0, Set::len)
 }
 
-/// Everything here is certain: what is only possible is not in the state.
-fn certain(node: NodeKey) -> Edge {
-    Edge { node, certainty: Bounds::YES }
-}
-
 impl Snapshot for TenantIndex {
     fn object(&self, object: &Object) -> Option<ObjectKey> {
         self.object_named(&object.to_string())
@@ -278,18 +318,35 @@ impl Snapshot for TenantIndex {
         self.object_named(&format!("{object_type}:*"))
     }
 
-    fn relation(&self, relation: &RelationName) -> Option<RelationKey> {
-        self.relations.key(relation.as_str()).map(RelationKey)
+    fn relation(&self, relation: &str) -> Option<RelationKey> {
+        self.names.relation(relation)
+    }
+
+    fn type_of(&self, object: ObjectKey) -> TypeKey {
+        self.types_of[object.0 as usize]
+    }
+
+    fn program(&self) -> Option<&Program> {
+        self.program.as_deref()
     }
 
     fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
-        let [first, last] = NodeKey::all_of(relation);
+        let [first, last] = Row::ends(NodeKey::all_of(relation));
         let usersets = self.usersets_of.get(&subject);
-        usersets.map_or_else(set::Iter::empty, |usersets| usersets.range(&first, &last)).copied().map(certain)
+        let usersets = usersets.map_or_else(set::Iter::empty, |usersets| usersets.range(&first, &last));
+        usersets.copied().map(Row::certain)
     }
 
     fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
-        items(&self.subjects_of, userset).copied().map(certain)
+        items(&self.subjects_of, userset).copied().map(Row::certain)
+    }
+
+    fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge> {
+        self.row(userset, subject).into_iter().map(Row::certain)
+    }
+
+    fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier {
+        self.qualifiers.get(qualifier)
     }
 
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
@@ -316,12 +373,20 @@ impl Snapshot for TenantIndex {
         self.roles.holds_all(role, object_type)
     }
 
+    fn names_all(&self, object_type: &TypeName) -> bool {
+        self.roles.names_all(object_type)
+    }
+
     fn named_permissions(&self, object_type: &TypeName) -> Vec<PermissionName> {
         self.roles.named_permissions(object_type)
     }
 
+    fn relation_name(&self, relation: RelationKey) -> Arc<str> {
+        Arc::clone(self.names.relation_name(relation))
+    }
+
     fn name(&self, node: NodeKey) -> Arc<str> {
-        let relation = (node.relation != RelationKey::NONE).then(|| self.relation_name(node.relation));
+        let relation = (node.relation != RelationKey::NONE).then(|| self.names.relation_name(node.relation));
         node_name(self.object_name(node.object), relation)
     }
 

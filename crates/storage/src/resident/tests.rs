@@ -100,7 +100,7 @@ impl Facts {
         let mut memory = Memory::default();
         self.roles.values().cloned().for_each(|role| memory.put(&Fact::Role(role)));
         self.grants.values().cloned().for_each(|grant| memory.put(&Fact::Grant(Box::new(grant))));
-        self.relationships.iter().cloned().for_each(|one| memory.put(&Fact::Relationship(one)));
+        self.relationships.iter().cloned().for_each(|one| memory.put(&Fact::Tuple(one.into())));
         memory
     }
 
@@ -119,7 +119,7 @@ fn mutate(resident: &mut Resident, facts: &mut Facts, dice: &mut Dice) {
     match dice.below(10) {
         0..3 => {
             let relationship = dice.relationship();
-            resident.put_relationship(&tenant, &relationship);
+            resident.put_tuple(&tenant, &relationship.clone().into());
             facts.relationships.insert(relationship);
         }
         3..5 => {
@@ -227,7 +227,8 @@ fn scripts_play_as_they_do_over_plain_maps() {
                 match fact {
                     Fact::Role(role) => resident.put_role(&tenant(), role),
                     Fact::Grant(grant) => resident.put_grant(&tenant(), grant),
-                    Fact::Relationship(relationship) => resident.put_relationship(&tenant(), relationship),
+                    Fact::Tuple(tuple) => resident.put_tuple(&tenant(), tuple),
+                    Fact::Schema(schema) => resident.put_schema(&tenant(), schema),
                 }
             }
             index(&resident).clone()
@@ -254,7 +255,7 @@ fn long_lists_answer_like_short_ones() {
         script::grant([&id, &subject, "viewer", "document:plan"], None, state).unwrap()
     };
     for n in 0..1_100 {
-        resident.put_relationship(&tenant, &member(n));
+        resident.put_tuple(&tenant, &member(n).into());
         resident.put_grant(&tenant, &grant(n, GrantState::Active));
     }
     let full = resident.clone();
@@ -276,7 +277,7 @@ fn tenants_are_worlds_of_their_own() {
     let mut resident = resident();
     resident.put_tenant(&there);
     let member: Relationship = "group:eng#member@user:alice".parse().unwrap();
-    resident.put_relationship(&here, &member);
+    resident.put_tuple(&here, &member.into());
     let relationships = |resident: &Resident, tenant| resident.tenant(tenant).map(|index| index.relationships());
     assert_eq!((relationships(&resident, &here), relationships(&resident, &there)), (Some(1), Some(0)));
     // A tenant that exists keeps what it has.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_machine::{Change, Effect, MemoryKey, Remembered};
-use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId};
+use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId, Tuple};
 
 use super::compaction;
 use super::keys::{Family, Key, Keys};
@@ -95,9 +95,12 @@ impl<'a> Batch<'a> {
             }
             Effect::PutGrant { tenant, grant } => self.put_grant(tenant, grant),
             Effect::PutRelationship { tenant, relationship } => {
+                self.unqualify(tenant, relationship)?;
                 self.index(keys.tuple_by_subject(tenant, relationship), true);
                 self.put(Some(tenant), Family::Tuple, keys.tuple(tenant, relationship), &())
             }
+            Effect::PutTuple { tenant, tuple } => self.put_tuple(tenant, tuple),
+            Effect::PutSchema { tenant, schema } => self.put(Some(tenant), Family::Schema, keys.schema(tenant), schema),
             Effect::DeleteRelationship { tenant, relationship } => self.delete_relationship(tenant, relationship),
             Effect::Remember { tenant, caller, key, remembered } => {
                 let memory = MemoryKey { tenant: tenant.clone(), caller: caller.clone(), key: key.clone() };
@@ -148,7 +151,27 @@ impl<'a> Batch<'a> {
         self.put(Some(tenant), Family::Grant, key, grant)
     }
 
+    fn put_tuple(&mut self, tenant: &TenantId, tuple: &Tuple) -> Result<(), StoreError> {
+        let (keys, Tuple { relationship, qualifier }) = (self.keys, tuple);
+        self.unqualify(tenant, relationship)?;
+        if let Some(expires) = qualifier.expires {
+            self.index(keys.tuple_due(expires, tenant, relationship), true);
+        }
+        self.index(keys.tuple_by_subject(tenant, relationship), true);
+        self.put(Some(tenant), Family::Tuple, keys.tuple(tenant, relationship), qualifier)
+    }
+
+    /// Forgets the end of what is stored of a relationship.
+    fn unqualify(&mut self, tenant: &TenantId, relationship: &Relationship) -> Result<(), StoreError> {
+        let old = self.reads.qualifier_of(tenant, relationship)?;
+        if let Some(expires) = old.and_then(|old| old.expires) {
+            self.index(self.keys.tuple_due(expires, tenant, relationship), false);
+        }
+        Ok(())
+    }
+
     fn delete_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) -> Result<(), StoreError> {
+        self.unqualify(tenant, relationship)?;
         self.index(self.keys.tuple_by_subject(tenant, relationship), false);
         self.delete(tenant, Family::Tuple, self.keys.tuple(tenant, relationship))
     }
@@ -179,9 +202,12 @@ impl<'a> Batch<'a> {
         self.totals.remove(tenant);
         self.sum = self.sum.minus(Sum::from_bytes(dropped.sum));
         self.ahead().oldest.drop_tenant(tenant);
-        // The dues of its grants stand outside its range.
+        // The dues of its grants and relationships stand outside its range.
         for (family, at, grant) in self.reads.dues_of(tenant)? {
             self.index(self.keys.due(family, at, tenant, &grant), false);
+        }
+        for key in self.reads.tuple_dues_of(tenant)? {
+            self.index(key, false);
         }
         let range = Key::tenant(self.keys.group, tenant);
         self.ahead().pending.drop_all(range);

@@ -97,6 +97,8 @@ fn replaced(keys: Keys, effect: &Effect) -> Option<Key> {
         Effect::PutRelationship { tenant, relationship } | Effect::DeleteRelationship { tenant, relationship } => {
             (tenant, keys.tuple(tenant, relationship))
         }
+        Effect::PutTuple { tenant, tuple } => (tenant, keys.tuple(tenant, &tuple.relationship)),
+        Effect::PutSchema { tenant, .. } => (tenant, keys.schema(tenant)),
         Effect::PutRole { .. }
         | Effect::PutGrant { .. }
         | Effect::Cluster(_)

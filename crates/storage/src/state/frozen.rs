@@ -20,7 +20,8 @@ fn after(previous: Option<Family>) -> Option<Family> {
         Some(Family::Cluster) => Family::StartDue,
         Some(Family::StartDue) => Family::EndDue,
         Some(Family::EndDue) => Family::AdmittedNode,
-        Some(Family::AdmittedNode) => Family::Role,
+        Some(Family::AdmittedNode) => Family::TupleDue,
+        Some(Family::TupleDue) => Family::Role,
         Some(Family::Role) => Family::RoleHeir,
         Some(Family::RoleHeir) => Family::Grant,
         Some(Family::Grant) => Family::GrantBySubject,
@@ -28,7 +29,8 @@ fn after(previous: Option<Family>) -> Option<Family> {
         Some(Family::GrantByScope) => Family::GrantByRole,
         Some(Family::GrantByRole) => Family::Tuple,
         Some(Family::Tuple) => Family::TupleBySubject,
-        Some(Family::TupleBySubject) => Family::Remembered,
+        Some(Family::TupleBySubject) => Family::Schema,
+        Some(Family::Schema) => Family::Remembered,
         Some(Family::Remembered) => Family::RememberedByAge,
         Some(Family::RememberedByAge) => Family::Totals,
         Some(Family::Totals) => Family::History,
@@ -51,6 +53,7 @@ fn key(family: Family) -> Key {
         Family::Cluster => keys.global(family).text("stamp"),
         Family::StartDue | Family::EndDue => keys.due(family, Timestamp(0x0708), &tenant, &grant),
         Family::AdmittedNode => keys.admitted(NodeId(3)),
+        Family::TupleDue => keys.tuple_due(Timestamp(0x0708), &tenant, &tuple),
         Family::Role => keys.role(&tenant, &role),
         Family::RoleHeir => keys.role_heirs(&tenant, &role).text("h"),
         Family::Grant => keys.grant(&tenant, &grant),
@@ -59,6 +62,7 @@ fn key(family: Family) -> Key {
         Family::GrantByRole => keys.grants_by_role(&tenant, &role).text("g"),
         Family::Tuple => keys.tuple(&tenant, &tuple),
         Family::TupleBySubject => keys.tuple_by_subject(&tenant, &tuple),
+        Family::Schema => keys.schema(&tenant),
         Family::Remembered => keys.remembered(&memory),
         Family::RememberedByAge => keys.remembered_by_age(&memory, Revision(9)),
         Family::Totals => keys.of(&tenant, family),
@@ -75,6 +79,9 @@ fn keys_and_rows_are_frozen() {
         assert_eq!(Family::of(key(one).as_bytes()), Some(one));
         family = after(Some(one));
     }
+    // What a relationship holds under is its row, and nothing if it holds always.
+    frozen.bytes("row/Tuple", &row::encode(Revision(0x0506), &()));
+    frozen.bytes("row/Tuple/qualified", &row::encode(Revision(0x0506), &crate::frozen::tuple().qualifier));
     let keys = Keys { group: GroupId(1) };
     for name in ["applied", "membership", "sum", "incoming"] {
         frozen.bytes(&format!("key/Meta/{name}"), keys.global(Family::Meta).text(name).as_bytes());

@@ -91,7 +91,10 @@ impl Kept {
 
 /// Whether a row is one of the few that commands read whatever they are about.
 fn is_read_by_all(key: &Key) -> bool {
-    matches!(Family::of(key.as_bytes()), Some(Family::Cluster | Family::Tenant | Family::Role | Family::Totals))
+    matches!(
+        Family::of(key.as_bytes()),
+        Some(Family::Cluster | Family::Tenant | Family::Role | Family::Schema | Family::Totals)
+    )
 }
 
 #[cfg(test)]

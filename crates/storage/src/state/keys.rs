@@ -32,6 +32,8 @@ pub enum Family {
     EndDue = 0x07,
     /// Node ids under which a node was let in.
     AdmittedNode = 0x08,
+    /// Relationships that have an end, by end.
+    TupleDue = 0x09,
     /// Roles by id.
     Role = 0x10,
     /// The roles that inherit a role.
@@ -48,6 +50,8 @@ pub enum Family {
     Tuple = 0x30,
     /// Relationships by subject.
     TupleBySubject = 0x31,
+    /// The schema of a tenant: one row.
+    Schema = 0x32,
     /// Remembered outcomes by caller and key.
     Remembered = 0x40,
     /// Remembered outcomes by revision.
@@ -63,7 +67,7 @@ const REVISION_BYTES: usize = 8;
 /// How much of a key of the history tells when the row was so.
 pub(super) const LIFETIME_BYTES: usize = 2 * REVISION_BYTES;
 
-const ALL: [Family; 20] = [
+const ALL: [Family; 22] = [
     Family::Meta,
     Family::Tenant,
     Family::RetiredNode,
@@ -72,6 +76,7 @@ const ALL: [Family; 20] = [
     Family::StartDue,
     Family::EndDue,
     Family::AdmittedNode,
+    Family::TupleDue,
     Family::Role,
     Family::RoleHeir,
     Family::Grant,
@@ -80,6 +85,7 @@ const ALL: [Family; 20] = [
     Family::GrantByRole,
     Family::Tuple,
     Family::TupleBySubject,
+    Family::Schema,
     Family::Remembered,
     Family::RememberedByAge,
     Family::Totals,
@@ -99,10 +105,12 @@ impl Family {
             | Self::Role
             | Self::Grant
             | Self::Tuple
+            | Self::Schema
             | Self::Remembered => true,
             Self::Meta
             | Self::StartDue
             | Self::EndDue
+            | Self::TupleDue
             | Self::RoleHeir
             | Self::GrantBySubject
             | Self::GrantByScope
@@ -124,7 +132,7 @@ impl Family {
 
     /// Whether earlier versions of rows are kept.
     pub(super) fn keeps_history(self) -> bool {
-        matches!(self, Self::Role | Self::Grant | Self::Tuple)
+        matches!(self, Self::Role | Self::Grant | Self::Tuple | Self::Schema)
     }
 }
 
@@ -283,6 +291,14 @@ impl Keys {
         let Relationship { resource, relation, subject } = relationship;
         let key = self.of(tenant, Family::TupleBySubject).text(&subject.to_string());
         key.text(relation.as_str()).text(&resource.to_string())
+    }
+
+    pub(super) fn schema(self, tenant: &TenantId) -> Key {
+        self.of(tenant, Family::Schema)
+    }
+
+    pub(super) fn tuple_due(self, at: Timestamp, tenant: &TenantId, relationship: &Relationship) -> Key {
+        self.global(Family::TupleDue).time(at).text(tenant.as_str()).text(&relationship.to_string())
     }
 
     pub(super) fn remembered(self, memory: &MemoryKey) -> Key {

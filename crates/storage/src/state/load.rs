@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_machine::StoredSchema;
 use portcullis_model::{Grant, Role, Tenant, TenantId};
 
-use super::keys::{Family, Keys, texts};
+use super::keys::{Family, Keys};
 use super::open::Progress;
-use super::reads::{RawRow, Reads, StoreError, tuple};
+use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
-use crate::codec::DecodeError;
+use super::store::compiled;
 use crate::resident::Resident;
 
 /// How many rows are loaded between two calls of [`Progress`].
@@ -66,6 +67,10 @@ struct Loader<'a, R> {
 impl<R: Rows> Loader<'_, R> {
     fn tenant(&mut self, tenant: &TenantId) -> Result<(), R::Error> {
         self.resident.put_tenant(tenant);
+        for row in self.rows.of(tenant, Family::Schema) {
+            let (key, value) = row?;
+            self.resident.put_schema(tenant, &compiled(&decode::<StoredSchema>(&key, &value)?));
+        }
         self.roles(tenant)?;
         for row in self.rows.of(tenant, Family::Grant) {
             let (key, value) = row?;
@@ -77,10 +82,8 @@ impl<R: Rows> Loader<'_, R> {
         }
         let skip = self.rows.keys().of(tenant, Family::Tuple).as_bytes().len();
         for row in self.rows.of(tenant, Family::Tuple) {
-            let (key, _) = row?;
-            let tuple = tuple(&texts(&key, skip), false);
-            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
-            self.resident.put_relationship(tenant, &tuple.ok_or_else(damaged)?);
+            let (key, value) = row?;
+            self.resident.put_tuple(tenant, &whole_tuple(&key, skip, &value)?);
             self.count();
         }
         Ok(())

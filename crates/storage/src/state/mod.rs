@@ -22,6 +22,7 @@ mod pending;
 mod reader;
 mod reads;
 mod row;
+mod schemas;
 mod snapshot;
 mod store;
 mod sum;

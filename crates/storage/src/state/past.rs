@@ -7,17 +7,17 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use portcullis_machine::Change;
+use portcullis_machine::{Change, StoredSchema};
 use portcullis_model::{
-    Grant, GrantFilter, GrantId, Relationship, RelationshipFilter, Revision, Role, RoleId, TenantId, Timestamp,
+    Grant, GrantFilter, GrantId, RelationshipFilter, Revision, Role, RoleId, TenantId, Timestamp, Tuple,
 };
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
 use serde::de::DeserializeOwned;
 
-use super::keys::{Family, Key, Keys, LIFETIME_BYTES, lifetime, texts};
+use super::keys::{Family, Key, Keys, LIFETIME_BYTES, lifetime};
 use super::load::{self, Rows};
 use super::reader::{Page, View, page};
-use super::reads::{RawRow, Reads, StoreError, tuple};
+use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
 use crate::codec::DecodeError;
 
@@ -104,19 +104,23 @@ impl Past {
         self.page(tenant, Family::Grant, after, most, |key, value| Ok(Some(decode(key, value)?).filter(wanted)))
     }
 
-    /// Relationships of a tenant that match, in their order.
+    /// The schema of a tenant, if it had one.
+    pub fn schema(&self, tenant: &TenantId) -> Result<Option<StoredSchema>, PastError> {
+        self.freeze()?.get(tenant, &self.reads.keys.schema(tenant))
+    }
+
+    /// Relationships of a tenant that match, with what they held under, in their order.
     pub fn relationships(
         &self,
         tenant: &TenantId,
         filter: &RelationshipFilter,
         after: Option<&[u8]>,
         most: usize,
-    ) -> Result<Page<Relationship>, PastError> {
+    ) -> Result<Page<Tuple>, PastError> {
         let skip = self.reads.keys.of(tenant, Family::Tuple).as_bytes().len();
-        self.page(tenant, Family::Tuple, after, most, |key, _| {
-            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
-            let tuple = tuple(&texts(key, skip), false).ok_or_else(damaged)?;
-            Ok(Some(tuple).filter(|tuple| filter.matches(tuple)))
+        self.page(tenant, Family::Tuple, after, most, |key, value| {
+            let tuple = whole_tuple(key, skip, value)?;
+            Ok(Some(tuple).filter(|tuple| filter.matches(&tuple.relationship)))
         })
     }
 

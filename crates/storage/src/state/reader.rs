@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use portcullis_lease::Configuration;
-use portcullis_machine::command::{DueEnd, DueStart};
-use portcullis_machine::{Change, Read, State};
+use portcullis_machine::command::{DueEnd, DueRelationship, DueStart};
+use portcullis_machine::{Change, Read, State, StoredSchema};
 use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, GrantState, NodeId, Relationship, RelationshipFilter, Revision, Role,
-    RoleId, Tenant, TenantId, Timestamp,
+    RoleId, Tenant, TenantId, Timestamp, Tuple,
 };
 
 use super::compaction::{self, Ripe};
 use super::keys::{Family, Key, texts};
 use super::past::Past;
-use super::reads::{RawRow, Reads, StoreError};
+use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
 use super::store::{Shared, update};
 use super::sum::Sum;
@@ -47,6 +47,8 @@ pub struct Due {
     pub starts: Vec<DueStart>,
     /// Grants that have to end.
     pub ends: Vec<DueEnd>,
+    /// Relationships that have to end.
+    pub relationships: Vec<DueRelationship>,
 }
 
 /// A handle for readers.
@@ -196,25 +198,29 @@ impl Reader {
         self.page(&self.reads().keys.of(tenant, Family::Grant), after, most, decode)
     }
 
-    /// Relationships of a tenant that match, in their order.
+    /// The schema of a tenant, if it has one.
+    pub fn schema(&self, tenant: &TenantId) -> Result<Option<StoredSchema>, StoreError> {
+        self.reads().stored_schema(tenant)
+    }
+
+    /// Relationships of a tenant that match, with what they hold under, in their order.
     pub fn relationships(
         &self,
         tenant: &TenantId,
         filter: &RelationshipFilter,
         after: Option<&[u8]>,
         most: usize,
-    ) -> Result<Page<Relationship>, StoreError> {
+    ) -> Result<Page<Tuple>, StoreError> {
         let prefix = self.reads().keys.of(tenant, Family::Tuple);
         let skip = prefix.as_bytes().len();
-        let decode = |key: &[u8], _: &[u8]| {
-            let tuple = super::reads::tuple(&texts(key, skip), false);
-            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
-            Ok(Some(tuple.ok_or_else(damaged)?).filter(|tuple| filter.matches(tuple)))
+        let decode = |key: &[u8], value: &[u8]| {
+            let tuple = whole_tuple(key, skip, value)?;
+            Ok(Some(tuple).filter(|tuple| filter.matches(&tuple.relationship)))
         };
         self.page(&prefix, after, most, decode)
     }
 
-    /// Up to `most` starts that lie at or before `start_by`, and as many ends at or before `end_by`.
+    /// Up to `most` starts that lie at or before `start_by`, and as many ends of either kind at or before `end_by`.
     pub fn due(&self, start_by: Timestamp, end_by: Timestamp, most: usize) -> Result<Due, StoreError> {
         let starts = self.due_grants(Family::StartDue, start_by, most)?;
         let starts = starts.into_iter().filter(|(_, grant)| grant.state == GrantState::Scheduled);
@@ -228,7 +234,34 @@ impl Reader {
         };
         let ends = self.due_grants(Family::EndDue, end_by, most)?;
         let end = |(tenant, grant): (TenantId, Grant)| DueEnd { tenant, id: grant.id, version: grant.modified };
-        Ok(Due { starts: starts.map(start).collect(), ends: ends.into_iter().map(end).collect() })
+        let relationships = self.due_relationships(end_by, most)?;
+        Ok(Due { starts: starts.map(start).collect(), ends: ends.into_iter().map(end).collect(), relationships })
+    }
+
+    fn due_relationships(&self, by: Timestamp, most: usize) -> Result<Vec<DueRelationship>, StoreError> {
+        let reads = self.reads();
+        let prefix = reads.keys.global(Family::TupleDue);
+        let skip = prefix.as_bytes().len();
+        let last = prefix.clone().time(by);
+        let mut due = Vec::new();
+        for row in reads.rows(&prefix).take(most) {
+            let (key, _) = row?;
+            if key[..skip + size_of::<u64>()] > *last.as_bytes() {
+                break;
+            }
+            let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+            let [tenant, relationship] = texts(&key, skip + size_of::<u64>())[..] else { return Err(damaged()) };
+            let (Ok(tenant), Ok(relationship)) = (tenant.parse::<TenantId>(), relationship.parse::<Relationship>())
+            else {
+                return Err(damaged());
+            };
+            // Another batch may have replaced it since the iterator was made.
+            let qualifier = reads.qualifier_of(&tenant, &relationship)?;
+            if let Some(expires) = qualifier.and_then(|qualifier| qualifier.expires).filter(|expires| *expires <= by) {
+                due.push(DueRelationship { tenant, relationship, expires });
+            }
+        }
+        Ok(due)
     }
 
     fn due_grants(&self, family: Family, by: Timestamp, most: usize) -> Result<Vec<(TenantId, Grant)>, StoreError> {

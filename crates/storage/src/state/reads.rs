@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_lease::Configuration;
-use portcullis_machine::{MemoryKey, Read, Remembered, RoleUser, State, Unreadable};
+use portcullis_machine::{MemoryKey, Read, Remembered, RoleUser, State, StoredSchema, Unreadable};
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, NodeId, Relationship, RelationshipFilter, Revision, Role, RoleId, Tenant,
-    TenantId, Timestamp,
+    ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, RelationshipFilter, Revision, Role,
+    RoleId, Tenant, TenantId, Timestamp, Tuple,
 };
+use portcullis_schema::Schema;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 use serde::de::DeserializeOwned;
 
@@ -21,6 +22,8 @@ use super::keys::{Family, Key, Keys, texts};
 use super::oldest::Oldest;
 use super::pending::{Known, Pending, merged};
 use super::row;
+use super::schemas::Schemas;
+use super::store::compiled;
 use crate::codec::DecodeError;
 
 /// Why a row could not be read or written. The node has to stop: its copy is not to be trusted.
@@ -70,6 +73,7 @@ pub(super) struct Ahead {
     pub(super) pending: Pending,
     pub(super) hot: Hot,
     pub(super) oldest: Oldest,
+    pub(super) schemas: Schemas,
 }
 
 /// A key and its value, as RocksDB has them.
@@ -180,12 +184,13 @@ impl Reads {
         Ok(grants)
     }
 
-    fn tuples_where(
+    fn matching(
         &self,
         tenant: &TenantId,
         filter: &RelationshipFilter,
         most: usize,
-    ) -> Result<Vec<Relationship>, StoreError> {
+        is_wanted: &dyn Fn(&Tuple) -> bool,
+    ) -> Result<Vec<Tuple>, StoreError> {
         let all = self.keys.of(tenant, Family::Tuple);
         let (prefix, by_subject) = match filter {
             RelationshipFilter { resource_type: Some(resource_type), resource_key: Some(key), .. } => {
@@ -200,11 +205,20 @@ impl Reads {
         let skip = self.keys.of(tenant, Family::Tuple).as_bytes().len();
         let mut tuples = Vec::new();
         for row in self.rows(&prefix) {
-            let (key, _) = row?;
-            let tuple = tuple(&texts(&key, skip), by_subject);
+            let (key, value) = row?;
+            let relationship = relationship(&texts(&key, skip), by_subject);
             let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
-            let tuple = tuple.ok_or_else(damaged)?;
-            if filter.matches(&tuple) {
+            let relationship = relationship.ok_or_else(damaged)?;
+            if !filter.matches(&relationship) {
+                continue;
+            }
+            let tuple = if by_subject {
+                let qualifier = self.qualifier_of(tenant, &relationship)?;
+                Tuple { relationship, qualifier: qualifier.ok_or_else(damaged)? }
+            } else {
+                Tuple { relationship, qualifier: qualifier(&key, &value)? }
+            };
+            if is_wanted(&tuple) {
                 tuples.push(tuple);
             }
             if tuples.len() >= most {
@@ -213,6 +227,35 @@ impl Reads {
         }
         tuples.sort();
         Ok(tuples)
+    }
+
+    /// What a relationship holds under, if it is stored.
+    pub(super) fn qualifier_of(
+        &self,
+        tenant: &TenantId,
+        relationship: &Relationship,
+    ) -> Result<Option<Qualifier>, StoreError> {
+        let key = self.keys.tuple(tenant, relationship);
+        self.raw(&key)?.map(|value| qualifier(key.as_bytes(), &value)).transpose()
+    }
+
+    /// The ends of a tenant's relationships that are still to come.
+    pub(super) fn tuple_dues_of(&self, tenant: &TenantId) -> Result<Vec<Key>, StoreError> {
+        let prefix = self.keys.of(tenant, Family::Tuple);
+        let skip = prefix.as_bytes().len();
+        let mut dues = Vec::new();
+        for row in self.rows(&prefix) {
+            let (key, value) = row?;
+            if let Some(expires) = qualifier(&key, &value)?.expires {
+                dues.push(self.keys.tuple_due(expires, tenant, &whole_tuple(&key, skip, &value)?.relationship));
+            }
+        }
+        Ok(dues)
+    }
+
+    /// The schema of a tenant as it is stored.
+    pub(super) fn stored_schema(&self, tenant: &TenantId) -> Result<Option<StoredSchema>, StoreError> {
+        self.get(&self.keys.schema(tenant))
     }
 }
 
@@ -223,7 +266,7 @@ pub(super) fn dues_of(grant: &Grant) -> impl Iterator<Item = (Family, Timestamp,
 }
 
 /// A relationship from the texts of its key.
-pub(super) fn tuple(texts: &[&str], by_subject: bool) -> Option<Relationship> {
+fn relationship(texts: &[&str], by_subject: bool) -> Option<Relationship> {
     match (by_subject, texts) {
         (false, [object_type, key, relation, subject]) => {
             format!("{object_type}:{key}#{relation}@{subject}").parse().ok()
@@ -231,6 +274,22 @@ pub(super) fn tuple(texts: &[&str], by_subject: bool) -> Option<Relationship> {
         (true, [subject, relation, resource]) => format!("{resource}#{relation}@{subject}").parse().ok(),
         _ => None,
     }
+}
+
+/// What the row of a relationship says that it holds under. That of one that holds always says nothing.
+fn qualifier(key: &[u8], value: &[u8]) -> Result<Qualifier, StoreError> {
+    let damaged = |source| StoreError::Damaged { key: key.to_vec(), source };
+    if row::is_empty(value).map_err(damaged)? {
+        return Ok(Qualifier::default());
+    }
+    row::decode(value).map_err(damaged)
+}
+
+/// A tuple from a row by resource, whose texts begin after `skip` bytes of its key.
+pub(super) fn whole_tuple(key: &[u8], skip: usize, value: &[u8]) -> Result<Tuple, StoreError> {
+    let relationship = relationship(&texts(key, skip), false);
+    let damaged = || StoreError::Damaged { key: key.to_vec(), source: DecodeError::Empty };
+    Ok(Tuple { relationship: relationship.ok_or_else(damaged)?, qualifier: qualifier(key, value)? })
 }
 
 impl State for Reads {
@@ -299,12 +358,38 @@ impl State for Reads {
         Ok(self.grants_where(tenant, filter, most)?)
     }
 
+    fn schema(&self, tenant: &TenantId) -> Read<Option<Schema>> {
+        let key = self.keys.schema(tenant);
+        let Some(stored) = self.raw(&key)? else { return Ok(None) };
+        let written = row::revision(&stored).map_err(|error| StoreError::damaged(&key, error))?;
+        let known = self.ahead.as_ref().map(|ahead| &ahead.schemas);
+        if let Some(schema) = known.and_then(|known| known.get(tenant, written)) {
+            return Ok(Some(schema));
+        }
+        let Some(stored) = self.stored_schema(tenant)? else { return Ok(None) };
+        let schema = compiled(&stored);
+        if let Some(known) = known {
+            known.put(tenant, written, schema.clone());
+        }
+        Ok(Some(schema))
+    }
+
     fn has_relationship(&self, tenant: &TenantId, relationship: &Relationship) -> Read<bool> {
         Ok(self.raw(&self.keys.tuple(tenant, relationship))?.is_some())
     }
 
-    fn relationships(&self, tenant: &TenantId, filter: &RelationshipFilter, most: usize) -> Read<Vec<Relationship>> {
-        Ok(self.tuples_where(tenant, filter, most)?)
+    fn qualifier(&self, tenant: &TenantId, relationship: &Relationship) -> Read<Option<Qualifier>> {
+        Ok(self.qualifier_of(tenant, relationship)?)
+    }
+
+    fn tuples_where(
+        &self,
+        tenant: &TenantId,
+        filter: &RelationshipFilter,
+        most: usize,
+        is_wanted: &dyn Fn(&Tuple) -> bool,
+    ) -> Read<Vec<Tuple>> {
+        Ok(self.matching(tenant, filter, most, is_wanted)?)
     }
 
     fn remembered(&self, key: &MemoryKey) -> Read<Option<Remembered>> {

@@ -26,3 +26,9 @@ pub(super) fn revision(bytes: &[u8]) -> Result<Revision, DecodeError> {
     let revision = bytes.first_chunk::<REVISION_BYTES>().ok_or(DecodeError::Empty)?;
     Ok(Revision(u64::from_be_bytes(*revision)))
 }
+
+/// Whether a row holds nothing but where it was written.
+pub(super) fn is_empty(bytes: &[u8]) -> Result<bool, DecodeError> {
+    let value = bytes.get(REVISION_BYTES..).ok_or(DecodeError::Empty)?;
+    Ok(value.len() == codec::VERSION_BYTES)
+}

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use arc_swap::ArcSwap;
-use portcullis_machine::{Applied, Change, Effect, Envelope, Fault};
+use portcullis_machine::{Applied, Change, Effect, Envelope, Fault, StoredSchema};
 use portcullis_model::Revision;
+use portcullis_schema::Schema;
 use rocksdb::checkpoint::Checkpoint;
 
 use super::batch::Batch;
@@ -265,7 +266,9 @@ pub(super) fn update(resident: &mut Resident, effect: &Effect) {
         Effect::PutRole { tenant, role } => resident.put_role(tenant, role),
         Effect::DeleteRole { tenant, role } => resident.delete_role(tenant, role),
         Effect::PutGrant { tenant, grant } => resident.put_grant(tenant, grant),
-        Effect::PutRelationship { tenant, relationship } => resident.put_relationship(tenant, relationship),
+        Effect::PutRelationship { tenant, relationship } => resident.put_tuple(tenant, &relationship.clone().into()),
+        Effect::PutTuple { tenant, tuple } => resident.put_tuple(tenant, tuple),
+        Effect::PutSchema { tenant, schema } => resident.put_schema(tenant, &compiled(schema)),
         Effect::DeleteRelationship { tenant, relationship } => resident.delete_relationship(tenant, relationship),
         Effect::Cluster(_)
         | Effect::ActiveVersion(_)
@@ -276,4 +279,9 @@ pub(super) fn update(resident: &mut Resident, effect: &Effect) {
         | Effect::Remember { .. }
         | Effect::Forget { .. } => {}
     }
+}
+
+/// A schema that was stored.
+pub(super) fn compiled(schema: &StoredSchema) -> Schema {
+    portcullis_schema::compile(&schema.text).expect("INVARIANT: a schema is stored only if it is sound")
 }

@@ -177,12 +177,16 @@ fn answers(view: &View) -> Vec<(String, Bounds)> {
                 let (subject, resource): (Subject, Object) = (subject.parse().unwrap(), resource.parse().unwrap());
                 let permission: PermissionName = permission.parse().unwrap();
                 let query = Query { subject: &subject, permission: &permission, resource: &resource };
-                let bounds = check(index.as_ref(), query, clock, &Budget::new(&in_time)).unwrap().bounds;
-                answers.push((format!("{name}: {subject} {permission} {resource}"), bounds));
+                let question = format!("{name}: {subject} {permission} {resource}");
+                answers.push(match check(index.as_ref(), query, clock, &Budget::new(&in_time)) {
+                    Ok(outcome) => (format!("{question}, missing {:?}", outcome.missing), outcome.bounds),
+                    Err(error) => (format!("{question}: {error}"), Bounds::NO),
+                });
             }
         }
-        answers.push((format!("{name}: {} grants", index.grants()), Bounds::YES));
-        answers.push((format!("{name}: {} relationships", index.relationships()), Bounds::YES));
+        for (kind, count) in [("grants", index.grants()), ("relationships", index.relationships())] {
+            answers.push((format!("{name}: {count} {kind}"), Bounds::YES));
+        }
     }
     answers
 }

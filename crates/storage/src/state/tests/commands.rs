@@ -8,7 +8,8 @@ use std::time::Duration;
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
     AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole, End,
-    ExpireGrants, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, UpdateRole,
+    ExpireGrants, ExpireRelationships, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases,
+    StartGrants, UpdateRole, WriteSchema,
 };
 use portcullis_machine::{Idempotency, MemoryKey, Precondition, Target, VERSION_SUPPORTED};
 use portcullis_model::{GrantFilter, Relationship, RelationshipFilter, limit};
@@ -22,10 +23,21 @@ pub(super) const ROLES: [&str; 4] = ["r", "r1", "r10", "r-"];
 pub(super) const GRANTS: [&str; 12] = ["g", "g1", "g10", "g2", "g3", "g4", "g5", "g6", "g7", "g8", "g9", "g-"];
 pub(super) const SUBJECTS: [&str; 5] = ["user:a", "user:ab", "user:*", "group:g#member", "group:g1#member"];
 pub(super) const SCOPES: [&str; 4] = ["document:a", "document:ab", "folder:f", "folder:f1"];
+/// All of what is written without a schema may be written with any of these, and more.
+pub(super) const SCHEMAS: [&str; 2] = [
+    "use expiration caveat c(k int) { k == 1 } definition user {}
+     definition group { relation member: user | user with c | user with expiration | user:* | group#member }
+     definition folder { relation parent: folder permission view = nil permission edit = parent->edit permission burn = nil }
+     definition document { relation parent: folder permission view = parent->view permission edit = nil permission burn = nil }",
+    "use expiration caveat c(k int) { k == 1 } definition user {}
+     definition group { relation member: user | user with c | user with expiration | user:* | group#member }
+     definition folder { relation parent: folder permission view = parent->edit permission edit = nil permission burn = nil }
+     definition document { relation parent: folder permission view = nil permission edit = nil permission burn = nil }",
+];
 pub(super) const CALLERS: [&str; 2] = ["user:admin", "user:admin2"];
 pub(super) const IDEMPOTENCY_KEYS: [&str; 4] = ["k", "k1", "k10", "!"];
 /// How many kinds of commands there are.
-pub(super) const KINDS: usize = 19;
+pub(super) const KINDS: usize = 21;
 
 /// A source of commands.
 pub(super) struct Commands {
@@ -137,6 +149,8 @@ impl Commands {
                 let floor = Revision(u64::try_from(self.dice.below(half + 2)).unwrap());
                 Command::CompactHistory(CompactHistory { floor })
             }
+            18 => Command::WriteSchema(WriteSchema { text: self.dice.one_of(&SCHEMAS).to_owned() }),
+            19 => Command::ExpireRelationships(ExpireRelationships { due: due.relationships.clone() }),
             _ => Command::DeleteRelationships(DeleteRelationships { filter: self.filter() }),
         }
     }
@@ -176,9 +190,17 @@ impl Commands {
 
     fn update(&mut self) -> Update {
         let relationship = self.dice.one_of(&relationships());
+        let expires = self.now.plus_ms(u64::try_from(self.dice.below(20_000)).unwrap());
+        let under = match self.dice.below(9) {
+            0 => "[c]".to_owned(),
+            1 => r#"[c:{"k":1}]"#.to_owned(),
+            2 => format!("[expiration:{expires}]"),
+            _ => String::new(),
+        };
+        let tuple = format!("{relationship}{under}").parse().unwrap();
         match self.dice.below(8) {
-            0 => Update::Create(relationship),
-            1..5 => Update::Touch(relationship),
+            0 => Update::create(tuple),
+            1..5 => Update::touch(tuple),
             _ => Update::Delete(relationship),
         }
     }

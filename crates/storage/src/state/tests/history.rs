@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_model::{Grant, GrantFilter, Relationship, RelationshipFilter, Role};
+use portcullis_machine::StoredSchema;
+use portcullis_model::{Grant, GrantFilter, RelationshipFilter, Role, Tuple};
 
 use super::commands::{Commands, GRANTS, ROLES, TENANTS};
 use super::*;
@@ -49,7 +50,8 @@ struct Lists {
     roles: Vec<Role>,
     grants: Vec<Grant>,
     live: Vec<Grant>,
-    relationships: Vec<Relationship>,
+    relationships: Vec<Tuple>,
+    schema: Option<StoredSchema>,
 }
 
 /// Reads a whole list, page by page.
@@ -70,6 +72,7 @@ fn lists(reader: &Reader, name: &str) -> Lists {
         grants: all(|after| reader.grants(&tenant, &grants, false, after, 100)),
         live: all(|after| reader.grants(&tenant, &grants, true, after, 100)),
         relationships: all(|after| reader.relationships(&tenant, &relationships, after, 100)),
+        schema: reader.schema(&tenant).unwrap(),
     }
 }
 
@@ -80,6 +83,7 @@ fn past_lists(past: &Past, name: &str) -> Lists {
         grants: all(|after| past.grants(&tenant, &grants, false, after, 2)),
         live: all(|after| past.grants(&tenant, &grants, true, after, 3)),
         relationships: all(|after| past.relationships(&tenant, &relationships, after, 2)),
+        schema: past.schema(&tenant).unwrap(),
     };
     for role in ROLES.map(role) {
         assert_eq!(past.role(&tenant, &role).unwrap().as_ref(), found.roles.iter().find(|found| found.id == role));

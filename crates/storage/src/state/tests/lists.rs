@@ -1,7 +1,7 @@
 //! Lists by pages, what has come, and what is kept of the past.
 
 use portcullis_machine::command::{CreateGrant, CreateRole, End, RevokeGrants};
-use portcullis_model::{GrantFilter, Relationship, RelationshipFilter};
+use portcullis_model::{GrantFilter, RelationshipFilter, Tuple};
 
 use super::*;
 use crate::state::{Page, StoreError};
@@ -79,13 +79,15 @@ fn pages_hold_each_item_once_in_order() {
 
         let all =
             all_pages(most, |after, most| reader.relationships(&here, &RelationshipFilter::default(), after, most));
-        let mut expected: Vec<Relationship> = all.clone();
-        expected.sort_by_key(|one| (one.resource.clone(), one.relation.clone(), one.subject.to_string()));
+        let mut expected: Vec<Tuple> = all.clone();
+        expected.sort_by_key(|Tuple { relationship: one, .. }| {
+            (one.resource.clone(), one.relation.clone(), one.subject.to_string())
+        });
         expected.dedup();
         assert_eq!((all.len(), &all), (2 * ids.len(), &expected));
         let of_one: RelationshipFilter = "*@user:a".parse().unwrap();
         let one = all_pages(most, |after, most| reader.relationships(&here, &of_one, after, most));
-        assert!(one.iter().eq(all.iter().filter(|relationship| of_one.matches(relationship))));
+        assert!(one.iter().eq(all.iter().filter(|tuple| of_one.matches(&tuple.relationship))));
         let none = all_pages(most, |after, most| reader.relationships(&here, &"user".parse().unwrap(), after, most));
         assert_eq!(none, []);
     }
@@ -103,7 +105,8 @@ fn pages_survive_what_happens_between_them() {
     let first = reader.relationships(&here, &everything, None, 3).unwrap();
     bench.done(write(&here, vec![Update::Delete(member(2).parse().unwrap()), touch("group:g#member@user:u1x")]));
     let second = reader.relationships(&here, &everything, first.next.as_deref(), 3).unwrap();
-    let texts = |page: &Page<Relationship>| page.items.iter().map(|one| one.subject.to_string()).collect::<Vec<_>>();
+    let texts =
+        |page: &Page<Tuple>| page.items.iter().map(|one| one.relationship.subject.to_string()).collect::<Vec<_>>();
     assert_eq!(texts(&first), ["user:u0", "user:u1", "user:u2"]);
     assert_eq!((texts(&second), second.next), (["user:u3", "user:u4", "user:u5"].map(str::to_owned).into(), None));
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use portcullis_eval::memory::Fact;
 use portcullis_eval::script::play;
 use portcullis_machine::script::{self as machine_script, Machine};
-use portcullis_machine::{Change, Effect, Fault, Outcome};
+use portcullis_machine::{Change, Effect, Fault, Outcome, StoredSchema};
 use portcullis_model::Tenant;
 
 use super::*;
@@ -34,7 +34,11 @@ impl World {
         let effects = facts[self.known..].iter().cloned().map(|fact| match fact {
             Fact::Role(role) => Effect::PutRole { tenant: tenant.clone(), role },
             Fact::Grant(grant) => Effect::PutGrant { tenant: tenant.clone(), grant },
-            Fact::Relationship(relationship) => Effect::PutRelationship { tenant: tenant.clone(), relationship },
+            Fact::Tuple(tuple) => Effect::put(tenant.clone(), tuple),
+            Fact::Schema(schema) => Effect::PutSchema {
+                tenant: tenant.clone(),
+                schema: Box::new(StoredSchema { text: schema.to_string(), written: Revision(1) }),
+            },
         });
         self.known = facts.len();
         carry_out(&mut self.bench, effects.collect());

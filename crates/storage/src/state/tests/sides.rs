@@ -90,8 +90,11 @@ fn plain(state: &Memory, tenant: &TenantId) -> Plain {
     for grant in state.live_grants(tenant, &GrantFilter::default(), ALL).unwrap() {
         plain.put(&Fact::Grant(Box::new(grant)));
     }
-    for relationship in state.relationships(tenant, &RelationshipFilter::default(), ALL).unwrap() {
-        plain.put(&Fact::Relationship(relationship));
+    if let Some(schema) = state.schema(tenant).unwrap() {
+        plain.put(&Fact::Schema(schema));
+    }
+    for tuple in state.tuples_where(tenant, &RelationshipFilter::default(), ALL, &|_| true).unwrap() {
+        plain.put(&Fact::Tuple(tuple));
     }
     plain
 }

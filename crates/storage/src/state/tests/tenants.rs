@@ -48,9 +48,11 @@ fn rows_of(store: &Store, name: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 fn dues(store: &Store, name: &str) -> usize {
-    let Due { starts, ends } = store.reader().due(Timestamp::MAX, Timestamp::MAX, 100).unwrap();
+    let Due { starts, ends, relationships } = store.reader().due(Timestamp::MAX, Timestamp::MAX, 100).unwrap();
     let tenant = tenant(name);
-    starts.iter().filter(|due| due.tenant == tenant).count() + ends.iter().filter(|due| due.tenant == tenant).count()
+    starts.iter().filter(|due| due.tenant == tenant).count()
+        + ends.iter().filter(|due| due.tenant == tenant).count()
+        + relationships.iter().filter(|due| due.tenant == tenant).count()
 }
 
 #[test]

@@ -1,0 +1,212 @@
+//! How a subject comes to a resource: by the schema, and by grants.
+//!
+//! A grant joins the two if its subject is the subject itself or contains it, and its scope is the resource or an
+//! ancestor of it.
+
+use portcullis_model::{Object, PermissionName, Subject};
+
+use crate::budget::{Budget, Error, Meter};
+use crate::check::Circumstances;
+use crate::conditions::Conditions;
+use crate::members::{Asked, Members, UNKNOWN};
+use crate::reasons::Reasons;
+use crate::snapshot::{Edge, GrantRow, NodeKey, Snapshot};
+use crate::value::Value;
+use crate::walk::{self, Reached, Scratch};
+
+/// One subject and one resource in one snapshot.
+pub(crate) struct Joined<'a, 'b, S> {
+    snapshot: &'a S,
+    subject: &'a Subject,
+    resource: &'a Object,
+    side: Side<'a, 'b, S>,
+}
+
+/// How it is found out whether a grant's subject contains the one that is asked about.
+enum Side<'a, 'b, S> {
+    /// Without a schema every group is found from the subject upwards.
+    Plain(Asked, Meter<'b>),
+    BySchema(Box<Members<'a, 'b, S>>),
+}
+
+impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
+    pub(crate) fn new(
+        snapshot: &'a S,
+        (subject, resource): (&'a Subject, &'a Object),
+        circumstances: Circumstances<'a>,
+        budget: &'b Budget<'b>,
+    ) -> Self {
+        let wildcard = walk::wildcard_of(subject).and_then(|wildcard| snapshot.subject(&wildcard));
+        let asked = Asked { subject: snapshot.subject(subject), wildcard };
+        let meter = Meter::new(budget);
+        let side = match snapshot.program() {
+            None => Side::Plain(asked, meter),
+            Some(program) => {
+                let conditions = Conditions::new(circumstances);
+                Side::BySchema(Box::new(Members::new(snapshot, program, asked, conditions, meter)))
+            }
+        };
+        Self { snapshot, subject, resource, side }
+    }
+
+    /// What the schema says, if there is one.
+    pub(crate) fn by_schema(&mut self, permission: &PermissionName) -> Result<Value, Error> {
+        let (subject, resource) = (self.subject, self.resource);
+        let Side::BySchema(members) = &mut self.side else { return Ok(Value::NO) };
+        let Some(item) = members.program.item_named(&resource.object_type, permission.as_str()) else {
+            return self.outside_schema(permission);
+        };
+        let object = self.snapshot.object(resource).unwrap_or(UNKNOWN);
+        if object == UNKNOWN {
+            // Something may hold of itself although nothing is stored about it.
+            members.asked.subject = match subject {
+                Subject::Object(subject) if subject == resource => Some(NodeKey::object(UNKNOWN)),
+                Subject::Userset { object, relation } if object == resource => {
+                    let relation = self.snapshot.relation(relation.as_str());
+                    relation.map(|relation| NodeKey { relation, object: UNKNOWN })
+                }
+                Subject::Object(_) | Subject::Userset { .. } | Subject::Wildcard(_) => members.asked.subject,
+            };
+        }
+        members.item(object, item)
+    }
+
+    /// Why the schema says so, in at most `most` steps, and one more where there were more; `None` where it says nothing.
+    pub(crate) fn reasons(&mut self, permission: &PermissionName, most: usize) -> Result<Option<Vec<String>>, Error> {
+        let Side::BySchema(members) = &mut self.side else { return Ok(None) };
+        let item = members.program.item_named(&self.resource.object_type, permission.as_str());
+        let Some(item) = item else { return Ok(None) };
+        let object = self.snapshot.object(self.resource).unwrap_or(UNKNOWN);
+        let name = format!("{}#{permission}", self.resource);
+        Reasons::tell(members, self.subject.to_string(), (object, name, item), most).map(Some)
+    }
+
+    /// A permission that the schema does not have may be named by roles.
+    fn outside_schema(&self, permission: &PermissionName) -> Result<Value, Error> {
+        let object_type = &self.resource.object_type;
+        if self.snapshot.names_all(object_type) || self.snapshot.named_permissions(object_type).contains(permission) {
+            return Ok(Value::NO);
+        }
+        Err(Error::PermissionUnknown { object_type: object_type.clone(), permission: permission.clone() })
+    }
+
+    /// Shows `visit` every grant that joins subject and resource, and how certainly it does if it holds, until it has seen
+    /// enough.
+    pub(crate) fn by_grants(
+        &mut self,
+        scratch: &mut Scratch,
+        order: Order,
+        mut visit: impl FnMut(GrantRow, Value) -> bool,
+    ) -> Result<(), Error> {
+        let (snapshot, Scratch { subjects, scopes }) = (self.snapshot, scratch);
+        let resource = snapshot.object(self.resource).map(NodeKey::object);
+        let parents = |node| order.apply(snapshot, walk::parents_of(snapshot, node));
+        match &mut self.side {
+            Side::Plain(asked, meter) => {
+                let groups = |node| order.apply(snapshot, walk::groups_of(snapshot, node));
+                let judge = |edge: &Edge| Ok(edge.certainty.into());
+                subjects.walk(asked.nodes(), usize::MAX, meter, groups, judge)?;
+                scopes.walk(resource, usize::MAX, meter, parents, judge)?;
+                meet(snapshot, (subjects, scopes), meter, visit)
+            }
+            Side::BySchema(members) => {
+                let Members { conditions, meter, .. } = &mut **members;
+                scopes.walk(resource, usize::MAX, meter, parents, |edge| conditions.judge(snapshot, edge))?;
+                for scope in &scopes.nodes {
+                    for row in snapshot.grants_on(scope.object) {
+                        members.meter.visit()?;
+                        let on_scope = scopes.value(*scope).and(row.certainty.into());
+                        let joined = on_scope.and(members.is_in(row.subject)?);
+                        if !joined.is_no() && visit(row, joined) {
+                            return Ok(());
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// From the subject, or the wildcard of its type, each in the next, to the subject of a grant that joins the two.
+    pub(crate) fn way_to(&self, scratch: &Scratch, node: NodeKey) -> Vec<NodeKey> {
+        match &self.side {
+            Side::Plain(..) => scratch.subjects.way_to(node),
+            Side::BySchema(members) => match members.way_to(node) {
+                // How it is in a permission is told apart.
+                way if way.is_empty() => {
+                    members.asked.subject.into_iter().filter(|own| *own != node).chain([node]).collect()
+                }
+                way => way,
+            },
+        }
+    }
+
+    /// How many tuples were visited.
+    pub(crate) fn visited(&self) -> u64 {
+        match &self.side {
+            Side::Plain(_, meter) => meter.visited,
+            Side::BySchema(members) => members.meter.visited,
+        }
+    }
+}
+
+/// In which order relationships are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As they come, which is chance.
+    AsStored,
+    /// By the names at their other ends, for what people read.
+    ByName,
+}
+
+impl Order {
+    pub(crate) fn apply<S: Snapshot>(
+        self,
+        snapshot: &S,
+        edges: impl Iterator<Item = Edge>,
+    ) -> impl Iterator<Item = Edge> {
+        let (as_stored, by_name) = match self {
+            Self::AsStored => (Some(edges), None),
+            Self::ByName => {
+                let mut edges: Vec<Edge> = edges.collect();
+                edges.sort_by_cached_key(|edge| snapshot.name(edge.node));
+                (None, Some(edges))
+            }
+        };
+        as_stored.into_iter().flatten().chain(by_name.into_iter().flatten())
+    }
+}
+
+/// Shows `visit` every grant whose subject and scope were both reached, and whether it certainly joins them, until it
+/// has seen enough.
+///
+/// The one place where the side is chosen: the grants of the subjects, or those on the scopes, whichever are fewer.
+fn meet<S: Snapshot>(
+    snapshot: &S,
+    (subjects, scopes): (&Reached, &Reached),
+    meter: &mut Meter<'_>,
+    mut visit: impl FnMut(GrantRow, Value) -> bool,
+) -> Result<(), Error> {
+    let of_subjects: usize = subjects.nodes.iter().map(|subject| snapshot.grants_of_count(*subject)).sum();
+    let on_scopes: usize = scopes.nodes.iter().map(|scope| snapshot.grants_on_count(scope.object)).sum();
+    let mut look = |row: GrantRow| -> Result<bool, Error> {
+        meter.visit()?;
+        let ends = subjects.value(row.subject).and(scopes.value(NodeKey::object(row.scope)));
+        let joined = ends.and(row.certainty.into());
+        Ok(!joined.is_no() && visit(row, joined))
+    };
+    if of_subjects <= on_scopes {
+        for row in subjects.nodes.iter().flat_map(|subject| snapshot.grants_of(*subject)) {
+            if look(row)? {
+                return Ok(());
+            }
+        }
+    } else {
+        for row in scopes.nodes.iter().flat_map(|scope| snapshot.grants_on(scope.object)) {
+            if look(row)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

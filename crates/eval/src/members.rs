@@ -1,0 +1,305 @@
+//! Who is a member of a relation or permission, by a schema.
+//!
+//! Expressions are followed downwards from the object that is asked about. Where they come to a group, its members are
+//! not: what the subject is in is collected once, from the subject upwards, and the two meet. Only relations whose members
+//! are those of their relationships alone can be collected so; the others are followed downwards too.
+//!
+//! A loop in the data ends where it repeats: what is asked while it is being answered is no. Among answers that only add
+//! to each other that makes no difference, since a shortest reason never repeats. An answer that was found on the way and
+//! depends on such a no belongs to that way, and is not remembered.
+//!
+//! Where an answer may depend on its own opposite, as with `view = viewer - parent->view` in a loop of folders, it does
+//! make a difference from where it is asked. Such answers are never remembered, or it would matter which row came first,
+//! and that is chance. The price is that what is reached over many ways is asked on each of them.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use portcullis_schema::Mode;
+
+use crate::budget::{Error, Meter};
+use crate::conditions::Conditions;
+use crate::program::{Arrow, Expr, ItemKey, Kind, Program};
+use crate::snapshot::{Edge, NodeKey, ObjectKey, RelationKey, Snapshot};
+use crate::value::Value;
+use crate::walk::Reached;
+
+/// How many expressions may lie within each other on one way downwards, so that the stack has an end.
+const FRAMES_MAX: u32 = 2_000;
+/// Beyond so many groups of a subject the expressions are followed downwards instead.
+pub(crate) const GROUPS_MAX: usize = 1_000;
+
+/// An object that no relationship mentions.
+pub(crate) const UNKNOWN: ObjectKey = ObjectKey(u32::MAX);
+
+/// Who is asked about: the subject, and the wildcard of its type; each `None` if nothing mentions it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) subject: Option<NodeKey>,
+    pub(crate) wildcard: Option<NodeKey>,
+}
+
+impl Asked {
+    pub(crate) fn nodes(self) -> impl Iterator<Item = NodeKey> {
+        self.subject.into_iter().chain(self.wildcard)
+    }
+}
+
+/// One evaluation for one subject.
+pub(crate) struct Members<'a, 'b, S> {
+    pub(crate) snapshot: &'a S,
+    pub(crate) program: &'a Program,
+    pub(crate) asked: Asked,
+    pub(crate) conditions: Conditions<'a>,
+    pub(crate) meter: Meter<'b>,
+    groups: Groups,
+    known: HashMap<(ObjectKey, ItemKey), Value, FixedState>,
+    /// What is being answered, from the outside inwards.
+    path: Vec<(ObjectKey, ItemKey)>,
+    /// The first place on the path that what is being answered depends on.
+    depends_on: usize,
+    /// How many steps from object to object have been taken.
+    depth: u32,
+    frames: u32,
+}
+
+/// What the subject is in.
+enum Groups {
+    NotCollected,
+    Collected(Reached),
+    TooMany,
+}
+
+impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
+    pub(crate) fn new(
+        snapshot: &'a S,
+        program: &'a Program,
+        asked: Asked,
+        conditions: Conditions<'a>,
+        meter: Meter<'b>,
+    ) -> Self {
+        Self {
+            snapshot,
+            program,
+            asked,
+            conditions,
+            meter,
+            groups: Groups::NotCollected,
+            known: HashMap::default(),
+            path: Vec::new(),
+            depends_on: usize::MAX,
+            depth: 0,
+            frames: 0,
+        }
+    }
+
+    /// Whether a subject that a relationship or a grant names is the one that is asked about, or contains it.
+    pub(crate) fn is_in(&mut self, node: NodeKey) -> Result<Value, Error> {
+        if self.asked.nodes().any(|asked| asked == node) {
+            return Ok(Value::YES);
+        }
+        if node.relation == RelationKey::NONE {
+            return Ok(Value::NO);
+        }
+        match self.program.item_of(self.snapshot.type_of(node.object), node.relation) {
+            Some(item) => self.deeper(|members| members.item(node.object, item)),
+            None => Ok(Value::NO),
+        }
+    }
+
+    /// Whether the subject is a member of a relation or permission of an object.
+    pub(crate) fn item(&mut self, object: ObjectKey, key: ItemKey) -> Result<Value, Error> {
+        let item = self.program.item(key);
+        let node = NodeKey { relation: item.name, object };
+        if self.asked.subject == Some(node) {
+            return Ok(Value::YES);
+        }
+        if matches!(item.kind, Kind::Group)
+            && let Groups::Collected(groups) = self.collected()?
+        {
+            return Ok(groups.value(node));
+        }
+        let question = (object, key);
+        if let Some(value) = self.known.get(&question) {
+            return Ok(value.clone());
+        }
+        if let Some(place) = self.path.iter().position(|asked| *asked == question) {
+            self.depends_on = self.depends_on.min(place);
+            return Ok(Value::NO);
+        }
+        let place = self.path.len();
+        let others = std::mem::replace(&mut self.depends_on, usize::MAX);
+        self.path.push(question);
+        let value = match &item.kind {
+            Kind::Permission(expr) => self.expr(object, expr),
+            Kind::Group => self.relation(node, true),
+            Kind::Relation { usersets } => self.relation(node, *usersets),
+        }?;
+        self.path.pop();
+        if self.depends_on >= place {
+            if !item.wavers {
+                self.known.insert(question, value.clone());
+            }
+            self.depends_on = others;
+        } else {
+            self.depends_on = self.depends_on.min(others);
+        }
+        Ok(value)
+    }
+
+    /// The value of a part of a permission.
+    pub(crate) fn expr_value(&mut self, object: ObjectKey, expr: &Expr) -> Result<Value, Error> {
+        self.expr(object, expr)
+    }
+
+    /// From the subject, or the wildcard of its type, each in the next, to a group; empty where groups are not collected.
+    pub(crate) fn way_to(&self, node: NodeKey) -> Vec<NodeKey> {
+        match &self.groups {
+            Groups::Collected(groups) if !groups.value(node).is_no() => groups.way_to(node),
+            Groups::Collected(_) | Groups::NotCollected | Groups::TooMany => Vec::new(),
+        }
+    }
+
+    /// Whether the subject is among the subjects of a relation, or in one of them.
+    fn relation(&mut self, node: NodeKey, usersets: bool) -> Result<Value, Error> {
+        let mut value = Value::NO;
+        for subject in self.asked.nodes() {
+            self.meter.visit()?;
+            for edge in self.snapshot.between(node, subject) {
+                value = value.or(self.conditions.judge(self.snapshot, &edge)?);
+            }
+        }
+        if !usersets || value.is_yes() {
+            return Ok(value);
+        }
+        for edge in self.snapshot.subjects_of(node).filter(|edge| edge.node.relation != RelationKey::NONE) {
+            self.meter.visit()?;
+            let held = self.conditions.judge(self.snapshot, &edge)?;
+            if !held.is_no() {
+                value = value.or(held.and(self.is_in(edge.node)?));
+            }
+            if value.is_yes() {
+                break;
+            }
+        }
+        Ok(value)
+    }
+
+    fn expr(&mut self, object: ObjectKey, expr: &Expr) -> Result<Value, Error> {
+        self.frames += 1;
+        if self.frames > FRAMES_MAX {
+            return Err(Error::NestingExceeded { most: FRAMES_MAX });
+        }
+        let value = self.expr_within(object, expr)?;
+        self.frames -= 1;
+        Ok(value)
+    }
+
+    fn expr_within(&mut self, object: ObjectKey, expr: &Expr) -> Result<Value, Error> {
+        match expr {
+            Expr::Itself if self.asked.subject == Some(NodeKey::object(object)) => Ok(Value::YES),
+            Expr::Nil | Expr::Itself => Ok(Value::NO),
+            Expr::Computed(item) => self.item(object, *item),
+            Expr::Arrow(arrow) => self.arrow(object, arrow, 0),
+            Expr::Union(operands) => {
+                let mut value = Value::NO;
+                for operand in operands {
+                    value = value.or(self.expr(object, operand)?);
+                    if value.is_yes() {
+                        break;
+                    }
+                }
+                Ok(value)
+            }
+            Expr::Intersection(operands) => {
+                let mut value = Value::YES;
+                for operand in operands {
+                    value = value.and(self.expr(object, operand)?);
+                    if value.is_no() {
+                        break;
+                    }
+                }
+                Ok(value)
+            }
+            Expr::Exclusion(operands) => {
+                let [base, taken] = &**operands;
+                let value = self.expr(object, base)?;
+                if value.is_no() { Ok(value) } else { Ok(value.without(self.expr(object, taken)?)) }
+            }
+        }
+    }
+
+    /// Whether the rest of an arrow, from its `nth` step, holds on the objects that the step leads to.
+    fn arrow(&mut self, object: ObjectKey, arrow: &Arrow, nth: usize) -> Result<Value, Error> {
+        let Some((relation, mode)) = arrow.steps.get(nth) else {
+            let item = self.program.item_of(self.snapshot.type_of(object), arrow.target);
+            return item.map_or(Ok(Value::NO), |item| self.item(object, item));
+        };
+        let snapshot = self.snapshot;
+        let edges = snapshot.subjects_of(NodeKey { relation: *relation, object });
+        match mode {
+            Mode::Any => {
+                let mut value = Value::NO;
+                for edge in edges {
+                    let (held, rest) = self.follow(&edge, arrow, nth)?;
+                    value = value.or(held.and(rest));
+                    if value.is_yes() {
+                        break;
+                    }
+                }
+                Ok(value)
+            }
+            Mode::All => {
+                // It takes an object that is there; those that may be there count against it only.
+                let (mut all, mut some) = (Value::YES, Value::NO);
+                for edge in edges {
+                    let (held, rest) = self.follow(&edge, arrow, nth)?;
+                    all = all.and(rest.clone().or(absent(&held)));
+                    some = some.or(held.and(rest));
+                }
+                Ok(all.and(some))
+            }
+        }
+    }
+
+    /// Whether a relationship holds, and if so, whether the rest of an arrow holds on its subject.
+    fn follow(&mut self, edge: &Edge, arrow: &Arrow, nth: usize) -> Result<(Value, Value), Error> {
+        self.meter.visit()?;
+        let held = self.conditions.judge(self.snapshot, edge)?;
+        if held.is_no() {
+            return Ok((held, Value::NO));
+        }
+        // What leads to a userset leads to its object.
+        let rest = self.deeper(|members| members.arrow(edge.node.object, arrow, nth + 1))?;
+        Ok((held, rest))
+    }
+
+    fn deeper(&mut self, ask: impl FnOnce(&mut Self) -> Result<Value, Error>) -> Result<Value, Error> {
+        self.depth += 1;
+        self.meter.descend(self.depth)?;
+        let value = ask(self)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    /// What the subject is in, collected when it is first asked for.
+    fn collected(&mut self) -> Result<&Groups, Error> {
+        if matches!(self.groups, Groups::NotCollected) {
+            let (snapshot, conditions) = (self.snapshot, &mut self.conditions);
+            let next = |node| {
+                let relations = self.program.groups().iter();
+                relations.flat_map(move |relation| snapshot.usersets_of(node, *relation))
+            };
+            let judge = |edge: &Edge| conditions.judge(snapshot, edge);
+            let mut reached = Reached::default();
+            let all = reached.walk(self.asked.nodes(), GROUPS_MAX, &mut self.meter, next, judge)?;
+            self.groups = if all { Groups::Collected(reached) } else { Groups::TooMany };
+        }
+        Ok(&self.groups)
+    }
+}
+
+/// Whether a relationship is not there.
+fn absent(held: &Value) -> Value {
+    Value::YES.without(held.clone())
+}
