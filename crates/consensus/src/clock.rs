@@ -8,6 +8,23 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 pub use portcullis_lease::Reading;
 use portcullis_model::Timestamp;
+use rtime_clock::adjtime::{Timex, adjtimex};
+
+/// The flag with which the kernel says that nothing keeps its wall clock right (`STA_UNSYNC`).
+const UNSYNCHRONISED: i32 = 0x40;
+const MICROSECONDS_PER_MS: u64 = 1_000;
+
+/// How wrong the wall clock may be, as far as the machine knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WallError {
+    /// A time daemon keeps it right, to within this many milliseconds at the most.
+    Kept(u64),
+    /// Nothing keeps it right.
+    Unsynchronised,
+    /// The machine does not say, as in a container that forbids the question.
+    #[default]
+    Unknown,
+}
 
 /// A source of time.
 pub trait Clock: Send + Sync + 'static {
@@ -16,6 +33,11 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Reads the wall clock.
     fn wall(&self) -> Timestamp;
+
+    /// How wrong the wall clock may be.
+    fn wall_error(&self) -> WallError {
+        WallError::Unknown
+    }
 }
 
 /// The clocks of the machine.
@@ -34,6 +56,19 @@ impl Clock for SystemClock {
     fn wall(&self) -> Timestamp {
         let now = get(ClockId::CLOCK_REALTIME).as_millis();
         Timestamp(i64::try_from(now).unwrap_or(i64::MAX)).min(Timestamp::MAX)
+    }
+
+    fn wall_error(&self) -> WallError {
+        // All zero asks, and changes nothing.
+        let mut answer = Timex::new();
+        match adjtimex(&mut answer) {
+            Ok(_) if answer.0.status & UNSYNCHRONISED != 0 => WallError::Unsynchronised,
+            Ok(_) => {
+                let error_us = u64::try_from(answer.0.maxerror).unwrap_or(u64::MAX);
+                WallError::Kept(error_us.div_ceil(MICROSECONDS_PER_MS))
+            }
+            Err(_) => WallError::Unknown,
+        }
     }
 }
 

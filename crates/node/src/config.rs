@@ -21,6 +21,8 @@ pub struct Config {
     pub client: String,
     /// The most that its wall clock may be wrong, in milliseconds.
     pub max_clock_error_ms: u64,
+    /// What follows when the machine says that nothing keeps its wall clock right.
+    pub clock_sync: ClockSync,
     /// How long the state can be read as it was. That of the leader counts.
     pub history_retention: Duration,
     /// How much of the disk is kept for what takes away, in bytes.
@@ -31,4 +33,16 @@ pub struct Config {
     pub timing: Timing,
     /// How many entries lie between two snapshots, and how many are kept behind the last one.
     pub snapshot_every: u64,
+}
+
+/// What follows when the machine says that nothing keeps its wall clock right, or that it may be more wrong than is assumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockSync {
+    /// Nothing: for nodes that share one clock.
+    Ignore,
+    /// An alarm.
+    #[default]
+    Warn,
+    /// An alarm, and the node is not ready.
+    Require,
 }

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use nix::sys::statvfs::statvfs;
+use portcullis_consensus::clock::WallError;
 use portcullis_consensus::{NodeRole, NodeStatus};
 use portcullis_model::NodeId;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::config::ClockSync;
 use crate::internal::About;
 use crate::node::Node;
 
@@ -50,6 +52,17 @@ pub enum Alarm {
         /// By how much, at the least; negative is behind.
         by_ms: i64,
     },
+    /// Nothing keeps the wall clock right.
+    #[error("CLOCK_UNSYNCHRONISED: nothing keeps the clock of this machine right: run a time daemon")]
+    ClockUnsynchronised,
+    /// The wall clock may be more wrong than is assumed.
+    #[error("CLOCK_ERROR: the clock may be {error_ms} ms wrong, and `max-clock-error-ms` is {most_ms}")]
+    ClockError {
+        /// What the time daemon says of it.
+        error_ms: u64,
+        /// What is assumed.
+        most_ms: u64,
+    },
 }
 
 /// A member whose disk is nearly full.
@@ -76,6 +89,8 @@ struct Seen {
     low_disk: Option<LowDisk>,
     /// By how much the clock is off, where this node leads.
     deviation_ms: Option<i64>,
+    /// What the machine says of its own clock.
+    wall_error: WallError,
 }
 
 impl Health {
@@ -108,10 +123,35 @@ impl Node {
             disk.map(|free_bytes| Alarm::DiskReserve { free_bytes, reserve_bytes }),
             (used_bytes > budget_bytes).then_some(Alarm::MemoryBudget { used_bytes, budget_bytes }),
             seen.deviation_ms.map(|by_ms| Alarm::ClockDeviates { by_ms }),
+            self.clock_alarm(),
         ]
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// What is wrong with the clock by what its own machine says, if that is listened to.
+    fn clock_alarm(&self) -> Option<Alarm> {
+        match self.config.clock_sync {
+            ClockSync::Ignore => None,
+            ClockSync::Warn | ClockSync::Require => {
+                clock_alarm(self.health.seen().wall_error, self.config.max_clock_error_ms)
+            }
+        }
+    }
+
+    /// Why the node is not ready on account of its clock, where one that is kept right is required.
+    pub fn unready_clock(&self) -> Option<String> {
+        if self.config.clock_sync != ClockSync::Require {
+            return None;
+        }
+        match (self.clock_alarm(), self.clock.wall_error()) {
+            (Some(alarm), _) => Some(alarm.to_string()),
+            (None, WallError::Unknown) => {
+                Some("CLOCK_UNKNOWN: this machine does not say whether anything keeps its clock right".to_owned())
+            }
+            (None, WallError::Kept(_) | WallError::Unsynchronised) => None,
+        }
     }
 
     /// A member whose disk is low, as far as this leader knows.
@@ -132,8 +172,12 @@ pub(crate) async fn look_around(node: Weak<Node>) {
     loop {
         looks.tick().await;
         let Some(node) = node.upgrade() else { return };
+        let before = node.clock_alarm();
         let seen = look(&node).await;
         node.health.see(seen);
+        if let Some(alarm) = node.clock_alarm().filter(|alarm| before.as_ref() != Some(alarm)) {
+            tracing::warn!(%alarm, "the clock of this machine is not to be relied on");
+        }
         if let Some(by_ms) = seen.deviation_ms {
             tracing::error!(by_ms, "the clock of this leader is wrong; it hands over leadership");
             hand_over(&node).await;
@@ -142,10 +186,10 @@ pub(crate) async fn look_around(node: Weak<Node>) {
 }
 
 async fn look(node: &Arc<Node>) -> Seen {
-    let free_bytes = free_bytes(&node.config.data_dir);
+    let (free_bytes, wall_error) = (free_bytes(&node.config.data_dir), node.clock.wall_error());
     let status = node.group_status();
     if !status.leads {
-        return Seen { free_bytes, ..Seen::default() };
+        return Seen { free_bytes, wall_error, ..Seen::default() };
     }
     let others = status.nodes.iter().filter(|member| member.id != node.id());
     let heard = join_all(others.map(|member| hear(node, member))).await;
@@ -162,6 +206,16 @@ async fn look(node: &Arc<Node>) -> Seen {
         free_bytes,
         low_disk: disks.filter(|disk| disk.free_bytes < disk.reserve_bytes).min_by_key(|disk| disk.free_bytes),
         deviation_ms: deviation(voters, &ahead_ms),
+        wall_error,
+    }
+}
+
+/// What is wrong with a clock of which the machine says this, if it may be `most_ms` wrong.
+fn clock_alarm(wall_error: WallError, most_ms: u64) -> Option<Alarm> {
+    match wall_error {
+        WallError::Unsynchronised => Some(Alarm::ClockUnsynchronised),
+        WallError::Kept(error_ms) => (error_ms > most_ms).then_some(Alarm::ClockError { error_ms, most_ms }),
+        WallError::Unknown => None,
     }
 }
 
@@ -222,6 +276,14 @@ fn free_bytes(path: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_is_doubted_when_its_own_machine_doubts_it() {
+        assert_eq!(clock_alarm(WallError::Kept(250), 250), None);
+        assert_eq!(clock_alarm(WallError::Kept(251), 250), Some(Alarm::ClockError { error_ms: 251, most_ms: 250 }));
+        assert_eq!(clock_alarm(WallError::Unsynchronised, u64::MAX), Some(Alarm::ClockUnsynchronised));
+        assert_eq!(clock_alarm(WallError::Unknown, 0), None);
+    }
 
     #[test]
     fn a_clock_is_wrong_when_most_voters_say_so() {

@@ -25,7 +25,7 @@ mod write;
 
 pub use administer::AdministerError;
 pub use check::{Answer, CheckError, Decision, Pair, Permissions, Question, Why};
-pub use config::Config;
+pub use config::{ClockSync, Config};
 pub use decide::DecideError;
 pub use draft::{Action, Draft};
 pub use entropy::{Entropy, SystemEntropy};

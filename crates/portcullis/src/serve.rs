@@ -10,12 +10,12 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use portcullis_client::{Client, Options, v1};
 use portcullis_consensus::Timing;
 use portcullis_model::{ClusterId, NodeId};
-use portcullis_node::{Config, Node, Seams};
+use portcullis_node::{ClockSync, Config, Node, Seams};
 use portcullis_server::{GrpcTransport, Listeners, check_insecure};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::settings::{Flags, Settings};
+use crate::settings::{self, Flags, Settings};
 use crate::{logging, output};
 
 const MIB: u64 = 1_024 * 1_024;
@@ -90,6 +90,11 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
         peer: advertise(peer),
         client: advertise(client),
         max_clock_error_ms: settings.max_clock_error_ms.value,
+        clock_sync: match settings.clock_sync.value {
+            settings::ClockSync::Ignore => ClockSync::Ignore,
+            settings::ClockSync::Warn => ClockSync::Warn,
+            settings::ClockSync::Require => ClockSync::Require,
+        },
         history_retention: Duration::from_secs(settings.history_retention_s.value),
         disk_reserve_bytes: settings.disk_reserve_mib.value.saturating_mul(MIB),
         memory_budget_bytes: settings.memory_budget_mib.value.saturating_mul(MIB),

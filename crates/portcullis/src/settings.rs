@@ -1,11 +1,13 @@
 //! The settings of a node: flag, then environment, then file, then default.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use portcullis_model::{Region, limit};
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +58,10 @@ pub(crate) struct Flags {
     /// The most that this machine's wall clock may be wrong, in milliseconds.
     #[arg(long, value_name = "MS")]
     max_clock_error_ms: Option<u64>,
+    /// What follows when the machine says that nothing keeps its clock right: ignore, warn (an alarm) or require (an alarm, and
+    /// the node is not ready).
+    #[arg(long, value_name = "WHAT")]
+    clock_sync: Option<ClockSync>,
     /// How long the state can be read as it was, in seconds. That of the leader counts, so give all nodes the same.
     #[arg(long, value_name = "SECONDS")]
     history_retention_s: Option<u64>,
@@ -91,11 +97,42 @@ struct File {
     insecure: Option<bool>,
     wide_area: Option<bool>,
     max_clock_error_ms: Option<u64>,
+    clock_sync: Option<ClockSync>,
     history_retention_s: Option<u64>,
     snapshot_every: Option<u64>,
     disk_reserve_mib: Option<u64>,
     memory_budget_mib: Option<u64>,
     log_level: Option<String>,
+}
+
+/// What follows when the machine says that nothing keeps its clock right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ClockSync {
+    /// Nothing.
+    Ignore,
+    /// An alarm.
+    Warn,
+    /// An alarm, and the node is not ready.
+    Require,
+}
+
+impl FromStr for ClockSync {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        ValueEnum::from_str(text, false)
+    }
+}
+
+impl fmt::Display for ClockSync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ignore => "ignore",
+            Self::Warn => "warn",
+            Self::Require => "require",
+        })
+    }
 }
 
 /// A setting and where it comes from.
@@ -120,6 +157,7 @@ pub(crate) struct Settings {
     pub insecure: Setting<bool>,
     pub wide_area: Setting<bool>,
     pub max_clock_error_ms: Setting<u64>,
+    pub clock_sync: Setting<ClockSync>,
     pub history_retention_s: Setting<u64>,
     pub snapshot_every: Setting<u64>,
     pub disk_reserve_mib: Setting<u64>,
@@ -162,6 +200,7 @@ impl Settings {
                 file.max_clock_error_ms,
                 limit::CLOCK_ERROR_MS,
             )?,
+            clock_sync: pick("clock-sync", flags.clock_sync, file.clock_sync, ClockSync::Warn)?,
             history_retention_s: pick(
                 "history-retention-s",
                 flags.history_retention_s,
@@ -203,6 +242,7 @@ impl Settings {
             ("insecure", self.insecure.value.to_string(), self.insecure.source),
             ("wide-area", self.wide_area.value.to_string(), self.wide_area.source),
             ("max-clock-error-ms", self.max_clock_error_ms.value.to_string(), self.max_clock_error_ms.source),
+            ("clock-sync", self.clock_sync.value.to_string(), self.clock_sync.source),
             ("history-retention-s", self.history_retention_s.value.to_string(), self.history_retention_s.source),
             ("snapshot-every", self.snapshot_every.value.to_string(), self.snapshot_every.source),
             ("disk-reserve-mib", self.disk_reserve_mib.value.to_string(), self.disk_reserve_mib.source),

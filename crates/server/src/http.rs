@@ -29,8 +29,11 @@ pub(crate) fn router(node: Arc<Node>, metrics: PrometheusHandle) -> Router {
         .with_state(Watched { node, metrics })
 }
 
-/// Ready is a node that could answer a linearizable check now.
+/// Ready is a node that could answer a linearizable check now, and whose clock is kept right where that is required.
 async fn ready(State(watched): State<Watched>) -> (StatusCode, String) {
+    if let Some(why) = watched.node.unready_clock() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
+    }
     match watched.node.prove_fresh(Instant::now() + READY_TIMEOUT).await {
         Ok(_) => (StatusCode::OK, "ok\n".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),

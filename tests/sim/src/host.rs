@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_machine::command::ConfigureLeases;
 use portcullis_model::NodeId;
-use portcullis_node::{Config, Entropy, Node, Seams};
+use portcullis_node::{ClockSync, Config, Entropy, Node, Seams};
 use portcullis_server::{GrpcTransport, serve_peers};
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
@@ -172,6 +172,7 @@ impl Host {
             peer: format!("{}:{PEER_PORT}", self.name()),
             client: format!("{}:{}", self.name(), PEER_PORT + 1),
             max_clock_error_ms: CLOCK_ERROR_MS,
+            clock_sync: ClockSync::Ignore,
             // Where no clients are, something is measured, with nothing beside it.
             history_retention: if world.shape.clients > 0 { HISTORY_RETENTION } else { Duration::MAX },
             disk_reserve_bytes: 0,

@@ -39,6 +39,22 @@ async fn a_nearly_full_disk_refuses_grants_and_takes_revocations() -> anyhow::Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_nothing_keeps_right_is_an_alarm_and_may_be_required_to_be() -> anyhow::Result<()> {
+    // No clock is right to the millisecond, whatever keeps it, and some machines do not say.
+    let require = ["--clock-sync", "require", "--max-clock-error-ms", "0"];
+    let cluster = Cluster::start_with(1, &require).await?;
+    wait::until_true("the clock to be doubted", PATIENCE, async || {
+        let (status, body) = cluster.node(1).http("/readyz").await?;
+        Ok(status == 503 && body.starts_with("CLOCK_"))
+    })
+    .await?;
+    // It answers all the same.
+    make_viewer(cluster.client(1)).await?;
+    assert_denied(&cluster, &views("alice", "plan")).await;
+    cluster.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_alive_before_it_is_ready() -> anyhow::Result<()> {
     let mut cluster = Cluster::start(2).await?;
     assert_eq!(cluster.node(2).http("/livez").await?, (200, "ok\n".to_owned()));
