@@ -203,9 +203,7 @@ impl Group {
         match tokio::time::timeout_at(deadline, published.wait_for(|published| *published >= index)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(ReadError::Stopped),
-            Err(_) => Err(ReadError::DeadlineExceeded(Box::new(ReadError::Unproven(format!(
-                "this node has not yet applied entry {index}"
-            ))))),
+            Err(_) => Err(ReadError::NotReached { index, shown: *self.published.borrow() }),
         }
     }
 

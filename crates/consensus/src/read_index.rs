@@ -39,6 +39,14 @@ pub enum ReadError {
     /// The leader did not answer, or not with an index.
     #[error("the leader gave no proof: {0}")]
     Unproven(String),
+    /// The entry is not visible here yet, or there is none.
+    #[error("entry {index} was not visible here by the deadline; this node shows entry {shown}")]
+    NotReached {
+        /// What was waited for.
+        index: u64,
+        /// What is visible.
+        shown: u64,
+    },
     /// Too many readers wait already.
     #[error("{WAITING_MAX} readers wait at this node already")]
     Overloaded,
