@@ -33,11 +33,7 @@ pub enum StoreError {
     #[error("the state store failed")]
     RocksDb(#[from] rocksdb::Error),
     /// A row does not hold what it should.
-    #[error(
-        "the row `{}` of the state is damaged: stop the node, wipe its data folder and let it join again under a new \
-         node id",
-        key.escape_ascii()
-    )]
+    #[error("the row `{}` of the state {}", key.escape_ascii(), remedy(source))]
     Damaged {
         /// The row's key.
         key: Vec<u8>,
@@ -45,6 +41,16 @@ pub enum StoreError {
         #[source]
         source: DecodeError,
     },
+}
+
+/// What to do about a row that cannot be read.
+fn remedy(source: &DecodeError) -> &'static str {
+    match source {
+        DecodeError::Version { .. } => "was written by a newer version: upgrade this node's binary",
+        DecodeError::Empty | DecodeError::Malformed(_) | DecodeError::TooLong(_) => {
+            "is damaged: stop the node, wipe its data folder and let it join again under a new node id"
+        }
+    }
 }
 
 impl StoreError {

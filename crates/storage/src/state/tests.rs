@@ -190,3 +190,33 @@ fn answers(view: &View) -> Vec<(String, Bounds)> {
     }
     answers
 }
+
+/// What a newer build wrote is told apart from what is damaged: the one wants another binary, the other another copy.
+#[test]
+fn a_row_of_a_newer_format_is_refused_as_such() {
+    let mut bench = Bench::new();
+    let (row, path) = (KEYS.tenant(&TenantId::default_tenant()), bench.folder.path().to_owned());
+    let whole = bench.store.reads.raw(&row).unwrap().unwrap().into_owned();
+    for (byte, says) in [
+        (2, "was written by a newer version: upgrade this node's binary"),
+        (0, "is damaged: stop the node, wipe its data folder and let it join again under a new node id"),
+    ] {
+        // The version stands behind the revision.
+        let mut value = whole.clone();
+        value[8] = byte;
+        if byte == 0 {
+            value = whole[..9].to_vec();
+        }
+        bench.store.reads.db.put(row.as_bytes(), value).unwrap();
+        let elsewhere = folder();
+        drop(std::mem::replace(&mut bench.store, open(elsewhere.path())));
+        let Err(refused) = Store::open(&path, &Options::new(GroupId::FIRST), &mut |_| {}) else { panic!("it opened") };
+        let said = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
+        assert!(said.ends_with(says), "{said}");
+        assert!(refused.to_string().contains(&path.display().to_string()), "{refused}");
+        let db = rocksdb::DB::open_default(path.join("gen-1")).unwrap();
+        db.put(row.as_bytes(), &whole).unwrap();
+        drop(db);
+        bench.store = open(&path);
+    }
+}
