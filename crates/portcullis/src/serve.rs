@@ -21,6 +21,8 @@ use crate::{logging, output};
 const MIB: u64 = 1_024 * 1_024;
 /// How long one attempt to join may take.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait before a node that belongs to no cluster yet is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a leader waits for another to take over before it stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -105,10 +107,13 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
 
 /// Asks the cluster to let this node in, until it does. Returns only an error.
 async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow::Result<()> {
-    if endpoints.is_empty() || node.cluster().is_some() {
+    if endpoints.is_empty() {
         return std::future::pending().await;
     }
     let client = Client::new(Options { timeout: JOIN_TIMEOUT, ..Options::new(endpoints.iter().cloned()) })?;
+    if let Some(own) = node.cluster() {
+        return check_cluster(&client, own, config, endpoints).await;
+    }
     let request = v1::JoinRequest {
         id: config.id.0,
         peer: config.peer.clone(),
@@ -128,6 +133,28 @@ async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow
                 tracing::warn!(%error, "the cluster cannot be joined yet");
             }
             Err(error) => return Err(error).context("the cluster does not let this node in"),
+        }
+    }
+}
+
+/// Makes sure that the cluster that was to be joined is the one that the data folder belongs to, as soon as one of its nodes
+/// answers. Returns only an error.
+async fn check_cluster(client: &Client, own: ClusterId, config: &Config, endpoints: &[String]) -> anyhow::Result<()> {
+    loop {
+        // Nodes that are down say nothing, and this one goes on without them.
+        let Ok(status) = client.status(v1::StatusRequest {}).await else { continue };
+        if status.cluster_id.is_empty() {
+            tokio::time::sleep(ASK_AGAIN).await;
+        } else if status.cluster_id == own.to_string() {
+            return std::future::pending().await;
+        } else {
+            bail!(
+                "the data folder `{}` belongs to cluster {own}, and {} to cluster {}: give this node the data folder that it \
+                 has in that cluster, or an empty one and an id that was never used",
+                config.data_dir.display(),
+                endpoints.join(","),
+                status.cluster_id
+            );
         }
     }
 }

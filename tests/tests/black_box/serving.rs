@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+use portcullis_client::v1;
 use portcullis_tests::{Cluster, requests};
 
 use crate::asking::{assert_allowed, make_viewer, may_view, views};
@@ -55,6 +56,9 @@ async fn settings_that_make_no_sense_are_refused() -> anyhow::Result<()> {
         (&["--node-id", "1", "--data-dir", &data, "--nosuch", "x"], &["--nosuch"]),
         (&["--node-id", "1", "--data-dir", &data, "--region", "a b"], &["region", "`a b`", "letters, digits"]),
         (&["--node-id", "1", "--data-dir", &data, "--join", "localhost"], &["`localhost`", "`host:port`"]),
+        (&["--node-id", "1", "--data-dir", &data, "--clock-sync", "maybe"], &["maybe", "ignore, warn, require"]),
+        (&["--node-id", "1", "--data-dir", &data, "--history-retention-s", "0"], &["`0`", "at least 1"]),
+        (&["--node-id", "1", "--data-dir", &data, "--snapshot-every", "-1"], &["-1"]),
     ] {
         serve(args).await.assert_refused(says);
     }
@@ -83,6 +87,25 @@ async fn a_data_folder_of_another_node_or_process_is_refused() -> anyhow::Result
     assert_eq!(contents(&cluster.node(1).data_dir)?, before);
     cluster.restart(1).await?;
     assert_allowed(&cluster, &views("alice", "plan")).await;
+    cluster.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_of_another_cluster_is_refused() -> anyhow::Result<()> {
+    let mut other = Cluster::start(1).await?;
+    let folder = tempfile::tempdir()?;
+    let theirs = other.client(1).status(v1::StatusRequest {}).await?.cluster_id;
+    other.kill(1)?;
+    copy_folder(&other.node(1).data_dir, folder.path())?;
+    other.finish()?;
+
+    let cluster = Cluster::start(1).await?;
+    let own = cluster.client(1).status(v1::StatusRequest {}).await?.cluster_id;
+    let (data, join) = (folder.path().display().to_string(), cluster.node(1).client_address.clone());
+    let before = cluster.agreed_hash().await?;
+    let refused = serve(&["--node-id", "1", "--data-dir", &data, "--join", &join]).await;
+    refused.assert_refused(&[&data, &theirs, &join, &own, "an empty one"]);
+    assert_eq!(cluster.agreed_hash().await?, before);
     cluster.finish()
 }
 
