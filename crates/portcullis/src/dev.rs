@@ -1,6 +1,7 @@
 //! `portcullis dev`: a local cluster, each node a process of its own.
 
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -169,7 +170,10 @@ impl Cluster {
             for ((place, child), dead) in self.nodes.iter_mut().zip(&mut dead) {
                 if let (false, Some(status)) = (*dead, child.try_wait()?) {
                     *dead = true;
-                    eprintln!("node {} ended with {status}, and is not started again: {}", place.id, last_words(place));
+                    // One that was killed had no time to say why.
+                    let why =
+                        if status.signal().is_some() { String::new() } else { format!(": {}", last_words(place)) };
+                    eprintln!("node {} ended with {status}, and is not started again{why}", place.id);
                 }
             }
             child_ended.recv().await;
