@@ -165,6 +165,11 @@ async fn wrong_input_is_refused_by_name_and_changes_nothing() -> anyhow::Result<
         ("check user:alice view document:plan --token 1234 --consistency at-least-as-fresh", &["`1234`", "token"]),
         ("relationship touch document:plan@folder:q3", &["document:plan@folder:q3"]),
         ("relationship touch document:plan#parent@folder:*", &["`document:plan#parent@folder:*`", "parent"]),
+        ("role list --tenant a!b", &["tenant", "`a!b`", "letters, digits"]),
+        ("tenant create a!b", &["`a!b`", "letters, digits"]),
+        ("tenant create default", &["tenant `default` exists already"]),
+        ("tenant delete system", &["tenant `system` is built in"]),
+        ("grants list --at yesterday", &["`yesterday`", "token"]),
         ("whoami --as bob", &["bob", "`type:id`"]),
         // What is too long.
         (&create_long, &["129 bytes long", "the most is 128"]),

@@ -6,7 +6,7 @@ use futures::future::{join_all, try_join_all};
 use portcullis_client::{Client, v1};
 use portcullis_tests::{Cluster, requests};
 
-use crate::asking::{VIEWER, make_viewer};
+use crate::asking::{VIEWER, assert_allowed, assert_denied, make_viewer};
 
 /// Writers that want the same grant id.
 const CREATORS: u64 = 1_000;
@@ -36,6 +36,26 @@ async fn of_a_thousand_who_create_one_grant_one_succeeds() -> anyhow::Result<()>
     let id = "the-one".to_owned();
     let grant = cluster.client(2).get_grant(v1::GetGrantRequest { id, ..v1::GetGrantRequest::default() }).await?;
     assert_eq!(grant.grant.unwrap_or_default().subject, winners[0]);
+    cluster.agreed_hash().await?;
+    cluster.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_grant_one_role_at_once_and_one_revocation_ends_all() -> anyhow::Result<()> {
+    let cluster = Cluster::start(3).await?;
+    make_viewer(cluster.client(1)).await?;
+    let create = async |nth: u64| {
+        let request = requests::grant("", &format!("user:u{nth}"), VIEWER, "document:plan");
+        cluster.client(1 + nth % 3).create_grant(request).await
+    };
+    try_join_all((0..CREATORS).map(create)).await?;
+    let everybody = requests::question("user:u999", "view", "document:plan");
+    assert_allowed(&cluster, &everybody).await;
+    let filter = Some(v1::GrantFilter { role: VIEWER.to_owned(), ..v1::GrantFilter::default() });
+    let revoke = v1::RevokeGrantsByFilterRequest { filter, ..v1::RevokeGrantsByFilterRequest::default() };
+    let ended = cluster.client(2).revoke_grants_by_filter(revoke).await?;
+    assert_eq!(ended.ids.len(), usize::try_from(CREATORS)?);
+    assert_denied(&cluster, &everybody).await;
     cluster.agreed_hash().await?;
     cluster.finish()
 }

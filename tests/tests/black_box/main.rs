@@ -9,6 +9,7 @@ mod crashes;
 mod expiry;
 mod handover;
 mod history;
+mod interface;
 mod lease_config;
 mod leases;
 mod minority;
