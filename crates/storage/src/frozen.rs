@@ -11,95 +11,15 @@ mod commands;
 mod effects;
 mod refusals;
 
-use std::collections::BTreeMap;
-use std::fmt::{Debug, Write};
-
 use portcullis_machine::{Change, Command, Envelope, Outcome, Stamp};
 use portcullis_model::{
     Actor, Grant, GrantState, Object, Reason, Relationship, Revision, Role, Subject, Tenant, TenantId, Timestamp,
     Tuple, Verified, Window,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::codec;
+pub(crate) use crate::freeze::{Frozen, name_of};
 use crate::state::{Header, Piece};
-
-/// Samples and the bytes that they must have.
-pub(crate) struct Frozen {
-    file: &'static str,
-    expected: BTreeMap<String, Vec<u8>>,
-    seen: String,
-    differ: Vec<String>,
-    count: usize,
-}
-
-impl Frozen {
-    /// Takes the contents of a file: comments, and lines of a name and bytes.
-    pub(crate) fn new(file: &'static str) -> Self {
-        let lines = file.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        let parsed = lines.map(|line| {
-            let (name, hex) = line.split_once(' ').unwrap_or_else(|| panic!("no bytes in: {line}"));
-            (name.to_owned(), parse(hex))
-        });
-        Self { file, expected: parsed.collect(), seen: String::new(), differ: Vec::new(), count: 0 }
-    }
-
-    /// Compares the bytes of a sample.
-    pub(crate) fn bytes(&mut self, name: &str, bytes: &[u8]) {
-        let _ = write!(self.seen, "{name} ");
-        for byte in bytes {
-            let _ = write!(self.seen, "{byte:02x}");
-        }
-        self.seen.push('\n');
-        self.count += 1;
-        if self.expected.get(name).is_none_or(|expected| expected != bytes) {
-            self.differ.push(name.to_owned());
-        }
-    }
-
-    /// Compares a value as it is written, and what the bytes are read as.
-    pub(crate) fn value<T: Serialize + DeserializeOwned + PartialEq + Debug>(&mut self, name: &str, value: &T) {
-        self.bytes(name, &codec::encode(value));
-        if let Some(expected) = self.expected.get(name) {
-            assert_eq!(&codec::decode::<T>(expected).unwrap(), value, "{name} reads as something else");
-        }
-    }
-
-    /// Compares a variant of an enum, which names itself.
-    pub(crate) fn variant<T: Serialize + DeserializeOwned + PartialEq + Debug>(&mut self, of: &str, value: &T) {
-        self.value(&format!("{of}::{}", name_of(value)), value);
-    }
-
-    /// Compares every variant of an enum, each from the one before.
-    pub(crate) fn chain<T>(&mut self, of: &str, after: impl Fn(Option<&T>) -> Option<T>)
-    where
-        T: Serialize + DeserializeOwned + PartialEq + Debug,
-    {
-        let mut next = after(None);
-        while let Some(value) = next {
-            self.variant(of, &value);
-            next = after(Some(&value));
-        }
-    }
-
-    /// Ends the comparison: no sample differs, and no line is left over.
-    pub(crate) fn finish(self) {
-        let Self { file, expected, seen, differ, count } = self;
-        assert!(differ.is_empty(), "these bytes changed: {differ:?}\n{seen}");
-        assert_eq!(count, expected.len(), "the file holds more than the samples");
-        assert!(file.starts_with("# These bytes are on disks. They never change"));
-    }
-}
-
-fn name_of(variant: &impl Debug) -> String {
-    format!("{variant:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
-}
-
-fn parse(hex: &str) -> Vec<u8> {
-    assert!(hex.len().is_multiple_of(2), "half a byte in {hex}");
-    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
-}
 
 pub(super) fn tenant() -> TenantId {
     "t".parse().unwrap()

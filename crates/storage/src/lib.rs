@@ -6,6 +6,7 @@
 //! batch that is applied.
 
 pub mod codec;
+pub mod freeze;
 mod journal;
 pub mod log;
 pub mod resident;
