@@ -1,6 +1,7 @@
 //! The group over wires that a test holds in its hands.
 
 mod direct;
+mod frozen;
 mod notes;
 mod stalled_answers;
 mod suite;

@@ -23,6 +23,9 @@ mod upgrade;
 mod view;
 mod write;
 
+#[cfg(test)]
+mod frozen;
+
 pub use administer::AdministerError;
 pub use check::{Answer, CheckError, Decision, Pair, Permissions, Question, Why};
 pub use config::{ClockSync, Config};

@@ -27,3 +27,21 @@ pub mod peer {
 
 /// The descriptors of all messages and services, for reflection and for JSON.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use crate::peer::{CallRequest, CallResponse};
+
+    /// Nodes of different builds read these.
+    #[test]
+    fn what_carries_messages_between_nodes_is_frozen() {
+        let request = CallRequest { cluster: vec![1, 2], group: 1, from: 300, to: 2, body: vec![9] };
+        let bytes = [0x0a, 2, 1, 2, 0x10, 1, 0x18, 0xac, 2, 0x20, 2, 0x2a, 1, 9];
+        assert_eq!(request.encode_to_vec(), bytes);
+        assert_eq!(CallRequest::decode(&bytes[..]).unwrap(), request);
+        let response = CallResponse { body: vec![9] };
+        assert_eq!(response.encode_to_vec(), [0x0a, 1, 9]);
+    }
+}

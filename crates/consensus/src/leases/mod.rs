@@ -35,6 +35,8 @@ use crate::transport::Transport;
 use crate::types::Peer;
 
 use direct::Desk;
+#[cfg(test)]
+pub(crate) use direct::Direct;
 pub use direct::{Awaited, Ticket};
 pub(crate) use drive::drive;
 pub(crate) use note::Note;
