@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_model::Subject;
+use portcullis_wire::LEADER_HEADER;
 use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
@@ -112,8 +113,9 @@ impl Client {
         let timeout = self.options.timeout;
         let deadline = Instant::now() + timeout;
         let mut pause = PAUSE_MIN;
+        let mut leader = None;
         for attempt in 0.. {
-            let node = endpoints::choose(&self.nodes, attempt);
+            let node = endpoints::choose(&self.nodes, attempt, leader.take().as_deref());
             let left = deadline.saturating_duration_since(Instant::now());
             // With one node there is nobody else to leave time for.
             let share = if self.nodes.len() == 1 { left } else { left / ATTEMPT_SHARE };
@@ -125,6 +127,7 @@ impl Client {
                 return Err(Error::answered(&status));
             }
             node.failed();
+            leader = leader_beside(node, &status);
             let jittered = pause.mul_f64(rand::random_range(0.5..1.0));
             if Instant::now() + jittered + timeout / LAST_ATTEMPT_SHARE >= deadline {
                 return Err(self.gave_up(&status));
@@ -183,6 +186,12 @@ impl Client {
         let endpoints = self.options.endpoints.join(",");
         Error::Unreachable { endpoints, waited: self.options.timeout, last: last.message().to_owned() }
     }
+}
+
+/// Where the leader is, if a node that could not do better says so and is not the leader itself.
+fn leader_beside(node: &Node, status: &Status) -> Option<String> {
+    let leader = status.metadata().get(LEADER_HEADER)?.to_str().ok()?;
+    (leader != node.address).then(|| leader.to_owned())
 }
 
 /// Whether another attempt, perhaps elsewhere, may do better. Safe for writes too, since they carry a key.

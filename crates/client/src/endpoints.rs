@@ -56,9 +56,32 @@ impl Node {
     }
 }
 
-/// The node to ask at the nth attempt: the nearest first, then the next.
-pub(crate) fn choose(nodes: &[Node], attempt: usize) -> &Node {
+/// The node to ask at the nth attempt: the leader, where the node before has named it and it is known; else the nearest
+/// first, then the next.
+pub(crate) fn choose<'a>(nodes: &'a [Node], attempt: usize, leader: Option<&str>) -> &'a Node {
+    if let Some(leader) = nodes.iter().find(|node| Some(node.address.as_str()) == leader) {
+        return leader;
+    }
     let mut order: Vec<&Node> = nodes.iter().collect();
     order.sort_by_key(|node| node.distance_us.load(Ordering::Relaxed));
     order[attempt % order.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_nearest_is_asked_first_unless_a_leader_is_named() {
+        let nodes: Vec<Node> = ["a:1", "b:2", "c:3"].iter().filter_map(|address| Node::new(address).ok()).collect();
+        nodes[0].answered_in(Duration::from_millis(30));
+        nodes[1].answered_in(Duration::from_millis(1));
+        nodes[2].answered_in(Duration::from_millis(10));
+        let chosen = |attempt, leader| choose(&nodes, attempt, leader).address.clone();
+        assert_eq!([0, 1, 2, 3].map(|attempt| chosen(attempt, None)), ["b:2", "c:3", "a:1", "b:2"]);
+        assert_eq!(chosen(1, Some("a:1")), "a:1");
+        assert_eq!(chosen(1, Some("elsewhere:9")), "c:3", "a leader that the client does not know");
+        nodes[1].failed();
+        assert_eq!(chosen(0, None), "c:3", "one that failed is farther for a while");
+    }
 }

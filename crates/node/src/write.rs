@@ -173,6 +173,11 @@ impl Node {
         }
     }
 
+    /// Where clients reach whoever leads, as far as this node knows.
+    pub fn leader_address(&self) -> Option<String> {
+        self.group.leader().map(|(_, peer)| peer.client)
+    }
+
     /// Who leads, as far as this node knows.
     pub fn leader(&self) -> Option<NodeId> {
         self.group.leader().map(|(leader, _)| leader)

@@ -27,7 +27,7 @@ impl Authorization for Service {
         let freshness = call::freshness(call.message.consistency.as_ref())?;
         let answered = call.node.check(freshness, &tenant, &question, call.deadline).await;
         meter::decided(&answered);
-        let (answer, served) = answered.map_err(|error| error::decide(&error))?;
+        let (answer, served) = answered.map_err(|error| call.hinted(error::decide(&error)))?;
         let mut response = Response::new(v1::CheckResponse {
             decision: decision(&answer).into(),
             evaluation: Some(evaluation(&call.node, &served)),
@@ -55,7 +55,7 @@ impl Authorization for Service {
         let questions: Vec<_> = items.iter().enumerate().map(parse).collect::<Result<_, _>>().map_err(error::field)?;
         let freshness = call::freshness(call.message.consistency.as_ref())?;
         let answered = call.node.check_all(freshness, &tenant, &questions, call.deadline).await;
-        let (answers, served) = answered.map_err(|error| error::decide(&error))?;
+        let (answers, served) = answered.map_err(|error| call.hinted(error::decide(&error)))?;
         meter::served(served.by);
         answers.iter().for_each(meter::checked);
         let result = |answer: &Result<Answer, CheckError>| match answer {
@@ -92,7 +92,7 @@ impl Authorization for Service {
         let pair = pair(&call.message).map_err(error::field)?;
         let freshness = call::freshness(call.message.consistency.as_ref())?;
         let found = call.node.permissions(freshness, &tenant, &pair, call.deadline).await;
-        let (found, served) = found.map_err(|error| error::decide(&error))?;
+        let (found, served) = found.map_err(|error| call.hinted(error::decide(&error)))?;
         let mut response = Response::new(v1::LookupPermissionsResponse {
             permissions: found.names.iter().map(ToString::to_string).collect(),
             conditional: found.conditional.iter().map(conditional).collect(),
@@ -111,7 +111,7 @@ impl Authorization for Service {
         let question = question(call.message.item.as_ref()).map_err(error::field)?;
         let freshness = call::freshness(call.message.consistency.as_ref())?;
         let why = call.node.explain(freshness, &tenant, &question, call.deadline).await;
-        let (why, served) = why.map_err(|error| error::decide(&error))?;
+        let (why, served) = why.map_err(|error| call.hinted(error::decide(&error)))?;
         let mut response = Response::new(v1::ExplainResponse {
             decision: decision(&why.answer).into(),
             evaluation: Some(v1::Evaluation {

@@ -9,7 +9,7 @@ use portcullis_model::{Actor, TenantId, limit};
 use portcullis_node::{Action, Draft, Freshness, Node, Source, Written};
 use portcullis_wire::{self as wire, FieldError, v1};
 use tokio::time::Instant;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use crate::{error, identity, meter};
 
@@ -41,7 +41,7 @@ impl<T> Call<T> {
     /// Waits for what a list or a single record may be read from.
     pub(crate) async fn source(&self, consistency: Option<&v1::Consistency>) -> Result<Source, Status> {
         let freshness = freshness(consistency)?;
-        self.node.source(freshness, self.deadline).await.map_err(|error| error::view(&error))
+        self.node.source(freshness, self.deadline).await.map_err(|error| self.hinted(error::view(&error)))
     }
 
     /// The same for what has no past.
@@ -72,8 +72,22 @@ impl<T> Call<T> {
         let begun = Instant::now();
         let written = self.node.write(draft, self.deadline).await;
         meter::wrote(&written, begun.elapsed());
-        written.map_err(|error| error::write(&error))
+        written.map_err(|error| hinted(&self.node, error::write(&error)))
     }
+
+    /// An error that says who leads, where another node may do better.
+    pub(crate) fn hinted(&self, status: Status) -> Status {
+        hinted(&self.node, status)
+    }
+}
+
+fn hinted(node: &Node, mut status: Status) -> Status {
+    if status.code() == Code::Unavailable
+        && let Some(leader) = node.leader_address().and_then(|leader| leader.parse().ok())
+    {
+        status.metadata_mut().insert(wire::LEADER_HEADER, leader);
+    }
+    status
 }
 
 /// How fresh a caller wants an answer.

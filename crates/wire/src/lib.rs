@@ -13,6 +13,10 @@ pub use from_model::*;
 pub use prost_types::{Duration, Timestamp};
 pub use to_model::*;
 
+/// The metadata with which an error of the code `UNAVAILABLE` says where the leader is, `host:port`, if the node knows: it is
+/// the one that is most likely to do better.
+pub const LEADER_HEADER: &str = "portcullis-leader";
+
 /// The public interface.
 #[expect(missing_docs, clippy::pedantic, reason = "generated; the comments are in the proto files")]
 pub mod v1 {

@@ -1,7 +1,11 @@
 //! The interface as programs meet it: what no message can mean is refused by name, and what there is can be asked.
 
+use std::time::Duration;
+
 use portcullis_client::{Client, Error, Kind, v1};
+use portcullis_model::{GroupId, Revision, Token};
 use portcullis_tests::{Cluster, requests};
+use portcullis_wire::v1::authorization_client::AuthorizationClient;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -113,6 +117,28 @@ async fn health_and_reflection_are_served() -> anyhow::Result<()> {
     for name in ["Authorization", "Relationships", "Roles", "Grants", "Tenants", "Cluster"] {
         let name = format!("portcullis.v1.{name}");
         assert!(service.iter().any(|service| service.name == name), "{name} in {service:?}");
+    }
+    cluster.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_answer_says_who_leads() -> anyhow::Result<()> {
+    let cluster = Cluster::start(3).await?;
+    let leader = cluster.leader().await?;
+    for id in 1..=3 {
+        let address = format!("http://{}", cluster.node(id).client_address);
+        let mut client = AuthorizationClient::new(Endpoint::from_shared(address)?.connect().await?);
+        // What no node has reached.
+        let token = Token { group: GroupId::FIRST, revision: Revision(1_000_000) };
+        let mode = Some(v1::consistency::Mode::AtLeastAsFresh(token.to_string()));
+        let question = v1::CheckRequest { consistency: Some(v1::Consistency { mode }), ..views("alice", "plan") };
+        let mut request = tonic::Request::new(question);
+        request.set_timeout(Duration::from_millis(500));
+        let refused = client.check(request).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::Unavailable, "node {id}: {refused}");
+        assert!(refused.message().contains("entry 1000000 was not visible here by the deadline"), "{refused}");
+        let named = refused.metadata().get(portcullis_wire::LEADER_HEADER).and_then(|leader| leader.to_str().ok());
+        assert_eq!(named, Some(cluster.node(leader).client_address.as_str()), "node {id}: {refused}");
     }
     cluster.finish()
 }
