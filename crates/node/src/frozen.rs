@@ -69,7 +69,8 @@ fn action_after(previous: Option<&Action>) -> Option<Action> {
             roster: Some(Roster::Only([1, 300].into())),
         }),
         Some(Action::ConfigureLeases(_)) => Action::SettleLeases { changed_at: 300 },
-        Some(Action::SettleLeases { .. }) => return None,
+        Some(Action::SettleLeases { .. }) => Action::WriteSchema("definition user {}".to_owned()),
+        Some(Action::WriteSchema(_)) => return None,
     })
 }
 
