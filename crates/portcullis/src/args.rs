@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -114,6 +115,12 @@ pub(crate) enum Command {
     /// Look up what is allowed.
     #[command(subcommand)]
     Lookup(Lookup),
+    /// Run validation files, with schema, relationships, assertions and expected relations; no server is needed.
+    Validate {
+        /// The files, in the form that SpiceDB's tools use.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Measure a running cluster, beside a reference in the same run.
     Bench(bench::Flags),
     /// Serve a service that does nothing; `bench` compares with it.

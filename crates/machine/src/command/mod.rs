@@ -48,6 +48,7 @@ pub use revoke_by_filter::RevokeByFilter;
 pub use revoke_grants::RevokeGrants;
 pub use settle_leases::SettleLeases;
 pub use start_grants::{DueStart, StartGrants};
+pub use typed::check_tuple;
 pub use update_role::UpdateRole;
 pub use write_relationships::{Update, WriteRelationships};
 pub use write_schema::WriteSchema;

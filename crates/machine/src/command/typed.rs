@@ -5,8 +5,8 @@ use portcullis_schema::{AllowedSubject, Member, Relation, Schema, SubjectKind};
 
 use crate::Refusal;
 
-/// Refuses a tuple that the schema does not allow.
-pub(super) fn check_tuple(schema: &Schema, tuple: &Tuple) -> Result<(), Refusal> {
+/// Refuses a tuple that the schema does not allow: its relation, its subject, or what it holds under.
+pub fn check_tuple(schema: &Schema, tuple: &Tuple) -> Result<(), Refusal> {
     let Tuple { relationship, qualifier } = tuple;
     let relation = relation(schema, relationship)?;
     let allowed: Vec<&AllowedSubject> =

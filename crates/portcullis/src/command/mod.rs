@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod cluster;
+mod expected;
 pub(crate) mod grants;
 mod import;
 mod lease_config;
@@ -9,10 +10,13 @@ pub(crate) mod relationship;
 pub(crate) mod role;
 pub(crate) mod schema;
 pub(crate) mod tenant;
+mod validate;
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use portcullis_client::{Client, Options, v1};
+use portcullis_model::Timestamp;
 
 use crate::args::{Ack, AsOf, Command, Consistency, Global, Mode, Write};
 use crate::output;
@@ -29,6 +33,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
             schema::run_locally(output, command)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Validate { files } => return validate::run(output, &files, now()),
         command => command,
     };
     let client = client(&global.endpoint, global)?;
@@ -49,12 +54,19 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         | Command::Bench(_)
         | Command::EmptyService
         | Command::Completion { .. }
+        | Command::Validate { .. }
         | Command::Version
         | Command::Whoami => {
             unreachable!("INVARIANT: these need no client")
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The time, for relationships that end.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).min(Timestamp::MAX)
 }
 
 /// A client of some nodes.
