@@ -16,6 +16,7 @@ mod minority;
 mod rejoining;
 mod retries;
 mod revocation;
+mod schemas;
 mod serving;
 mod shell;
 mod snapshots;
