@@ -19,10 +19,11 @@ use super::qualifiers::Qualifiers;
 use super::roles::Roles;
 use super::set::{self, Set};
 
-/// What a name, a relationship and a grant take in memory, in bytes, maps included. For 1.6 million relationships and
-/// half a million grants with short ids, each on few of the others, the sum was within 2 % of what was measured.
+/// What a name, a relationship and a grant take in memory, in bytes, maps included. For 1.45 million relationships between
+/// 860,000 documents, folders, groups and users with short ids, each listed at both of its ends, the sum was within 2 % of
+/// what was measured.
 const NAME_BYTES: u64 = 160;
-const RELATIONSHIP_BYTES: u64 = 60;
+const RELATIONSHIP_BYTES: u64 = 250;
 const GRANT_BYTES: u64 = 320;
 /// What a qualifier takes besides: a sum of its parts, with a small context.
 const QUALIFIER_BYTES: u64 = 300;
