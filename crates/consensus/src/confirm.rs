@@ -116,7 +116,12 @@ impl Confirmer {
         });
         match start.await.map_err(|_| ReadError::Stopped)? {
             (false, ..) => Err(ReadError::NotLeader),
-            (true, vote, index, membership) => Ok(Start { vote, index, membership }),
+            (true, vote, index, membership) => {
+                // More may be committed than this leader knows, and nodes that took writes may have answered them.
+                let answerable = self.leases.answerable(vote.term);
+                let index = index.zip(answerable).map(|(committed, answerable)| committed.max(answerable));
+                Ok(Start { vote, index, membership })
+            }
         }
     }
 }

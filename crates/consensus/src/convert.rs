@@ -52,7 +52,7 @@ pub(crate) fn membership(wire: WireMembership) -> Result<Membership, ConvertErro
 pub(crate) fn payload(entry: &Entry) -> Vec<u8> {
     codec::encode(&match &entry.payload {
         EntryPayload::Blank => Payload::Blank,
-        EntryPayload::Normal(proposal) => Payload::Command(proposal.0.clone()),
+        EntryPayload::Normal(proposal) => Payload::Command(proposal.command.clone()),
         EntryPayload::Membership(membership) => Payload::Membership(wire_membership(membership)),
     })
 }
@@ -60,7 +60,7 @@ pub(crate) fn payload(entry: &Entry) -> Vec<u8> {
 pub(crate) fn entry(position: Position, payload: &[u8]) -> Result<Entry, ConvertError> {
     let payload = match codec::decode(payload)? {
         Payload::Blank => EntryPayload::Blank,
-        Payload::Command(bytes) => EntryPayload::Normal(Proposal(bytes)),
+        Payload::Command(bytes) => EntryPayload::Normal(Proposal::new(bytes)),
         Payload::Membership(wire) => EntryPayload::Membership(membership(wire)?),
     };
     Ok(Entry::new(log_id(position), payload))

@@ -1,9 +1,14 @@
-//! What will come of entries that are committed and not visible yet, for writers who are answered before (decision 6).
+//! What will come of entries that are in the log and not visible yet, for writers who are answered before (decision 6).
+//!
+//! Which entries come before one is said by the log that it is in, so what will come of it is known as soon as it is appended.
+//! It comes about only if the entry is committed; who answers its writer has to know that. Until then another leader may cut
+//! it off, so what was decided counts only as long as the log still holds the last entry of it.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use portcullis_lease::Position;
 use portcullis_storage::state::{ApplyError, Foresight, Reader};
 
 use crate::leases::Leases;
@@ -28,6 +33,8 @@ pub(crate) struct Foreseer {
 struct Foreseen {
     foresight: Foresight,
     replies: BTreeMap<u64, Reply>,
+    /// The last entry that was decided, if one was.
+    last: Option<Position>,
     held: usize,
 }
 
@@ -36,22 +43,23 @@ impl Foreseer {
         Self { leases, reader, foreseen: Mutex::default() }
     }
 
-    /// What will come of a committed entry that is not visible yet. `None` if it is visible by now, or almost, if too much
-    /// lies before it, and where the state cannot be read: then whoever applies it says so.
-    pub(crate) fn foresee(&self, index: u64) -> Option<Reply> {
+    /// What will come of an entry of the log that is not visible yet, once it is committed. `None` if it is visible by now, or
+    /// almost, if too much lies before it, if it was cut off, and where the state cannot be read: then whoever applies it says
+    /// so.
+    pub(crate) fn foresee(&self, entry: Position) -> Option<Reply> {
         let mut kept = self.foreseen.lock().expect("INVARIANT: nothing panics while holding what is foreseen");
         for _ in 0..TRIES {
             // What fails half-way is of no use any more, so it is put back only once it has worked.
-            match self.go_on(kept.take(), index) {
+            match self.go_on(kept.take(), entry) {
                 Ok(Some(foreseen)) => {
-                    let reply = foreseen.replies.get(&index).cloned();
+                    let reply = foreseen.replies.get(&entry.index).cloned();
                     *kept = Some(foreseen);
                     return reply;
                 }
-                // The copy has come to include an entry before it was decided.
+                // The copy has come to include an entry before it was decided, or what was decided has been cut off.
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(%error, index, "what will come of a write cannot be foreseen");
+                    tracing::debug!(%error, %entry, "what will come of a write cannot be foreseen");
                     return None;
                 }
             }
@@ -65,18 +73,20 @@ impl Foreseer {
         *kept = kept.take().filter(|foreseen| is_sound && foreseen.foresight.is_ahead().unwrap_or(false));
     }
 
-    fn go_on(&self, kept: Option<Foreseen>, index: u64) -> io::Result<Option<Foreseen>> {
+    fn go_on(&self, kept: Option<Foreseen>, entry: Position) -> io::Result<Option<Foreseen>> {
         let is_of_use = |kept: &Foreseen| kept.held < HELD_MAX && kept.foresight.is_ahead().unwrap_or(false);
         let mut foreseen = match kept.filter(is_of_use) {
             Some(kept) => kept,
             None => Foreseen::begin(&self.reader)?,
         };
         let first = foreseen.foresight.at() + 1;
-        if index + 1 > first + ENTRIES_MAX {
+        if entry.index + 1 > first + ENTRIES_MAX {
             return Err(io::Error::other("too many entries lie before it"));
         }
-        let Some(entries) = self.leases.registered(first, index) else { return Ok(None) };
-        for (index, command) in entries {
+        let Some(entries) = self.leases.registered(foreseen.last, first, entry) else { return Ok(None) };
+        for (position, command) in entries {
+            let index = position.index;
+            foreseen.last = Some(position);
             let Some(command) = command else {
                 foreseen.foresight.skip(index);
                 continue;
@@ -94,6 +104,6 @@ impl Foreseer {
 impl Foreseen {
     fn begin(reader: &Reader) -> io::Result<Self> {
         let foresight = Foresight::begin(reader).map_err(io::Error::other)?;
-        Ok(Self { foresight, replies: BTreeMap::new(), held: 0 })
+        Ok(Self { foresight, replies: BTreeMap::new(), last: None, held: 0 })
     }
 }

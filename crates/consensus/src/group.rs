@@ -40,6 +40,8 @@ use crate::watched::Watched;
 
 /// How long a reader waits before it asks again after a failed question.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// How long a read waits for what the leader has named before it asks again, because that may have been cut off.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often a read that waits for entries looks whether they are still in the log.
 const CUT_OFF_EVERY: Duration = Duration::from_millis(100);
 /// Entries that are purged at a time.
@@ -124,7 +126,7 @@ pub type Application = Arc<dyn Fn(NodeId, Vec<u8>) -> BoxFuture<'static, Vec<u8>
 
 /// A running group.
 pub struct Group {
-    me: u64,
+    pub(crate) me: u64,
     pub(crate) raft: Raft,
     confirmer: Arc<Confirmer>,
     read_index: ReadIndex,
@@ -188,8 +190,16 @@ impl Group {
     /// Returns once this node shows everything that was acknowledged anywhere before the call. Tries until `deadline`.
     pub fn wait_fresh(&self, deadline: Instant) -> BoxFuture<'_, Result<(), ReadError>> {
         async move {
-            let index = self.fresh_index(deadline).await?;
-            self.wait_published(index, deadline).await
+            let mut fresh = u64::MAX;
+            loop {
+                // Each of them is fresh enough.
+                fresh = fresh.min(self.fresh_index(deadline).await?);
+                let ask_again = (Instant::now() + ASK_AGAIN_AFTER).min(deadline);
+                match self.wait_published(fresh, ask_again).await {
+                    Err(ReadError::DeadlineExceeded(_)) if ask_again < deadline => {}
+                    ended => return ended,
+                }
+            }
         }
         .boxed()
     }

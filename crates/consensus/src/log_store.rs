@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::convert::{self, log_id, position, vote, wire_vote};
 use crate::leases::Leases;
 use crate::peer::{Position, WireVote};
-use crate::types::{Entry, LogId, Types, Vote};
+use crate::types::{Entry, LogId, Proposal, Types, Vote};
 
 /// How many bytes of entries are read for one message to a follower; one entry always is.
 const READ_BYTES_MAX: usize = 8 * 1_024 * 1_024;
@@ -101,16 +101,35 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let mut registered = Vec::new();
+        let (mut registered, mut awaited) = (Vec::new(), Vec::new());
         let stored = |entry: Entry| {
             let id = stored_id(&entry.log_id());
             registered.extend((id.index > 0).then(|| (leased(id), command(&entry))));
+            if let EntryPayload::Normal(Proposal { appended: Some(appended), .. }) = &entry.payload {
+                awaited.push((Arc::clone(appended), leased(id)));
+            }
             log::Entry { id, payload: convert::payload(&entry).into() }
         };
         let entries = entries.into_iter().map(stored).collect();
-        let leader = self.log.vote().filter(|vote| vote.committed).map(|vote| vote.node);
+        // Consensus asks for votes and entries in the order in which it has decided on them: this vote is the one under which
+        // it takes these entries, and any newer one comes to disk behind them.
+        let vote = self.log.vote().filter(|vote| vote.committed);
+        let leader = vote.map(|vote| vote.node);
         self.leases.appended(&registered, leader);
-        self.log.append(entries, Box::new(move |written| callback.io_completed(written)));
+        for (appended, entry) in awaited {
+            // An entry is appended once where it was proposed.
+            let _ = appended.set(entry);
+        }
+        let last = registered.last().map(|(last, _)| *last);
+        let leases = Arc::clone(&self.leases);
+        let flushed = move |written: io::Result<()>| {
+            let stored = last.filter(|_| written.is_ok());
+            callback.io_completed(written);
+            if let (Some(last), Some(vote)) = (stored, vote) {
+                leases.stored(last, vote.term, vote.node);
+            }
+        };
+        self.log.append(entries, Box::new(flushed));
         Ok(())
     }
 
@@ -143,7 +162,7 @@ pub(crate) fn leased(id: log::LogId) -> portcullis_lease::Position {
 /// The command of an entry, if it holds one.
 fn command(entry: &Entry) -> Option<Bytes> {
     match &entry.payload {
-        EntryPayload::Normal(proposal) => Some(proposal.0.clone()),
+        EntryPayload::Normal(proposal) => Some(proposal.command.clone()),
         EntryPayload::Blank | EntryPayload::Membership(_) => None,
     }
 }

@@ -9,15 +9,19 @@ use futures::future::BoxFuture;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
+use portcullis_lease::Position;
 use portcullis_machine::Envelope;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 use serde::{Deserialize, Serialize};
+use tokio::sync::SetOnce;
 
+use crate::convert::wire_vote;
 use crate::group::Group;
-use crate::leases::{Awaited, Ticket};
+use crate::leases::{Awaited, Listing, Ticket};
 use crate::log_store::{leased, stored_id};
-use crate::types::{Peer, Proposal, Reply, Types};
+use crate::peer::WireVote;
+use crate::types::{LogId, Peer, Proposal, Reply, Types};
 
 /// When a write is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +82,8 @@ impl Group {
         taken_by: Option<(NodeId, Ticket)>,
     ) -> BoxFuture<'a, Result<Proposed, ProposeError>> {
         async move {
-            let proposal = Proposal(Bytes::from(codec::encode(envelope)));
+            let appended = taken_by.map(|_| Arc::new(SetOnce::new()));
+            let proposal = Proposal { command: Bytes::from(codec::encode(envelope)), appended: appended.clone() };
             let (progress, committed, done) = if ack == Ack::Quorum || taken_by.is_some() {
                 let (progress, committed, done) = ProgressResponder::new();
                 (progress, Some(committed), done)
@@ -89,28 +94,67 @@ impl Group {
             if self.raft.client_write_ff(proposal, Some(progress)).await.is_err() {
                 return Err(ProposeError::Stopped);
             }
+            let Some(committed) = committed else { return decided(done.await) };
+            let (committed, is_told) = self.tell_meanwhile(committed, taken_by, appended).await;
             // What fails is never committed, and then only done.
-            if let Some(committed) = committed
-                && let Ok(id) = committed.await
-                && done.is_empty()
-                && (ack == Ack::Quorum || !self.leases.is_fenced())
-                && let Some(reply) = self.foreseer.foresee(id.index)
-            {
-                let foreseer = Arc::clone(&self.foreseer);
-                if ack == Ack::Quorum {
+            if let Some(id) = committed.filter(|_| done.is_empty()) {
+                let entry = leased(stored_id(&id));
+                if ack == Ack::Quorum
+                    && let Some(reply) = self.foreseer.foresee(entry)
+                {
+                    let foreseer = Arc::clone(&self.foreseer);
                     tokio::spawn(async move { foreseer.forget(decided(done.await).is_ok()) });
                     return Ok(Proposed { reply, acked: Acked::Quorum });
                 }
-                if let Some((node, ticket)) = taken_by {
-                    self.leases.tell_direct(node.0, ticket, leased(stored_id(&id)), reply);
+                if let Some(taken_by) = taken_by
+                    && (is_told || self.tell(taken_by, entry).await)
+                {
+                    self.leases.tell_committed(taken_by);
                 }
-                let decided = decided(done.await);
-                foreseer.forget(decided.is_ok());
-                return decided;
             }
-            decided(done.await)
+            let decided = decided(done.await);
+            if taken_by.is_some() {
+                self.foreseer.forget(decided.is_ok());
+            }
+            decided
         }
         .boxed()
+    }
+
+    /// Waits until a proposal is committed; nothing comes of some. Meanwhile, once it is appended, tells the node that took it
+    /// what that one has to know. Returns whether it did, too.
+    async fn tell_meanwhile(
+        &self,
+        committed: impl Future<Output = Result<LogId, impl Sized>>,
+        taken_by: Option<(NodeId, Ticket)>,
+        appended: Option<Arc<SetOnce<Position>>>,
+    ) -> (Option<LogId>, bool) {
+        let Some((taken_by, appended)) = taken_by.zip(appended) else { return (committed.await.ok(), false) };
+        let tell = async {
+            let entry = *appended.wait().await;
+            self.tell(taken_by, entry).await
+        };
+        tokio::pin!(committed, tell);
+        tokio::select! {
+            is_told = &mut tell => (committed.await.ok(), is_told),
+            committed = &mut committed => (committed.ok(), false),
+        }
+    }
+
+    /// Tells the node that took a write that it is in the log, and what comes of it. Returns whether it did.
+    async fn tell(&self, taken_by: (NodeId, Ticket), entry: Position) -> bool {
+        if self.leases.is_fenced() {
+            return false;
+        }
+        // The entry is in the log, so this is what the log says up to it, or later, as long as this node leads in its term.
+        let (me, term) = (self.me, entry.epoch.0);
+        let voters = self.raft.with_raft_state(move |state| {
+            let leads = wire_vote(state.vote_ref()) == WireVote { term, node: me, committed: true };
+            leads.then(|| state.membership_state.effective().membership().get_joint_config().clone())
+        });
+        let Ok(Some(voters)) = voters.await else { return false };
+        let Some(reply) = self.foreseer.foresee(entry) else { return false };
+        self.leases.tell_listed(taken_by, Listing { entry, voters, reply })
     }
 
     /// Awaits a write that is about to be sent to `leader`, if this node may answer it before the leader does: where they are

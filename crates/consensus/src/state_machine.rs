@@ -50,7 +50,7 @@ impl StateMachine {
         match entry.payload {
             EntryPayload::Blank => self.store.apply_blank(id).map(|()| None).map_err(io::Error::other),
             EntryPayload::Normal(proposal) => {
-                let applied = self.store.apply(id, envelope(&proposal.0)?).map_err(io::Error::other)?;
+                let applied = self.store.apply(id, envelope(&proposal.command)?).map_err(io::Error::other)?;
                 self.configured |= applied.change.effects.iter().any(configures);
                 let reply = Reply { revision: applied.revision, result: applied.result };
                 Ok(Some(Proposed { reply, acked: Acked::Everywhere { after_commit: None } }))

@@ -2,6 +2,7 @@
 
 mod direct;
 mod frozen;
+mod foreseen;
 mod notes;
 mod stalled_answers;
 mod suite;

@@ -1,13 +1,16 @@
 //! The types that openraft is instantiated with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use openraft::impls::{TokioRuntime, leader_id_std};
 use openraft::rt::deterministic_rng::DeterministicRng;
+use portcullis_lease::Position;
 use portcullis_machine::{Outcome, Refusal};
 use portcullis_model::{Region, Revision};
 use serde::{Deserialize, Serialize};
+use tokio::sync::SetOnce;
 
 use crate::propose::Proposed;
 use crate::state_machine::StateMachine;
@@ -47,8 +50,27 @@ pub struct Peer {
 }
 
 /// A stamped command, encoded once by the leader and not looked into until it is applied.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Proposal(pub(crate) Bytes);
+#[derive(Clone)]
+pub(crate) struct Proposal {
+    pub(crate) command: Bytes,
+    /// Where it stands, for whoever has proposed it here, once it is in the log. It is not part of the entry.
+    pub(crate) appended: Option<Arc<SetOnce<Position>>>,
+}
+
+impl Proposal {
+    /// One that nobody here waits for.
+    pub(crate) fn new(command: Bytes) -> Self {
+        Self { command, appended: None }
+    }
+}
+
+impl PartialEq for Proposal {
+    fn eq(&self, other: &Self) -> bool {
+        self.command == other.command
+    }
+}
+
+impl Eq for Proposal {}
 
 impl fmt::Debug for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +80,7 @@ impl fmt::Debug for Proposal {
 
 impl fmt::Display for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
+        write!(f, "{} bytes", self.command.len())
     }
 }
 

@@ -114,6 +114,18 @@ faults! {
     ListedBeforeAppend,
     /// The leader lists its sessions while leases of older epochs may be left.
     ListedWhileFenced,
+    /// The node that took a write counts what voters have stored of any epoch.
+    StoredOfAnyEpoch,
+    /// A voter says that it has stored an entry which it has from another leader than the entry's own.
+    StoredFromAnybody,
+    /// A voter says that it has stored an entry before that is on its disk.
+    StoredBeforeSync,
+    /// The node that took a write counts learners.
+    LearnersCount,
+    /// The node that took a write counts voters as they were before the membership changed.
+    VotersBefore,
+    /// The leader takes for fresh what it knows to be committed, whatever else was answered.
+    FreshAsCommitted,
     /// A leader that starts again goes on in its epoch, without a fence.
     LeadsAgain,
 }

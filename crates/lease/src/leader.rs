@@ -32,6 +32,8 @@ pub struct Leader {
     /// The newest entry known to be committed.
     committed: Position,
     visible: u64,
+    /// The last entry that it has listed.
+    listed: u64,
     sessions: BTreeMap<(u64, u64), Session>,
     /// Per incarnation, the requests that a Release has voided.
     released: BTreeMap<u64, (u64, u64)>,
@@ -60,6 +62,7 @@ impl Leader {
             log,
             committed: Position::default(),
             visible,
+            listed: 0,
             sessions: BTreeMap::new(),
             released: BTreeMap::new(),
             appends: VecDeque::new(),
@@ -235,19 +238,27 @@ impl Leader {
     }
 
     /// Lists who has to acknowledge `entry` before the node that took it may answer it (R5b). To be sent to that node.
+    /// `voters` are those of the effective membership, of both where it is joint, looked at after the append.
     ///
     /// `None` unless the entry was appended in this epoch: a lease that is granted later is of no use before its holder has
     /// the entry, but one that is granted in between would be missed. `None` while fenced, too: of leases of older epochs
     /// nothing is known. The writer then waits until the entry is visible.
-    pub fn listed(&self, now: &Reading, entry: Position) -> Option<Listed> {
+    pub fn listed(&mut self, now: &Reading, entry: Position, voters: Vec<BTreeSet<u64>>) -> Option<Listed> {
         let is_appended = entry.epoch == self.epoch && self.log.at(entry.index) == Some(entry);
         if self.is_fenced(now) && !self.faults.has(Fault::ListedWhileFenced)
             || !is_appended && !self.faults.has(Fault::ListedBeforeAppend)
         {
             return None;
         }
+        self.listed = self.listed.max(entry.index);
         let live = self.sessions.iter().filter(|(_, session)| !session.expires.is_over(now));
-        Some(Listed { entry, sessions: live.map(|(holder, _)| *holder).collect() })
+        Some(Listed { entry, sessions: live.map(|(holder, _)| *holder).collect(), voters })
+    }
+
+    /// Up to where writers may have been answered by what this leader has listed, whether it knows of it or not (R5b). It reads
+    /// and lets read nothing as fresh that does not reach as far.
+    pub fn answerable(&self) -> u64 {
+        if self.faults.has(Fault::FreshAsCommitted) { 0 } else { self.listed }
     }
 
     /// Advances what is visible as far as the rules allow (R5). Returns the new highest index, when it rose.

@@ -38,7 +38,7 @@ pub use authority::Authority;
 pub use clock::{Limit, Reading, Wait};
 pub use fault::{Fault, Faults};
 pub use fence::{Fence, Promise};
-pub use gateway::{Gateway, Listed};
+pub use gateway::{Gateway, Listed, Stored};
 pub use grant::{Grant, Refusal, Release, Request};
 pub use holder::{Holder, REQUESTS_MAX, Refused, Registered};
 pub use leader::{BASE_BEHIND_MAX, Leader};

@@ -147,7 +147,7 @@ fn play_leader(start: Duration, events: &[(u64, Asked)]) -> (Leader, Vec<String>
                 format!("{:?}", leader.released(Release { node: *node, incarnation: 1, up_to: *up_to }))
             }
             Asked::Dropped(node) => format!("{:?}", leader.dropped_older(*node)),
-            Asked::List => format!("{:?}", leader.listed(&now, last)),
+            Asked::List => format!("{:?}", leader.listed(&now, last, Vec::new())),
             Asked::Declare => format!("{:?}", leader.declare(&now)),
         };
         let held_up: Vec<_> = leader.held_up_by(&now, last.index).collect();

@@ -53,10 +53,8 @@ pub struct Row {
     pub caller: &'static str,
     /// The least that is possible when holders acknowledge to the leader, and the leader to the caller.
     pub by_leader: Duration,
-    /// The least that is possible when holders acknowledge to the caller's node themselves.
+    /// The least that any protocol could take: from the caller to the leader, to the holder where that is longest, to the caller.
     pub direct: Duration,
-    /// The least that is possible before the caller's node knows that a majority has it.
-    pub committed: Duration,
     /// How long revocations took, from the call until the caller had the answer, while nothing else went on; shortest first.
     pub alone: Vec<Duration>,
     /// The same for revocations right behind another write.
@@ -72,20 +70,11 @@ impl Map {
         Duration::from_millis(self.one_way_ms[from][to])
     }
 
-    /// The least that a revocation can take when each holder acknowledges to the caller's node.
+    /// The least that a revocation can take.
     pub fn direct(&self, caller: usize, leader: usize) -> Duration {
         let holders = 0..self.names.len();
         let way = |holder| self.delay(caller, leader) + self.delay(leader, holder) + self.delay(holder, caller);
         holders.map(way).max().unwrap_or_default()
-    }
-
-    /// The least that it can take until the caller's node has heard from the leader that a majority of the first `voters` nodes
-    /// has the entry.
-    pub fn committed(&self, caller: usize, leader: usize, voters: usize) -> Duration {
-        let mut ways: Vec<Duration> =
-            (0..voters).map(|voter| self.delay(leader, voter) + self.delay(voter, leader)).collect();
-        ways.sort();
-        self.delay(caller, leader) + ways[voters / 2] + self.delay(leader, caller)
     }
 
     /// The least that it can take when each holder acknowledges to the leader.
@@ -128,13 +117,11 @@ pub fn spread(seed: u64, map: &Map, voters: usize, leading: usize, length: Durat
 /// Revokes grants from every region, `rounds` from each, one after another, and checks at every node once it was
 /// acknowledged.
 pub fn measure(run: &mut Run, map: &Map, leading: usize, rounds: u64) -> Result<Vec<Row>> {
-    let voters = usize::try_from(run.world.shape.voters)?;
     let mut rows: Vec<Row> = (0..map.names.len())
         .map(|caller| Row {
             caller: map.names[caller],
             by_leader: map.by_leader(caller, leading),
             direct: map.direct(caller, leading),
-            committed: map.committed(caller, leading, voters),
             alone: Vec::new(),
             behind: Vec::new(),
             others: Vec::new(),

@@ -94,7 +94,9 @@ impl Leases {
             }
             Note::Granted(_) | Note::Refused { .. } | Note::Visible { .. } => self.take(&mut core, from, &note),
             Note::Watch { node } => self.watch(&mut core, node),
-            Note::Direct(direct) => core.desk.committed(*direct),
+            Note::Direct(direct) => core.desk.listed(*direct),
+            Note::Committed(ticket) => core.desk.committed(ticket),
+            Note::Stored(stored) => core.desk.stored(stored),
             // Whoever leads now will be asked at the next renewal.
             Note::Request(_) => {}
         }
@@ -147,7 +149,9 @@ impl Leases {
             | Note::Release(_)
             | Note::Dropped { .. }
             | Note::Watch { .. }
-            | Note::Direct(_) => {}
+            | Note::Direct(_)
+            | Note::Committed(_)
+            | Note::Stored(_) => {}
         }
         self.show(core, false);
         self.note_visible(core);

@@ -65,6 +65,13 @@ impl Leases {
         core.leader.as_ref().is_none_or(|leader| leader.is_fenced(&now))
     }
 
+    /// Up to where writers may have been answered by what this leader of a term has listed (R5b). `None` where nothing is known
+    /// of that.
+    pub(crate) fn answerable(&self, term: u64) -> Option<u64> {
+        let core = self.core();
+        core.leader.as_ref().filter(|leader| leader.epoch() == Epoch(term)).map(Leader::answerable)
+    }
+
     /// Ends to lead, if it did.
     pub(super) fn step_down(&self) {
         let mut core = self.core();

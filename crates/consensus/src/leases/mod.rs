@@ -23,7 +23,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use portcullis_lease::read::{self, Began, NotLeased};
 use portcullis_lease::{
-    Agreement, Configuration, Disagreement, Epoch, Holder, Leader, LogShape, Position, Promise, Reading, Refusal, Voter,
+    Agreement, Configuration, Disagreement, Epoch, Faults, Holder, Leader, LogShape, Position, Promise, Reading,
+    Refusal, Stored, Voter,
 };
 use portcullis_model::{NodeId, Region};
 use portcullis_storage::state;
@@ -37,6 +38,7 @@ use crate::types::Peer;
 use direct::Desk;
 #[cfg(test)]
 pub(crate) use direct::Direct;
+pub(crate) use direct::Listing;
 pub use direct::{Awaited, Ticket};
 pub(crate) use drive::drive;
 pub(crate) use note::Note;
@@ -108,7 +110,9 @@ struct Core {
     stalled_since: Option<Reading>,
     /// Writes that this node took.
     desk: Desk,
-    /// Who else wants to be told what is registered here, and since when.
+    /// What this node has said last of its disk.
+    stored: Option<Stored>,
+    /// Who else wants to be told what is registered here and what is on disk, and since when.
     watchers: BTreeMap<u64, Reading>,
 }
 
@@ -174,6 +178,7 @@ impl Leases {
             is_leaving: false,
             stalled_since: None,
             desk: Desk::default(),
+            stored: None,
             watchers: BTreeMap::new(),
         };
         let ((visible, _), (stopped, _)) = (watch::channel(applied.index), watch::channel(false));
@@ -213,14 +218,24 @@ impl Leases {
     }
 
     /// The entries of the log from `first` to `last`, with the commands of those that hold one. `None` if not all of them are
-    /// known here any more, or yet.
-    pub(crate) fn registered(&self, first: u64, last: u64) -> Option<Vec<(u64, Option<Bytes>)>> {
+    /// known here any more, or yet, or if `last` or `before`, which both lead there, are not in the log.
+    pub(crate) fn registered(
+        &self,
+        before: Option<Position>,
+        first: u64,
+        last: Position,
+    ) -> Option<Vec<(Position, Option<Bytes>)>> {
         let core = self.core();
+        let is_there = |entry: &Position| core.holder.log().at(entry.index) == Some(*entry);
+        if !before.iter().chain([&last]).all(is_there) {
+            return None;
+        }
+        let last = last.index;
         // They lie in the log without a gap.
         let offset = first.checked_sub(core.entries.front()?.position().index)?;
         let entries = core.entries.skip(usize::try_from(offset).ok()?.min(core.entries.len()));
         let known = entries.iter().take_while(|entry| entry.position().index <= last).filter(|entry| entry.is_known());
-        let known: Vec<_> = known.map(|entry| (entry.position().index, entry.command())).collect();
+        let known: Vec<_> = known.map(|entry| (entry.position(), entry.command())).collect();
         (known.len() as u64 == (last + 1).saturating_sub(first)).then_some(known)
     }
 
@@ -272,11 +287,21 @@ impl Leases {
             }
             None => self.tell_leader(leader, &Note::Registered(registered)),
         }
-        self.tell_watchers(&mut core, registered, leader);
+        core.desk.registered(registered);
+        self.tell_watchers(&mut core, &Note::Registered(registered), leader);
         let newest = core.holder.registration().entry.epoch;
         if newest > core.dropped {
             self.drop_older(&mut core, newest, leader);
         }
+    }
+
+    /// Notes that everything up to `last` is on disk, which node `leader`, the leader of a term, had this node append (R5b).
+    pub(crate) fn stored(&self, last: Position, term: u64, leader: u64) {
+        let Some(stored) = Stored::new(self.me, Some(Epoch(term)), last, Faults::default()) else { return };
+        let mut core = self.core();
+        core.stored = Some(stored);
+        core.desk.stored(stored);
+        self.tell_watchers(&mut core, &Note::Stored(stored), Some(leader));
     }
 
     /// Forgets entries that another leader's will replace (R1).

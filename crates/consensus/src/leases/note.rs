@@ -1,9 +1,9 @@
 //! What nodes tell each other about leases. Notes need no answer, may be lost, and may come in any order.
 
-use portcullis_lease::{Epoch, Grant, Refusal, Registered, Release, Request};
+use portcullis_lease::{Epoch, Grant, Refusal, Registered, Release, Request, Stored};
 use serde::{Deserialize, Serialize};
 
-use super::direct::Direct;
+use super::direct::{Direct, Ticket};
 
 /// One note.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,19 +44,26 @@ pub(crate) enum Note {
         /// Who asks.
         node: u64,
     },
-    /// To the node that took a write: it is committed.
+    /// To the node that took a write: it is in the log.
     Direct(Box<Direct>),
+    /// To the node that took the write of this ticket: it is committed.
+    Committed(Ticket),
+    /// To those who watch: what is on my disk.
+    Stored(Stored),
 }
 
 impl Note {
-    /// The node that the note says it is from, for those that come from holders.
+    /// The node that the note says it is from, for those that come from holders and voters.
     pub(crate) fn holder(&self) -> Option<u64> {
         match self {
             Self::Request(request) => Some(request.node),
             Self::Registered(registered) => Some(registered.node),
             Self::Release(release) => Some(release.node),
             Self::Dropped { node, .. } | Self::Watch { node } => Some(*node),
-            Self::Granted(_) | Self::Refused { .. } | Self::Visible { .. } | Self::Direct(_) => None,
+            Self::Stored(stored) => Some(stored.node),
+            Self::Granted(_) | Self::Refused { .. } | Self::Visible { .. } | Self::Direct(_) | Self::Committed(_) => {
+                None
+            }
         }
     }
 }

@@ -7,9 +7,11 @@ use futures::FutureExt;
 use portcullis_machine::Command;
 use portcullis_machine::command::{ConfigureLeases, CreateTenant};
 use portcullis_model::NodeId;
+use portcullis_storage::codec;
 
 use super::wires::{Cluster, envelope, until};
-use crate::{Ack, LeaseStatus};
+use crate::peer::{ReadIndexAnswer, Request, Response};
+use crate::{Ack, Application, LeaseStatus};
 
 const TICKET: [u8; 16] = [7; 16];
 
@@ -76,4 +78,40 @@ async fn the_gateway_never_answers_because_a_lease_must_have_run_out() {
     // The leader waits until the lease of node 3 has run out, and answers.
     leader.propose(&envelope, Ack::Everywhere, Some((NodeId(2), TICKET))).await.unwrap().reply.result.unwrap();
     assert!(awaited.answered().now_or_never().is_none(), "node 3 may have renewed it since");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_learns_of_the_commit_from_voters_and_whoever_reads_by_the_leader_waits_for_it() {
+    let cluster = Cluster::start().await;
+    let (leader, gateway) = (&cluster.nodes[&1], &cluster.nodes[&2]);
+    cluster.until_everybody_holds_a_lease().await;
+    let (_, peer) = gateway.leader().unwrap();
+    lengthen_leases(&cluster).await;
+    // What followers have stored is not heard by the leader.
+    let before = leader.status().last_log.unwrap();
+    cluster.wires.stall(1, 2, before);
+    cluster.wires.stall(1, 3, before);
+    let mut awaited = gateway.await_direct(&peer, TICKET).unwrap();
+    let proposed = tokio::spawn({
+        let leader = Arc::clone(leader);
+        async move { leader.propose(&envelope(tenant("a")), Ack::Everywhere, Some((NodeId(2), TICKET))).await }
+    });
+    let answer = awaited.answered().await.reply;
+    let index = answer.revision.0;
+    assert!(cluster.nodes.values().all(|node| node.lease_status().visible < index), "nobody may show it yet");
+
+    let fresh = fresh_by_the_leader(&cluster).await;
+    assert!(fresh >= index, "a node without a lease would read at {fresh} what was answered at {index}");
+    cluster.wires.release();
+    assert_eq!(proposed.await.unwrap().unwrap().reply, answer);
+}
+
+/// Up to where the leader tells others to read.
+async fn fresh_by_the_leader(cluster: &Cluster) -> u64 {
+    let nothing: Application = Arc::new(|_, _| std::future::ready(Vec::new()).boxed());
+    let answer = cluster.nodes[&1].answer(NodeId(3), &codec::encode(&Request::ReadIndex), &nothing).await.unwrap();
+    match codec::decode(&answer).unwrap() {
+        Response::ReadIndex(ReadIndexAnswer::Index(index)) => index,
+        other => panic!("the leader does not know: {other:?}"),
+    }
 }

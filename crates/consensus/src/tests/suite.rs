@@ -32,7 +32,7 @@ pub(super) fn open(folder: &Path, node: u64) -> (log::Log, state::Store) {
 }
 
 /// There is nobody else.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Transport for Nowhere {
     fn call(

@@ -11,6 +11,7 @@ use portcullis_machine::{Command, Envelope, Stamp};
 use portcullis_model::{Actor, ClusterId, NodeId, TenantId, Verified};
 use portcullis_storage::codec;
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -76,6 +77,8 @@ impl Wires {
 /// One node's end of the wires.
 struct End {
     me: u64,
+    /// Notes are sent from other threads, too.
+    runtime: Handle,
     wires: Arc<Wires>,
 }
 
@@ -122,7 +125,7 @@ impl Transport for End {
         }
         let (wires, me) = (Arc::clone(&self.wires), self.me);
         // The receiver answers by a note of its own, and must not find the sender's lock held.
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let group = wires.groups.lock().unwrap().get(&to.0).and_then(Weak::upgrade);
             if let Some(group) = group {
                 group.receive(NodeId(me), &note).unwrap();
@@ -147,7 +150,8 @@ impl Cluster {
         for me in 1..=3 {
             let folder = tempfile::tempdir().unwrap();
             let (log, store) = open(folder.path(), me);
-            let transport: Arc<dyn Transport> = Arc::new(End { me, wires: Arc::clone(&wires) });
+            let transport: Arc<dyn Transport> =
+                Arc::new(End { me, runtime: Handle::current(), wires: Arc::clone(&wires) });
             let parts = Parts { log, store, transport, clock: Arc::new(SystemClock), seed: me };
             let options = Options { me: NodeId(me), timing: TIMING, snapshot_every: 1_000 };
             let group = Group::start(options, parts).await.unwrap();

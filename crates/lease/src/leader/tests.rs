@@ -1,6 +1,7 @@
 //! The leader's rules, one by one.
 
 use super::*;
+use crate::gateway::Listed;
 use crate::parameters::Drift;
 
 fn ms(count: u64) -> Duration {
@@ -159,19 +160,30 @@ fn r10_who_is_removed_from_the_roster_is_still_waited_for() {
 fn r5b_live_sessions_are_listed_once_the_entry_is_appended() {
     let mut leader = leader();
     leader.request(&at(1_000), ask(1, Position::new(2, 5))).unwrap();
-    let listed = leader.listed(&at(2_009), Position::new(2, 5)).unwrap();
-    assert_eq!((listed.entry, listed.sessions), (Position::new(2, 5), BTreeSet::from([(2, 7)])));
-    assert!(leader.listed(&at(2_010), Position::new(2, 5)).unwrap().sessions.is_empty(), "it has run out");
-    assert_eq!(leader.listed(&at(1_000), Position::new(2, 6)), None, "not appended");
-    assert_eq!(leader.listed(&at(1_000), Position::new(1, 4)), None, "of another epoch");
+    let mut listed = |now, entry| leader.listed(&at(now), entry, vec![BTreeSet::from([1, 2, 3])]);
+    let last = Position::new(2, 5);
+    let expected = Listed { entry: last, sessions: BTreeSet::from([(2, 7)]), voters: vec![BTreeSet::from([1, 2, 3])] };
+    assert_eq!(listed(1_000, Position::new(2, 6)), None, "not appended");
+    assert_eq!(listed(1_000, Position::new(1, 4)), None, "of another epoch");
+    assert_eq!(listed(2_009, last), Some(expected));
+    assert!(listed(2_010, last).unwrap().sessions.is_empty(), "it has run out");
+}
+
+#[test]
+fn r5b_what_was_listed_may_have_been_answered() {
+    let mut leader = leader();
+    assert_eq!(leader.listed(&at(1_000), Position::new(2, 6), Vec::new()), None);
+    assert_eq!(leader.answerable(), 0);
+    leader.listed(&at(1_000), Position::new(2, 5), Vec::new()).unwrap();
+    assert_eq!(leader.answerable(), 5);
 }
 
 #[test]
 fn r5b_a_fenced_leader_lists_nothing() {
     let mut leader = fenced(BTreeSet::from([3]));
-    assert_eq!(leader.listed(&at(1_000), Position::new(2, 5)), None);
+    assert_eq!(leader.listed(&at(1_000), Position::new(2, 5), Vec::new()), None);
     leader.dropped_older(3);
-    assert!(leader.listed(&at(1_000), Position::new(2, 5)).is_some());
+    assert!(leader.listed(&at(1_000), Position::new(2, 5), Vec::new()).is_some());
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Rules<'_> {
             {
                 before.settled()
             }
-            What::Nothing | What::Key(_) | What::Settled(_) => before.clone(),
+            What::Nothing | What::Key(_) | What::Settled(_) | What::Voters(_) => before.clone(),
         }
     }
 
@@ -90,7 +90,7 @@ impl Rules<'_> {
         let behind = node.log.iter().skip(node.configured as usize).filter(|_| with_log);
         behind.fold(applied, |outlook, entry| match entry.what {
             What::Length(length) => outlook.with_change(Some(length), None),
-            What::Nothing | What::Key(_) | What::Remove(_) | What::Settled(_) => outlook,
+            What::Nothing | What::Key(_) | What::Remove(_) | What::Settled(_) | What::Voters(_) => outlook,
         })
     }
 

@@ -1,5 +1,6 @@
 //! One node: what it keeps on disk, and what it forgets when its process ends.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portcullis_lease::{Epoch, Holder, Leader, LogShape, Position, Reading, Voter, Wait};
@@ -27,12 +28,20 @@ pub(crate) enum What {
     Remove(u64),
     /// No lease is left of what was configured before the entry of this index.
     Settled(u64),
+    /// Who votes: one set, or two while that changes.
+    Voters(&'static [&'static [u64]]),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Node {
     /// On disk. The entry at index 1 comes first.
     pub(crate) log: Vec<Entry>,
+    /// Of the last entries of the log, which are not on disk yet, the leaders that they were taken from.
+    pub(crate) unsynced: Vec<u64>,
+    /// What it has said of its disk.
+    pub(crate) said: BTreeSet<Position>,
+    /// What it has, and had, on disk from the leaders of the entries themselves.
+    pub(crate) accepted: BTreeSet<Position>,
     pub(crate) vote: u64,
     pub(crate) incarnation: u64,
     /// Up to where the log is purged.
@@ -59,12 +68,17 @@ pub(crate) struct Leads {
     pub(crate) grants_less: bool,
     /// Until when leases may be left of what was configured before, since it leads and has applied the change.
     pub(crate) settles: Option<Wait>,
+    /// Rounds at whose beginning somebody had been told of more than this leader would say is fresh.
+    pub(crate) short: BTreeSet<u64>,
 }
 
 impl Node {
     pub(crate) fn new(id: usize) -> Self {
         Self {
             log: Vec::new(),
+            unsynced: Vec::new(),
+            said: BTreeSet::new(),
+            accepted: BTreeSet::new(),
             vote: 0,
             incarnation: 1,
             purged: 0,

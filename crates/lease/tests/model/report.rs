@@ -65,6 +65,7 @@ fn holds(slice: &Slice, steps_max: usize) -> bool {
     }
     let vacuous = count(&reached.declares) == 0
         || (slice.direct && count(&reached.direct) == 0)
+        || (slice.hears && count(&reached.ahead) == 0)
         || (slice.reads > 0 && count(&reached.answers) == 0)
         || count(&reached.settled) == 0;
     if vacuous {
@@ -134,6 +135,10 @@ fn noticed_in(fault: Fault) -> &'static str {
         Fault::FenceForgetsRemoved | Fault::RemovedSessionEnds | Fault::GrantToRemoved => "removal",
         Fault::ListedBeforeAppend | Fault::ListedWhileFenced => "direct, leader restarts",
         Fault::AnswerByExpiry => "direct, renewals",
+        Fault::StoredOfAnyEpoch => "direct, by the voters' word",
+        Fault::LearnersCount | Fault::FreshAsCommitted => "direct, learners",
+        Fault::StoredFromAnybody | Fault::StoredBeforeSync => "direct, power loss",
+        Fault::VotersBefore => "direct, voters change",
         Fault::FenceIgnoresLog => "a longer lease",
         Fault::LoweredAtOnce | Fault::SettledEarly => "a shorter lease",
         Fault::SettledForLater => "shorter and shorter",

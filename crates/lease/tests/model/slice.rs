@@ -56,6 +56,10 @@ pub(crate) struct Slice {
     pub(crate) forgets: bool,
     /// A writer may be answered by the node that took its write.
     pub(crate) direct: bool,
+    /// That node counts what voters have on disk, of which the leader hears later.
+    pub(crate) hears: bool,
+    /// What is appended is on disk only after a step of its own, and lost if the process ends before.
+    pub(crate) syncs: bool,
 }
 
 /// How the clocks of one node see a step of time; those of the others see it as it is.
@@ -103,6 +107,8 @@ impl Slice {
             behind: false,
             forgets: false,
             direct: false,
+            hears: false,
+            syncs: false,
         }
     }
 

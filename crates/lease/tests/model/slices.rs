@@ -178,8 +178,9 @@ fn changes(deep: bool) -> Vec<Slice> {
 /// Writers are answered by the node that took their write.
 fn direct(deep: bool) -> Vec<Slice> {
     let direct = Slice { direct: true, ..Slice::base("") };
+    let heard = Slice { hears: true, readers: &[], reads: 0, ..direct.clone() };
     vec![
-        Slice { name: "direct answers", reads: 0, readers: &[], ..direct },
+        Slice { name: "direct answers", reads: 0, readers: &[], ..direct.clone() },
         Slice { direct: true, restarts: 1, restarting: &[0], ..Slice::pair("direct, leader restarts") },
         Slice {
             direct: true,
@@ -189,6 +190,29 @@ fn direct(deep: bool) -> Vec<Slice> {
             lease: LONGER,
             reads: deep.into(),
             ..Slice::pair("direct, renewals")
+        },
+        Slice { name: "direct, by the voters' word", writes: deep.into(), ..heard.clone() },
+        Slice { name: "direct, learners", learners: 1, epochs: 1, ..heard.clone() },
+        Slice {
+            name: "direct, power loss",
+            writes: deep.into(),
+            syncs: true,
+            restarts: 1,
+            restarting: &[0, 1],
+            candidates: &[0, 2],
+            holders: &[],
+            rounds: 0,
+            ..heard.clone()
+        },
+        Slice {
+            name: "direct, voters change",
+            voters: 1,
+            learners: 2,
+            candidates: &[1],
+            holders: &[],
+            rounds: 0,
+            changes: &[What::Voters(&[&[0], &[0, 1, 2]]), What::Voters(&[&[0, 1, 2]])],
+            ..heard
         },
     ]
 }

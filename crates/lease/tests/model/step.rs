@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_lease::round::is_majority;
 use portcullis_lease::{Epoch, Fault, Faults, Fence, Holder, Leader, Promise, Voter, Wait};
 
 use crate::answer::Look;
@@ -66,10 +67,14 @@ pub(crate) enum Step {
         from: usize,
         leader: usize,
     },
-    /// The leader says who has to acknowledge its last entry, or the next one.
+    /// The leader says who has to acknowledge an entry, appended or not.
     List {
         leader: usize,
-        ahead: bool,
+        index: u64,
+    },
+    /// What a node has appended is on its disk.
+    Sync {
+        node: usize,
     },
     Visible {
         leader: usize,
@@ -144,7 +149,8 @@ impl Rules<'_> {
                 let release = world.node(from).holder.release();
                 world.wire.insert(Message::Release { leader, release });
             }
-            Step::List { leader, ahead } => self.list(world, leader, ahead),
+            Step::List { leader, index } => self.list(world, leader, index),
+            Step::Sync { node } => self.sync(world, node),
             Step::Visible { leader, to } => visible(world, leader, to),
             Step::DroppedOlder { from, leader } => dropped_older(world, from, leader),
             Step::Arrive(message) => {
@@ -221,7 +227,7 @@ impl Rules<'_> {
         matched[node] = leads.log.len() as u64;
         leads.voter.led();
         let rules = rules.broken_by(self.faults());
-        leads.leads = Some(Leads { epoch, rules, rounds: 0, matched, grants_less, settles });
+        leads.leads = Some(Leads { epoch, rules, rounds: 0, matched, grants_less, settles, short: BTreeSet::new() });
         self.append(world, node, What::Nothing);
     }
 
@@ -229,8 +235,10 @@ impl Rules<'_> {
         let node = world.node(leader);
         let epoch = node.leads.as_ref().expect("leads").epoch;
         node.append(NOW, Entry { epoch, what });
-        let last = node.log.len() as u64;
-        node.leads.as_mut().expect("leads").matched[leader] = last;
+        self.taken(world, leader, epoch);
+        let node = world.node(leader);
+        let stored = node.log.len() - node.unsynced.len();
+        node.leads.as_mut().expect("leads").matched[leader] = stored as u64;
         self.commit(world, leader);
     }
 
@@ -242,14 +250,21 @@ impl Rules<'_> {
         vote(follower, epoch);
         follower.voter.answered(NOW);
         let same = follower.log.iter().zip(&log).take_while(|(own, theirs)| own == theirs).count();
+        let stored = (follower.log.len() - follower.unsynced.len()).min(same) as u64;
         let mut matched = same as u64;
         if let Some(next) = log.get(same) {
             if follower.log.len() > same {
                 follower.log.truncate(same);
+                follower.unsynced.truncate(same - (stored as usize));
                 follower.holder.truncated_after(same as u64);
             }
             follower.append(NOW, *next);
             matched += 1;
+            self.taken(world, to, epoch);
+        }
+        // Where somebody else hears what is on disk, the leader hears it only with what it sends next.
+        if self.slice.hears {
+            matched = stored;
         }
         world.node(leader).leads.as_mut().expect("leads").matched[to] = matched;
         self.commit(world, leader);
@@ -266,12 +281,16 @@ impl Rules<'_> {
         }
     }
 
-    fn commit(&self, world: &mut World, leader: usize) {
+    pub(crate) fn commit(&self, world: &mut World, leader: usize) {
         let node = world.node(leader);
         let leads = node.leads.as_ref().expect("leads");
-        let mut matched: Vec<u64> = leads.matched[..self.slice.voters].to_vec();
-        matched.sort_unstable();
-        let majority = matched[(self.slice.voters - 1) / 2];
+        let voters = self.voters(node);
+        let by_majority = |index: &u64| {
+            let has: BTreeSet<u64> =
+                (0..).zip(&leads.matched).filter(|(_, at)| **at >= *index).map(|(id, _)| id).collect();
+            is_majority(&voters, &has)
+        };
+        let majority = leads.matched.iter().copied().filter(by_majority).max().unwrap_or(0);
         if majority <= node.applied || node.log[majority as usize - 1].epoch != leads.epoch {
             return;
         }
@@ -283,13 +302,7 @@ impl Rules<'_> {
         node.leads.as_mut().expect("leads").rules.committed(entry);
         node.publish();
         let log = node.log[..majority as usize].to_vec();
-        let both = log.len().min(world.committed.len());
-        if log[..both] != world.committed[..both] {
-            world.found(Violation::LogBroken);
-        }
-        if log.len() > world.committed.len() {
-            world.committed = log;
-        }
+        world.commits(&log);
     }
 
     fn restart(&self, world: &mut World, node: usize, forgets: bool) {
@@ -299,6 +312,10 @@ impl Rules<'_> {
             stopped.configured = 0;
         }
         stopped.incarnation += 1;
+        // What was not on disk is lost.
+        stopped.log.truncate(stopped.log.len() - stopped.unsynced.len());
+        stopped.unsynced.clear();
+        stopped.applied = stopped.applied.min(stopped.log.len() as u64);
         let (shape, vote) = (stopped.shape(), Epoch(stopped.vote));
         let holder = Holder::new(node as u64, stopped.incarnation, shape, vote, stopped.purged, stopped.applied);
         stopped.holder = holder.broken_by(self.faults());
@@ -322,11 +339,18 @@ impl Rules<'_> {
     }
 
     fn begin_round(&self, world: &mut World, leader: usize, voter: usize) {
-        let leads = world.node(leader).leads.as_mut().expect("leads");
+        let told = world.told();
+        let node = world.node(leader);
+        let known = node.position(node.applied);
+        let leads = node.leads.as_mut().expect("leads");
         leads.rounds += 1;
         let round = leads.rules.begin_round(NOW, vec![self.slice.voter_ids()]);
-        leads.rules.confirmed(&NOW, round, leader as u64);
         let epoch = leads.epoch;
+        // It lets others read up to where it knows entries to be committed, or answered by those whom it has listed them for.
+        if known.epoch.0 == epoch && known.index.max(leads.rules.answerable()) < told {
+            leads.short.insert(round);
+        }
+        confirmed(world, leader, round, leader);
         let asked = world.node(voter);
         if voter != leader && asked.vote == epoch {
             asked.voter.answered(NOW);
@@ -337,10 +361,8 @@ impl Rules<'_> {
     fn arrive(&self, world: &mut World, message: Message) {
         match message {
             Message::Confirmed { leader, epoch, round, voter } => {
-                if let Some(leads) = &mut world.node(leader).leads
-                    && leads.epoch == epoch
-                {
-                    leads.rules.confirmed(&NOW, round, voter as u64);
+                if world.nodes[leader].leads.as_ref().is_some_and(|leads| leads.epoch == epoch) {
+                    confirmed(world, leader, round, voter);
                 }
             }
             Message::Request { leader, request } => {
@@ -370,6 +392,14 @@ impl Rules<'_> {
     }
 }
 
+/// Counts an answer to a round.
+fn confirmed(world: &mut World, leader: usize, round: u64, voter: usize) {
+    let leads = world.node(leader).leads.as_mut().expect("leads");
+    if leads.rules.confirmed(&NOW, round, voter as u64) && leads.short.contains(&round) {
+        world.found(Violation::ShortOfTold);
+    }
+}
+
 /// Persists a vote, or the vote of a leader that was heard of.
 fn vote(node: &mut Node, epoch: u64) {
     if node.vote < epoch {
@@ -389,6 +419,7 @@ fn snapshot(world: &mut World, leader: usize, to: usize) {
     vote(follower, epoch);
     follower.voter.answered(NOW);
     follower.log = log;
+    follower.unsynced.clear();
     follower.applied = last;
     follower.configured = last;
     follower.holder.installed(position);

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use portcullis_lease::round::is_majority;
 use portcullis_lease::{Fault, Reading};
 use stateright::{Model, Property};
 
 use crate::answer::{Look, Stage, order};
 use crate::message::Message;
+use crate::node::{Node, What};
 use crate::slice::{Pace, Slice};
 use crate::step::{Rules, Step, faults};
 use crate::world::{NOW, World};
@@ -28,6 +30,8 @@ pub(crate) struct Reached {
     pub(crate) declares: AtomicU64,
     /// Writers that were answered before their entry was declared.
     pub(crate) direct: AtomicU64,
+    /// Those of them of whose entry no node knew that it was committed.
+    pub(crate) ahead: AtomicU64,
     pub(crate) settled: AtomicU64,
 }
 
@@ -52,20 +56,8 @@ impl System {
             return;
         }
         for id in self.slice.candidates.iter().copied() {
-            let node = &world.nodes[id];
-            let knows_enough = |voter: &usize| {
-                let voter = world.nodes[*voter].last();
-                node.last() >= voter
-            };
-            let others: Vec<usize> = (0..self.slice.voters).filter(|other| *other != id).filter(knows_enough).collect();
-            let needed = self.slice.voters / 2;
-            // Majorities of three voters, or one voter alone.
-            let choices: Vec<BTreeSet<usize>> = match needed {
-                0 => vec![BTreeSet::from([id])],
-                _ => others.iter().map(|other| BTreeSet::from([id, *other])).collect(),
-            };
-            if node.leads.is_none() {
-                steps.extend(choices.into_iter().map(|by| Step::Elect { node: id, by }));
+            if world.nodes[id].leads.is_none() {
+                steps.extend(self.majorities(world, id).into_iter().map(|by| Step::Elect { node: id, by }));
             }
         }
     }
@@ -78,7 +70,10 @@ impl System {
         }
         self.configuring(world, id, steps);
         if self.slice.direct && !world.has_listed {
-            steps.extend([false, true].map(|ahead| Step::List { leader: id, ahead }));
+            let last = node.log.len() as u64;
+            let first = if self.slice.changes.is_empty() { last } else { 1 };
+            let own = (first..=last).filter(|index| node.position(*index).epoch.0 == leads.epoch);
+            steps.extend(own.chain([last + 1]).map(|index| Step::List { leader: id, index }));
         }
         if leads.rounds < self.slice.rounds {
             let voters = (0..self.slice.voters).filter(|voter| world.nodes[*voter].vote == leads.epoch);
@@ -112,7 +107,7 @@ impl System {
 
     fn configuring(&self, world: &World, id: usize, steps: &mut Vec<Step>) {
         let node = &world.nodes[id];
-        if world.changes < self.slice.changes.len() {
+        if world.changes < self.slice.changes.len() && self.may_change_voters(world, node) {
             steps.push(Step::Change { leader: id });
         }
         if node.configured < node.applied && !self.slice.changes.is_empty() {
@@ -121,6 +116,32 @@ impl System {
         if self.rules().may_settle(node) {
             steps.push(Step::Settle { leader: id });
         }
+    }
+
+    /// Whether a change of the voters, if it is one that comes next, may come: the one before is committed.
+    fn may_change_voters(&self, world: &World, node: &Node) -> bool {
+        let is_of_voters = |what: &What| matches!(what, What::Voters(_));
+        if !is_of_voters(&self.slice.changes[world.changes]) {
+            return true;
+        }
+        let entry = (1..).zip(&node.log).filter(|(_, entry)| is_of_voters(&entry.what)).last();
+        let before = world.changes.checked_sub(1).map(|before| self.slice.changes[before]);
+        entry.map(|(_, entry)| entry.what) == before && entry.is_none_or(|(index, _)| index <= node.applied)
+    }
+
+    /// Majorities by which a node may be elected, none of them with more members than it needs.
+    fn majorities(&self, world: &World, id: usize) -> Vec<BTreeSet<usize>> {
+        let node = &world.nodes[id];
+        let voters = self.rules().voters(node);
+        let is_majority = |by: &BTreeSet<usize>| is_majority(&voters, &by.iter().map(|id| *id as u64).collect());
+        let may_follow = |other: &usize| world.nodes[*other].last() <= node.last() && *other != id;
+        let sets = (0..1_usize << world.nodes.len()).map(|bits| {
+            let others = (0..world.nodes.len()).filter(may_follow).filter(|other| bits >> other & 1 == 1);
+            others.chain([id]).collect::<BTreeSet<usize>>()
+        });
+        let all: BTreeSet<_> = sets.filter(is_majority).collect();
+        let is_least = |by: &BTreeSet<usize>| !all.iter().any(|other| other != by && other.is_subset(by));
+        all.iter().filter(|by| is_least(by)).cloned().collect()
     }
 
     fn reads(&self, world: &World, steps: &mut Vec<Step>) {
@@ -154,10 +175,16 @@ impl System {
             };
             let highest = world.nodes.iter().map(|node| node.vote).max();
             if newest(&world).is_none_or(|(epoch, _)| Some(epoch) < highest) {
-                let longest = (0..self.slice.voters).max_by_key(|id| world.nodes[*id].last()).expect("has voters");
-                rules.take(&mut world, Step::Elect { node: longest, by: (0..self.slice.voters).collect() });
+                let may_lead =
+                    |id: &usize| rules.voters(&world.nodes[*id]).iter().any(|set| set.contains(&(*id as u64)));
+                let voters: BTreeSet<usize> = (0..self.slice.nodes()).filter(may_lead).collect();
+                let longest = voters.iter().max_by_key(|id| world.nodes[**id].last()).expect("has voters");
+                rules.take(&mut world, Step::Elect { node: *longest, by: voters });
             }
             let (_, leader) = newest(&world).expect("elected");
+            if self.slice.syncs {
+                (0..self.slice.nodes()).for_each(|node| rules.take(&mut world, Step::Sync { node }));
+            }
             for to in (0..self.slice.nodes()).filter(|to| *to != leader) {
                 rules.take(&mut world, Step::Replicate { leader, to });
             }
@@ -195,6 +222,9 @@ impl Model for System {
         self.elections(world, steps);
         for id in 0..world.nodes.len() {
             self.leading(world, id, steps);
+            if !world.nodes[id].unsynced.is_empty() {
+                steps.push(Step::Sync { node: id });
+            }
             if world.restarts < self.slice.restarts && self.slice.restarting.contains(&id) {
                 steps.push(Step::Restart { node: id, forgets: false });
                 if self.slice.forgets && world.nodes[id].configured > 0 {
@@ -222,6 +252,8 @@ impl Model for System {
         }
         if next.answered > world.answered && next.answered > next.declared {
             self.reached.direct.fetch_add(1, Ordering::Relaxed);
+            let is_known = next.nodes.iter().any(|node| node.applied >= next.answered);
+            self.reached.ahead.fetch_add(u64::from(!is_known), Ordering::Relaxed);
         }
         if world.reading() && !next.reading() {
             self.reached.answers.fetch_add(1, Ordering::Relaxed);

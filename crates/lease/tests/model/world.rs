@@ -49,6 +49,8 @@ pub(crate) enum Violation {
     Token,
     /// A writer was answered, and its entry is not committed.
     AnsweredUncommitted,
+    /// A leader proved an entry to be fresh, and somebody had been told of a later one.
+    ShortOfTold,
     /// A leader declared what is not committed.
     DeclaredUncommitted,
     /// A node that is not on the roster was granted a lease.
@@ -125,6 +127,17 @@ impl World {
             Message::Grant { to, grant } => awaits(*to as u64, grant.incarnation, grant.number),
             Message::Release { .. } => true,
         });
+    }
+
+    /// Notes that a log up to some entry is committed.
+    pub(crate) fn commits(&mut self, log: &[Entry]) {
+        let both = log.len().min(self.committed.len());
+        if log[..both] != self.committed[..both] {
+            self.found(Violation::LogBroken);
+        }
+        if log.len() > self.committed.len() {
+            self.committed = log.to_vec();
+        }
     }
 
     pub(crate) fn found(&mut self, violation: Violation) {
