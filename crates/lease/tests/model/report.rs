@@ -135,7 +135,7 @@ fn noticed_in(fault: Fault) -> &'static str {
         Fault::FenceForgetsRemoved | Fault::RemovedSessionEnds | Fault::GrantToRemoved => "removal",
         Fault::ListedBeforeAppend | Fault::ListedWhileFenced => "direct, leader restarts",
         Fault::AnswerByExpiry => "direct, renewals",
-        Fault::StoredOfAnyEpoch => "direct, by the voters' word",
+        Fault::StoredOfAnyEpoch => "direct, by voters' word",
         Fault::LearnersCount | Fault::FreshAsCommitted => "direct, learners",
         Fault::StoredFromAnybody | Fault::StoredBeforeSync => "direct, power loss",
         Fault::VotersBefore => "direct, voters change",

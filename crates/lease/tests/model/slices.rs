@@ -191,7 +191,7 @@ fn direct(deep: bool) -> Vec<Slice> {
             reads: deep.into(),
             ..Slice::pair("direct, renewals")
         },
-        Slice { name: "direct, by the voters' word", writes: deep.into(), ..heard.clone() },
+        Slice { name: "direct, by voters' word", writes: deep.into(), ..heard.clone() },
         Slice { name: "direct, learners", learners: 1, epochs: 1, ..heard.clone() },
         Slice {
             name: "direct, power loss",
