@@ -14,7 +14,7 @@ use crate::clock::Clock;
 
 /// How far the clocks may go on before it is noted, and how far back they may go before it counts. What is noted is written
 /// to memory that all readers share, so it is not done each time.
-const NOTED_EVERY: Duration = Duration::from_millis(1);
+const NOTED_EVERY: Duration = Duration::from_micros(100);
 
 /// Clocks that are watched.
 pub(crate) struct Watched {
@@ -109,6 +109,23 @@ mod tests {
         let later = portcullis_lease::Limit::new(watched.read(), MS * 2_000);
         set(at(2_000, 1_500));
         assert!(later.holds(&watched.read()), "a lease that was asked for since counts");
+    }
+
+    #[test]
+    fn a_small_step_back_is_noticed() {
+        let at_us = |count| {
+            let time = Duration::from_micros(count);
+            Reading { boot: time, raw: time, monotonic: time }
+        };
+        let hands = Arc::new(Hands(Mutex::new(at_us(1_000_000))));
+        let watched = Watched::new(hands.clone());
+        let lease = portcullis_lease::Limit::new(watched.read(), MS * 2_000);
+        *hands.0.lock().unwrap() = at_us(1_000_300);
+        assert!(lease.holds(&watched.read()));
+        *hands.0.lock().unwrap() = at_us(1_000_250);
+        assert!(lease.holds(&watched.read()), "readings of several threads may come in another order");
+        *hands.0.lock().unwrap() = at_us(1_000_050);
+        assert!(!lease.holds(&watched.read()));
     }
 
     #[test]
