@@ -84,7 +84,6 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
-        self.log.save_committed(committed.as_ref().map(stored_id));
         if let Some(committed) = committed {
             self.leases.committed(leased(stored_id(&committed)));
         }

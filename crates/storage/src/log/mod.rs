@@ -117,7 +117,6 @@ struct Shared {
 struct View {
     tail: Tail,
     vote: Option<Vote>,
-    committed: Option<LogId>,
 }
 
 impl Log {
@@ -140,12 +139,6 @@ impl Log {
     pub fn save_vote(&self, vote: Vote, done: Done) {
         self.view_mut().vote = Some(vote);
         self.writer.submit(Operation::Vote(vote), done);
-    }
-
-    /// Notes what is committed. It reaches the disk with the next batch; losing it costs time, not correctness.
-    pub fn save_committed(&self, committed: Option<LogId>) {
-        self.view_mut().committed = committed;
-        self.writer.submit(Operation::Committed(committed), Box::new(|_| {}));
     }
 
     /// Removes all entries behind `index`; `None` removes all. Where the new last entry cannot be read, nothing is
@@ -205,11 +198,6 @@ impl Log {
     /// The vote.
     pub fn vote(&self) -> Option<Vote> {
         self.view().vote
-    }
-
-    /// What was committed, as far as it was noted.
-    pub fn committed(&self) -> Option<LogId> {
-        self.view().committed
     }
 
     /// A number that rises with every opening of this store, and is never the same twice.

@@ -11,7 +11,7 @@ use super::identity::{self, Adopter, Identity, Malformed, Owner};
 use super::rows::{Mark, RowError, Rows, term};
 use super::tail::Tail;
 use super::writer::Writer;
-use super::{Bounds, Log, LogId, Options, Shared, View, Vote};
+use super::{Bounds, Log, Options, Shared, View, Vote};
 use crate::journal::{self, Flaw};
 
 /// What to do about a store that is damaged.
@@ -105,7 +105,7 @@ impl Log {
         let tail = Tail::new(contents.bounds, options.tail_bytes);
         let shared = Arc::new(Shared {
             rows,
-            view: RwLock::new(View { tail, vote: contents.vote, committed: contents.committed }),
+            view: RwLock::new(View { tail, vote: contents.vote }),
             incarnation,
             pristine: contents.bounds.last.is_none() && contents.vote.is_none(),
             adopter: Adopter::new(identity_path, identity),
@@ -166,7 +166,6 @@ impl ContentsError {
 struct Contents {
     bounds: Bounds,
     vote: Option<Vote>,
-    committed: Option<LogId>,
     incarnation: u64,
 }
 
@@ -204,8 +203,8 @@ impl Contents {
             let what = format!("a vote of term {} was given, and is not there", acked.term);
             return Err(ContentsError::Lost(what));
         }
-        let (committed, incarnation) = (rows.id(Mark::Committed)?, rows.number(Mark::Incarnation)?.unwrap_or(0));
-        Ok(Self { bounds: Bounds { purged, last }, vote, committed, incarnation })
+        let incarnation = rows.number(Mark::Incarnation)?.unwrap_or(0);
+        Ok(Self { bounds: Bounds { purged, last }, vote, incarnation })
     }
 }
 

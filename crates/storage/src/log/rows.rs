@@ -52,7 +52,6 @@ pub(super) enum RowError {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mark {
     Vote,
-    Committed,
     Purged,
     Incarnation,
 }
@@ -61,7 +60,6 @@ impl Mark {
     fn name(self) -> &'static [u8] {
         match self {
             Self::Vote => b"vote",
-            Self::Committed => b"committed",
             Self::Purged => b"purged",
             Self::Incarnation => b"incarnation",
         }
@@ -179,10 +177,6 @@ impl Rows {
         Ok(Some(u64::from_be_bytes(payload.as_slice().try_into().map_err(damaged)?)))
     }
 
-    pub(super) fn delete_mark(&self, batch: &mut WriteBatch, mark: Mark) {
-        batch.delete(self.mark_key(mark));
-    }
-
     fn put_mark(&self, batch: &mut WriteBatch, mark: Mark, payload: &[u8]) {
         let key = self.mark_key(mark);
         batch.put(&key, frame(&key, payload));
@@ -264,13 +258,11 @@ mod tests {
         let entry = Entry { id: LogId { term: 3, index: 9 }, payload: Bytes::from_static(b"payload") };
         rows.put_entry(&mut batch, &entry, Some(LogId { term: 2, index: 8 }));
         rows.put_vote(&mut batch, Vote { term: 4, node: 5, committed: true });
-        rows.put_id(&mut batch, Mark::Committed, entry.id);
         rows.put_id(&mut batch, Mark::Purged, entry.id);
         rows.put_number(&mut batch, Mark::Incarnation, 6);
         rows.db.write(batch).unwrap();
         let mut frozen = crate::frozen::Frozen::new(include_str!("../../frozen/log-v1.txt"));
-        for (name, row) in
-            ["Entry", "Committed", "Incarnation", "Purged", "Vote"].iter().zip(rows.db.iterator(IteratorMode::Start))
+        for (name, row) in ["Entry", "Incarnation", "Purged", "Vote"].iter().zip(rows.db.iterator(IteratorMode::Start))
         {
             let (key, value) = row.unwrap();
             frozen.bytes(&format!("{name}/key"), &key);

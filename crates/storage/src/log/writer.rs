@@ -21,7 +21,6 @@ const BATCH_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 pub(super) enum Operation {
     Append(Vec<Entry>),
     Vote(Vote),
-    Committed(Option<LogId>),
     /// Entries of `range` go; `kept` is the last one then.
     Truncate {
         range: Range<u64>,
@@ -38,7 +37,7 @@ impl Operation {
     fn bytes(&self) -> usize {
         match self {
             Self::Append(entries) => entries.iter().map(|entry| entry.payload.len()).sum(),
-            Self::Vote(_) | Self::Committed(_) | Self::Truncate { .. } | Self::Purge { .. } => 0,
+            Self::Vote(_) | Self::Truncate { .. } | Self::Purge { .. } => 0,
         }
     }
 }
@@ -67,7 +66,7 @@ pub(super) enum Writer {
 
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, acked: AckedFile, options: &Options) -> io::Result<Self> {
-        let work = Work { shared, acked, stop_at: options.stop_at, committed: None, failure: None };
+        let work = Work { shared, acked, stop_at: options.stop_at, failure: None };
         match &options.writing {
             Writing::Thread => Thread::start(work, options.queue_max).map(Self::Thread),
             Writing::Turns(begin) => Ok(Self::Turns(Turns::new(work, Arc::clone(begin)))),
@@ -126,9 +125,6 @@ pub(super) struct Work {
     shared: Arc<Shared>,
     acked: AckedFile,
     stop_at: Option<Step>,
-    /// What is committed, as far as it is not written yet. It goes with the next batch, because a sync of its own would
-    /// delay entries for what only saves time after a restart.
-    committed: Option<Operation>,
     /// The first failure; nothing is written after it, because what is on disk is not known any more.
     failure: Option<Arc<io::Error>>,
 }
@@ -141,20 +137,13 @@ impl Work {
                 done(written);
             }
         }
-        if self.committed.is_some() {
-            self.try_write(Vec::new());
-        }
     }
 
     /// Writes a batch, and returns whom to tell what came of it.
     pub(super) fn carry_out(&mut self, batch: Vec<(Operation, Done)>) -> Vec<(Done, io::Result<()>)> {
-        let (mut batch, callbacks): (Vec<Operation>, Vec<Done>) = batch.into_iter().unzip();
-        if let Some(last) = batch.iter().rposition(|operation| matches!(operation, Operation::Committed(_))) {
-            self.committed = Some(batch.remove(last));
-            batch.retain(|operation| !matches!(operation, Operation::Committed(_)));
-        }
+        let (batch, callbacks): (Vec<Operation>, Vec<Done>) = batch.into_iter().unzip();
         if !batch.is_empty() {
-            self.try_write(batch);
+            self.try_write(&batch);
         }
         let written = || match &self.failure {
             None => Ok(()),
@@ -163,11 +152,9 @@ impl Work {
         callbacks.into_iter().map(|done| (done, written())).collect()
     }
 
-    /// Writes a batch, and what is committed with it.
-    fn try_write(&mut self, mut batch: Vec<Operation>) {
-        batch.extend(self.committed.take());
+    fn try_write(&mut self, batch: &[Operation]) {
         if self.failure.is_none()
-            && let Err(error) = self.write(&batch)
+            && let Err(error) = self.write(batch)
         {
             tracing::error!(%error, "the log cannot be written any more");
             self.failure = Some(Arc::new(error));
@@ -216,8 +203,6 @@ impl Work {
                 rows.put_vote(batch, *vote);
                 acked.vote = Some(*vote);
             }
-            Operation::Committed(Some(id)) => rows.put_id(batch, Mark::Committed, *id),
-            Operation::Committed(None) => rows.delete_mark(batch, Mark::Committed),
             Operation::Truncate { range, kept } => {
                 rows.delete_entries(batch, range.clone());
                 acked.last = *kept;

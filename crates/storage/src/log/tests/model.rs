@@ -14,7 +14,6 @@ const TAIL_BYTES: usize = 300;
 #[derive(Clone, Debug, Default)]
 struct Model {
     kept: Kept,
-    committed: Option<LogId>,
     term: u64,
 }
 
@@ -42,7 +41,6 @@ impl Model {
 enum Operation {
     Append(Vec<Entry>),
     Vote(Vote),
-    Committed(Option<LogId>),
     TruncateAfter(Option<u64>),
     Purge(LogId),
 }
@@ -63,8 +61,7 @@ impl Operation {
                 model.term += 1;
                 Self::Vote(vote(model.term, dice.below(3).try_into().unwrap(), dice.below(2) == 0))
             }
-            6 => Self::Committed([None, model.kept.last()][dice.below(2)]),
-            7..9 => {
+            6..9 => {
                 // What comes in place of truncated entries is of another term.
                 model.term += 1;
                 Self::TruncateAfter(if dice.below(12) == 0 { None } else { Some(near(dice)) })
@@ -84,14 +81,14 @@ impl Operation {
         let found = model.kept.entries.iter().map(|entry| entry.id).find(|id| id.index == index);
         // Before the beginning there is nothing left to purge; asking for it changes nothing.
         let older = model.kept.purged.map(|purged| LogId { index: purged.index.min(index), ..purged });
-        found.or(older).map_or(Self::Committed(None), Self::Purge)
+        let last = model.kept.last().map(|last| last.index);
+        found.or(older).map_or(Self::TruncateAfter(last), Self::Purge)
     }
 
     fn change(&self, model: &mut Model) {
         match self.clone() {
             Self::Append(entries) => model.kept.entries.extend(entries),
             Self::Vote(vote) => model.kept.vote = Some(vote),
-            Self::Committed(id) => model.committed = id,
             Self::TruncateAfter(index) => model.truncate_after(index),
             Self::Purge(id) => model.purge(id),
         }
@@ -101,11 +98,6 @@ impl Operation {
         match self {
             Self::Append(entries) => log.append(entries, done),
             Self::Vote(vote) => log.save_vote(vote, done),
-            Self::Committed(id) => {
-                log.save_committed(id);
-                // It has no answer of its own.
-                log.truncate_after(log.bounds().last.map(|last| last.index), done);
-            }
             Self::TruncateAfter(index) => log.truncate_after(index, done),
             Self::Purge(id) => log.purge(id, done),
         }
@@ -114,7 +106,6 @@ impl Operation {
 
 fn compare(log: &Log, model: &Model, dice: &mut Dice) {
     assert_eq!(Kept::of(log).unwrap(), model.kept);
-    assert_eq!(log.committed(), model.committed);
     let end = usize::try_from(model.next()).unwrap() + 4;
     for _ in 0..3 {
         let (a, b) = (dice.below(end), dice.below(end));
@@ -150,12 +141,10 @@ fn life(path: &Path, model: &mut Model, dice: &mut Dice, incarnation: &mut u64) 
     let step = dice.one_of(&[Step::BeforeBatch, Step::AfterBatch, Step::AfterAcked]);
     let dying = Log::open(path, &options(Some(step)), OWNER).unwrap();
     let operation = Operation::draw(dice, model);
-    if !matches!(operation, Operation::Committed(_)) && step != Step::BeforeBatch {
+    if step != Step::BeforeBatch {
         operation.change(model);
     }
-    if !matches!(operation, Operation::Committed(_)) {
-        assert!(wait(|done| operation.ask(&dying, done)).is_err());
-    }
+    assert!(wait(|done| operation.ask(&dying, done)).is_err());
 }
 
 /// `LOG_SEED` makes other sequences.
