@@ -35,7 +35,7 @@ usage: cargo xtask COMMAND
   test [FILTER...]  everything that must hold before a commit; filters choose among the tests
   model [--deep] [SLICE [RULE]]
                     check the lease protocol in every order of events, and that every broken rule is noticed
-  sim [--seed N | --from N --seeds N] [--seconds N]
+  sim [--seed N | --from N --seeds N | --mutants | --regions] [--seconds N]
                     run the real node in a simulated world; a seed replays a run exactly
   layering          which crate uses which, and what the pure ones must not reach
   tidy              rules on files and words that no compiler checks

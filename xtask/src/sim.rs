@@ -8,9 +8,15 @@ use crate::cargo::Cargo;
 
 /// Builds the simulation, runs it with these arguments, and returns how it ended.
 pub(crate) fn run(cargo: &Cargo, args: &[String]) -> Result<ExitStatus> {
-    // The whole workspace, for the reason that `demo` gives.
-    cargo.run(["build", "--profile", "verify", "--workspace", "--bins", "--locked"])?;
+    build(cargo)?;
     start(cargo, args)
+}
+
+/// Builds the simulation, with rules that can be broken.
+pub(crate) fn build(cargo: &Cargo) -> Result<()> {
+    // The whole workspace, for the reason that `demo` gives.
+    let args = ["build", "--profile", "verify", "--workspace", "--bin", "sim", "--locked"];
+    cargo.run(args.into_iter().chain(["--features", "portcullis-sim/mutants"]))
 }
 
 /// Runs the simulation that was built.

@@ -66,9 +66,15 @@ fn tests(steps: &mut Vec<Step>, cargo: &Cargo, filters: &[&str]) {
             if !built {
                 return Ok(Outcome::Skipped("the build fails".to_owned()));
             }
-            // Sixty seeds, by default.
-            let ended = sim::start(cargo, &[])?;
-            if ended.success() { Ok(Outcome::Held) } else { bail!("the simulation ends with {ended}") }
+            sim::build(cargo)?;
+            // Sixty seeds, by default, and then rules that are broken.
+            for args in [&[][..], &["--mutants".to_owned()]] {
+                let ended = sim::start(cargo, args)?;
+                if !ended.success() {
+                    bail!("the simulation ends with {ended}");
+                }
+            }
+            Ok(Outcome::Held)
         });
     }
     take(steps, "test", || {

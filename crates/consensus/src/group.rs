@@ -12,6 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use openraft::errors::RaftError;
 use openraft::{Config, SnapshotPolicy};
+use portcullis_lease::Faults;
 use portcullis_lease::read::{Began, NotLeased};
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
@@ -44,7 +45,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often a read that waits for entries looks whether they are still in the log.
 const CUT_OFF_EVERY: Duration = Duration::from_millis(100);
-/// Entries that are purged at a time.
+/// Entries that are purged at a time, at most.
 const PURGE_ENTRIES: u64 = 1_024;
 /// How many commits may wait to be applied.
 const APPLIES_MAX: u64 = 1_000_000;
@@ -102,6 +103,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What election timeouts are drawn from.
     pub seed: u64,
+    /// Rules of leases that are broken to see whether it is noticed: none, outside of checks.
+    pub faults: Faults,
 }
 
 /// Why a group does not start.
@@ -143,14 +146,15 @@ impl Group {
     pub fn start(options: Options, parts: Parts) -> BoxFuture<'static, Result<Arc<Self>, StartError>> {
         let seed = parts.seed;
         let started = async move {
-            let Parts { log, store, transport, clock, seed: _ } = parts;
+            let Parts { log, store, transport, clock, seed: _, faults } = parts;
             let me = options.me.0;
             // Leases are counted by one clock, whoever reads it.
             let clock: Arc<dyn Clock> = Arc::new(Watched::new(clock));
             let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
             let config = config(&options).validate().map_err(|error| StartError::Timing(error.to_string()))?;
             let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
-            let origin = origin(options.me, &log, &store).map_err(|error| StartError::Unreadable(error.to_string()))?;
+            let origin =
+                origin(options.me, &log, &store, faults).map_err(|error| StartError::Unreadable(error.to_string()))?;
             let leases = Leases::new(origin, Arc::clone(&clock), Arc::clone(&transport));
             let foreseer = Arc::new(Foreseer::new(Arc::clone(&leases), store.reader()));
             let receiver = Receiver::new(store.inbox(), Arc::clone(&leases));
@@ -492,7 +496,7 @@ pub enum AnswerError {
 }
 
 /// What the leases of a node begin with.
-pub(crate) fn origin(me: NodeId, log: &Log, store: &Store) -> io::Result<Origin> {
+pub(crate) fn origin(me: NodeId, log: &Log, store: &Store, faults: Faults) -> io::Result<Origin> {
     let applied = store.applied().map(leased).unwrap_or_default();
     let reader = store.reader();
     Ok(Origin {
@@ -503,6 +507,7 @@ pub(crate) fn origin(me: NodeId, log: &Log, store: &Store) -> io::Result<Origin>
         entries: log_store::registered(log, applied.index)?,
         state: Arc::clone(&reader.view()),
         configured: state_machine::configured(&reader)?,
+        faults,
     })
 }
 
@@ -537,7 +542,7 @@ fn config(options: &Options) -> Config {
         snapshot_policy: SnapshotPolicy::LogsSinceLast(options.snapshot_every),
         max_in_snapshot_log_to_keep: options.snapshot_every,
         replication_lag_threshold: options.snapshot_every,
-        purge_batch_size: PURGE_ENTRIES,
+        purge_batch_size: PURGE_ENTRIES.min(options.snapshot_every),
         // What is committed waits there until it is visible, and consensus must not wait with it.
         state_machine_channel_size: Some(APPLIES_MAX),
         enable_pre_vote: Some(true),

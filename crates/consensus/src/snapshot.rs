@@ -12,7 +12,9 @@ use openraft::errors::{NetworkError, ReplicationClosed, StreamingError};
 use openraft::raft::SnapshotResponse;
 use portcullis_storage::codec;
 use portcullis_storage::state::{Header, Inbox, Incoming, Piece, ReceiveError, Received, Snapshot};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 
 use crate::convert::{self, ConvertError, log_id, vote, wire_vote};
 use crate::group::AnswerError;
@@ -83,9 +85,17 @@ async fn send_pieces(
 }
 
 async fn read_piece(snapshot: Snapshot, after: Option<Vec<u8>>) -> io::Result<Piece> {
-    // Reading waits for the disk, and must not hold up heartbeats.
-    let read = tokio::task::spawn_blocking(move || snapshot.piece(after)).await;
+    let read = at_the_disk(move || snapshot.piece(after)).await;
     read.map_err(io::Error::other)?.map_err(io::Error::other)
+}
+
+/// Does what waits for the disk, and must not hold up heartbeats. A runtime of one thread does it at once: a simulation knows when
+/// things happen only if no other thread has a part in them.
+async fn at_the_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => Ok(work()),
+        _ => tokio::task::spawn_blocking(work).await,
+    }
 }
 
 fn interrupted(error: &(impl std::error::Error + 'static)) -> StreamingError<Types> {
@@ -130,8 +140,7 @@ impl Receiver {
             *current = Some((sender, part.header, incoming));
             return Ok(SnapshotAnswer::Continue { after });
         };
-        // Writing waits for the disk, and must not hold up heartbeats.
-        let taken = tokio::task::spawn_blocking(move || take_piece(incoming, &piece)).await;
+        let taken = at_the_disk(move || take_piece(incoming, &piece)).await;
         match taken.map_err(|_| AnswerError::Stopped)?? {
             Taken::More(incoming) => {
                 let after = incoming.after().map(<[u8]>::to_vec);

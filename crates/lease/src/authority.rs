@@ -64,8 +64,7 @@ impl Authority {
         }
     }
 
-    /// The same with a rule broken.
-    #[cfg(feature = "planted-faults")]
+    /// The same with a rule broken, if `faults` says so.
     pub fn broken_by(self, faults: Faults) -> Self {
         Self { rounds: self.rounds.broken_by(faults), faults, ..self }
     }

@@ -326,8 +326,7 @@ impl Holder {
         self
     }
 
-    /// The same with a rule broken.
-    #[cfg(feature = "planted-faults")]
+    /// The same with a rule broken, if `faults` says so.
     pub fn broken_by(self, faults: Faults) -> Self {
         Self { faults, ..self }
     }

@@ -344,8 +344,7 @@ impl Leader {
         self
     }
 
-    /// The same with a rule broken.
-    #[cfg(feature = "planted-faults")]
+    /// The same with a rule broken, if `faults` says so.
     pub fn broken_by(self, faults: Faults) -> Self {
         Self { authority: self.authority.broken_by(faults), faults, ..self }
     }

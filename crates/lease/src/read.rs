@@ -61,16 +61,11 @@ pub struct Began {
 
 /// Begins a read. From the View that comes back an answer may be given at once if nothing pending could change it.
 pub fn begin<P: Published>(published: &P) -> Result<(Began, P::View), NotLeased> {
-    begin_with(published, Faults::default())
+    begin_broken_by(published, Faults::default())
 }
 
-/// Begins a read with a rule broken.
-#[cfg(feature = "planted-faults")]
+/// Begins a read with a rule broken, if `faults` says so.
 pub fn begin_broken_by<P: Published>(published: &P, faults: Faults) -> Result<(Began, P::View), NotLeased> {
-    begin_with(published, faults)
-}
-
-fn begin_with<P: Published>(published: &P, faults: Faults) -> Result<(Began, P::View), NotLeased> {
     let early_clock = faults.has(Fault::ClockBeforeExpiry).then(|| published.now());
     let early_view = faults.has(Fault::ViewBeforeExpiry).then(|| published.view());
     let expiry = published.expiry();
@@ -112,7 +107,12 @@ impl Began {
 /// Looks again at the last moment before an answer leaves. In the View that comes back, no entry above the base that the
 /// answer was given from may touch what it rests on; else, and without a lease, the read starts again.
 pub fn emit<P: Published>(published: &P) -> Result<P::View, NotLeased> {
-    begin(published).map(|(_, view)| view)
+    emit_broken_by(published, Faults::default())
+}
+
+/// Looks again with a rule broken, if `faults` says so.
+pub fn emit_broken_by<P: Published>(published: &P, faults: Faults) -> Result<P::View, NotLeased> {
+    begin_broken_by(published, faults).map(|(_, view)| view)
 }
 
 #[cfg(test)]

@@ -72,8 +72,7 @@ impl Rounds {
         self.open.retain(|_, round| kept || Limit::new(round.began, length).holds(now));
     }
 
-    /// The same with a rule broken.
-    #[cfg(feature = "planted-faults")]
+    /// The same with a rule broken, if `faults` says so.
     pub fn broken_by(self, faults: Faults) -> Self {
         Self { faults, ..self }
     }

@@ -61,8 +61,7 @@ impl Voter {
         Self { helped: self.helped.map(|helped| helped.aged(by)), ..self }
     }
 
-    /// The same with a rule broken.
-    #[cfg(feature = "planted-faults")]
+    /// The same with a rule broken, if `faults` says so.
     pub fn broken_by(self, faults: Faults) -> Self {
         Self { faults, ..self }
     }

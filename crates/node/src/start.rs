@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use portcullis_consensus::clock::{Clock, SystemClock};
 use portcullis_consensus::{Group, Options, Parts, Transport};
+use portcullis_lease::Faults;
 use portcullis_model::{ClusterId, GroupId};
 use portcullis_storage::{log, state};
 use tokio::sync::watch;
@@ -36,13 +37,15 @@ pub struct Seams {
     pub entropy: Arc<dyn Entropy>,
     /// Who writes the log.
     pub writing: log::Writing,
+    /// Rules of leases that are broken to see whether it is noticed: none, outside of checks.
+    pub faults: Faults,
 }
 
 impl Seams {
     /// The clocks and the randomness of the system, and a thread of its own for the log.
     pub fn system(transport: Arc<dyn Transport>) -> Self {
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        Self { transport, clock, entropy, writing: log::Writing::Thread }
+        Self { transport, clock, entropy, writing: log::Writing::Thread, faults: Faults::default() }
     }
 }
 
@@ -94,7 +97,7 @@ impl Node {
             let log_folder = folder(config.data_dir.join("log"))?;
             let state_folder = folder(config.data_dir.join("state"))?;
             let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
-            let Seams { transport, clock, entropy, writing } = seams;
+            let Seams { transport, clock, entropy, writing, faults } = seams;
             let log = log::Log::open(&log_folder, &log::Options { writing, ..log::Options::default() }, owner)?;
             let cluster = log.cluster().map(ClusterId);
             let adopter = log.adopter();
@@ -111,7 +114,7 @@ impl Node {
             let reader = store.reader();
             let options = Options { me: config.id, timing: config.timing, snapshot_every: config.snapshot_every };
             let seed = u64::from_be_bytes(entropy.bytes()[..8].try_into().expect("INVARIANT: eight of sixteen bytes"));
-            let parts = Parts { log, store, transport, clock: Arc::clone(&clock), seed };
+            let parts = Parts { log, store, transport, clock: Arc::clone(&clock), seed, faults };
             let group = Group::start(options, parts).await?;
             let (last_fresh, _) = watch::channel(clock.read());
             let (health, remade) = (Health::default(), Remade::default());

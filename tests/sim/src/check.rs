@@ -1,12 +1,13 @@
 //! Is a history possible if every check sees every write that was acknowledged before it, anywhere?
 //!
 //! For each grant: no allow once a revocation has returned, no denial between the return of the grant and the first call to
-//! revoke it, and no way back: what one answer has shown, every answer that was asked for later shows.
+//! revoke it, and no way back: what one answer has shown, every answer that was asked for later shows. A grant for a time may begin
+//! late and end early, by as much as clocks may be wrong, and is never allowed outside of its time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::{Asked, Call, History, Key, Outcome};
+use crate::history::{Asked, Call, History, Key, Outcome, Window};
 
 /// An answer that must not have been given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,10 @@ fn check_grant(calls: &[&Call], violations: &mut Vec<Violation>, margin: &mut Ma
     let writes = |asked: Asked| calls.iter().copied().filter(move |call| call.asked == asked);
     let done = |asked: Asked| writes(asked).filter(|call| call.outcome == Outcome::Done);
     let granted = done(Asked::Grant).min_by_key(|call| call.returned);
-    let granting = writes(Asked::Grant).chain(writes(Asked::GrantEarly)).map(|call| call.invoked).min();
+    let grants = |call: &&Call| matches!(call.asked, Asked::Grant | Asked::GrantEarly | Asked::GrantTimed(_));
+    let granting = calls.iter().copied().filter(grants).map(|call| call.invoked).min();
+    let window =
+        calls.iter().find_map(|call| if let Asked::GrantTimed(window) = call.asked { Some(window) } else { None });
     let revoked = done(Asked::Revoke).min_by_key(|call| call.returned);
     // One whose outcome is not known may take effect from its call on, and one that failed never does.
     let revoking = writes(Asked::Revoke).filter(|call| call.outcome != Outcome::Nothing).map(|call| call.invoked).min();
@@ -61,6 +65,14 @@ fn check_grant(calls: &[&Call], violations: &mut Vec<Violation>, margin: &mut Ma
     let is_before = |call: &Call, answer: &Call| call.returned < Some(answer.invoked);
 
     for answer in answers.iter().filter(|call| shows(call, true)) {
+        if let Some(Window { start_ms, end_ms }) = window {
+            if answer.returned < Some(Duration::from_millis(start_ms)) {
+                wrong("an allow before its start", None, answer);
+            }
+            if answer.invoked >= Duration::from_millis(end_ms) {
+                wrong("an allow after its end", None, answer);
+            }
+        }
         if granting.is_none_or(|granting| answer.returned < Some(granting)) {
             wrong("an allow before anybody granted", None, answer);
         }
@@ -72,11 +84,17 @@ fn check_grant(calls: &[&Call], violations: &mut Vec<Violation>, margin: &mut Ma
             margin.smallest = [margin.smallest, close].into_iter().flatten().min();
         }
         if let Some(shown) = shown_revoked.filter(|shown| is_before(shown, answer)) {
-            wrong("an allow after another check had shown the revocation", Some(shown), answer);
+            let what = if window.is_some() {
+                "an allow after another check had shown the end"
+            } else {
+                "an allow after another check had shown the revocation"
+            };
+            wrong(what, Some(shown), answer);
         }
     }
     for answer in answers.iter().filter(is_plain).filter(|call| shows(call, false)) {
-        if revoking.is_some_and(|revoking| answer.returned >= Some(revoking)) {
+        // What ends by itself may be denied once it has begun.
+        if window.is_some() || revoking.is_some_and(|revoking| answer.returned >= Some(revoking)) {
             continue;
         }
         if let Some(granted) = granted.filter(|granted| is_before(granted, answer)) {
@@ -160,6 +178,19 @@ mod tests {
         assert_eq!(found(&back), ["a denial after another check had shown the grant"]);
         let again = [early, REVOKE, (check, 20, 21, ALLOW), (check, 51, 52, DENY), (check, 53, 54, ALLOW)];
         assert_eq!(found(&again), ["an allow after another check had shown the revocation"]);
+    }
+
+    #[test]
+    fn what_is_granted_for_a_time_is_allowed_within_it_and_never_again() {
+        let (check, timed) = (Asked::Check, Asked::GrantTimed(Window { start_ms: 20, end_ms: 50 }));
+        let granted = (timed, 0, 5, Outcome::Done);
+        let within =
+            [granted, (check, 10, 11, DENY), (check, 19, 20, ALLOW), (check, 40, 60, ALLOW), (check, 41, 61, DENY)];
+        assert!(found(&within).is_empty());
+        assert_eq!(found(&[granted, (check, 18, 19, ALLOW)]), ["an allow before its start"]);
+        assert_eq!(found(&[granted, (check, 50, 51, ALLOW)]), ["an allow after its end"]);
+        let back = [granted, (check, 25, 26, ALLOW), (check, 40, 41, DENY), (check, 42, 43, ALLOW)];
+        assert_eq!(found(&back), ["an allow after another check had shown the end"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use portcullis_consensus::Ack;
 use portcullis_machine::command::{ConfigureLeases, End};
 use portcullis_model::{Actor, Context, GrantId, Object, Subject, TenantId, Verified};
@@ -11,7 +12,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 
-use crate::history::{Asked, By, Key, Outcome};
+use crate::clocks::Clocks;
+use crate::history::{Asked, By, Key, Outcome, Window};
 use crate::host::Host;
 use crate::time::pass;
 use crate::world::{Phase, World};
@@ -20,6 +22,10 @@ use crate::world::{Phase, World};
 const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long it waits for a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How far ahead a timed grant may begin, and how long it lasts, in milliseconds. That is longer than wall clocks may take from
+/// it at both ends.
+const START_MS_MAX: u64 = 2_000;
+const LASTS_MS: std::ops::RangeInclusive<u64> = 4_500..=9_000;
 /// The longest pause between two calls.
 const PAUSE_MS_MAX: u64 = 40;
 
@@ -35,6 +41,15 @@ pub(crate) fn start(world: &Arc<World>, host: &Arc<Host>, node: &Arc<Node>, seed
 pub(crate) fn ask(world: &Arc<World>, host: &Arc<Host>, node: &Arc<Node>, key: Key, asked: Asked) {
     let client = Client { world: Arc::clone(world), host: Arc::clone(host), node: Arc::clone(node) };
     tokio::spawn(async move { client.call(key, asked).await });
+}
+
+/// Checks a grant by a node's lease, if that can be done at once: without waiting for time to pass, or for anybody.
+pub fn check_at_once(node: &Node, key: Key) -> Option<bool> {
+    let (tenant, question) = (TenantId::default_tenant(), question(key));
+    let checked =
+        node.check(Freshness::Linearizable, &tenant, &question, Instant::now() + CHECK_TIMEOUT).now_or_never();
+    let (answer, served) = checked?.ok()?;
+    (served.by == ServedBy::Lease).then_some(answer.allowed)
 }
 
 /// Changes how long leases last and who may hold them, as an administrator would by way of this node. It may fail.
@@ -76,12 +91,26 @@ impl Client {
                     self.world.granted(key);
                 }
             }
-            10..20 => {
+            10..12 => {
+                let key = self.world.new_grant();
+                let now = u64::try_from(self.world.now().as_millis()).expect("INVARIANT: a simulation ends");
+                let start_ms = now + dice.random_range(0..=START_MS_MAX);
+                let window = Window { start_ms, end_ms: start_ms + dice.random_range(LASTS_MS) };
+                if self.call(key, Asked::GrantTimed(window)).await == Outcome::Done {
+                    self.world.granted_for_a_time(key, window);
+                }
+            }
+            12..22 => {
                 if let Some(key) = self.world.grant_to_revoke(drawn) {
                     self.call(key, Asked::Revoke).await;
                 }
             }
-            20..25 => {
+            22..34 => {
+                if let Some(key) = self.world.timed_grant_to_check(drawn) {
+                    self.call(key, Asked::Check).await;
+                }
+            }
+            34..39 => {
                 if let Some(key) = self.world.grant_to_check(drawn) {
                     self.call(key, Asked::CheckClosed).await;
                 }
@@ -118,6 +147,7 @@ impl Client {
         let outcome = match asked {
             Asked::Grant => self.write(key, grant(key), Ack::Everywhere).await,
             Asked::GrantEarly => self.write(key, grant(key), Ack::Quorum).await,
+            Asked::GrantTimed(window) => self.write(key, grant_within(key, window), Ack::Everywhere).await,
             Asked::Revoke => self.write(key, Action::RevokeGrants([grant_id(key)].into()), Ack::Everywhere).await,
             Asked::Check => self.check(key, Freshness::Linearizable).await,
             Asked::CheckClosed => self.check(key, Freshness::FailClosed).await,
@@ -190,6 +220,17 @@ pub(crate) fn grant(key: Key) -> Action {
     let id = Some(grant_id(key));
     let (subject, scope) = (subject(key), scope(key));
     Action::CreateGrant { id, subject, role: parsed("viewer"), scope, start: None, end: End::Never }
+}
+
+/// Makes a grant for a time.
+fn grant_within(key: Key, window: Window) -> Action {
+    let (start, end) = (Some(Clocks::true_wall(window.start_ms)), End::At(Clocks::true_wall(window.end_ms)));
+    match grant(key) {
+        Action::CreateGrant { id, subject, role, scope, .. } => {
+            Action::CreateGrant { id, subject, role, scope, start, end }
+        }
+        other => other,
+    }
 }
 
 /// The id of a grant.

@@ -11,6 +11,9 @@ use crate::time::Truth;
 /// How far two machines may run apart is one per cent, so each may be off by half of that, and a little less.
 pub const PPM_MAX: i64 = 4_900;
 
+/// What a wall clock that is right shows when the simulation begins, in milliseconds since 1970.
+const WALL_MS: i64 = 1_700_000_000_000;
+
 /// One of the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hand {
@@ -53,11 +56,21 @@ struct State {
 impl Clocks {
     /// Clocks that are off by `offset` and run faster than true time by `ppm`.
     pub fn new(truth: Arc<Truth>, offset: Duration, ppm: i64) -> Arc<Self> {
-        let wall = Duration::from_secs(1_700_000_000);
         let start = |base: Duration| i128::try_from(base.as_nanos()).expect("INVARIANT: it is small");
-        let hands = [start(offset * 3), start(offset * 2), start(offset), start(wall)];
+        let hands = [start(offset * 3), start(offset * 2), start(offset), i128::from(WALL_MS) * 1_000_000];
         let state = State { anchor: truth.now(), hands, ppm: [ppm; 4], stands: false };
         Arc::new(Self { truth, state: Mutex::new(state) })
+    }
+
+    /// What a wall clock that is right shows so many milliseconds after the simulation began.
+    pub fn true_wall(now_ms: u64) -> Timestamp {
+        Timestamp(WALL_MS).plus_ms(now_ms)
+    }
+
+    /// Sets the wall clock, so that it is off by so many milliseconds.
+    pub fn set_wall(&self, off_ms: i64) {
+        let now = i128::try_from(self.truth.now().as_nanos()).expect("INVARIANT: it is small");
+        self.at_present().hands[Hand::Wall as usize] = now + i128::from(WALL_MS + off_ms) * 1_000_000;
     }
 
     /// Changes how fast all hands run.

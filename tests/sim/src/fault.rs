@@ -10,6 +10,9 @@ use crate::clocks::{Hand, Stood};
 use crate::host::{Order, name};
 use crate::world::World;
 
+/// What the event says of a machine whose power loss took something.
+pub const LOST: &str = "has lost";
+
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -31,6 +34,8 @@ pub enum Fault {
     Suspend(u64, Stood),
     /// One hand of a node's clocks jumps by so many milliseconds.
     Jump(u64, Hand, i64),
+    /// A node's wall clock is set, so that it is off by so many milliseconds.
+    SetWall(u64, i64),
     /// All hands that measure elapsed time jump back, by so many milliseconds.
     JumpBack(u64, i64),
     /// A node's clocks run at another rate, in parts per million.
@@ -47,6 +52,15 @@ pub enum Fault {
     Unroster(u64),
 }
 
+/// What a fault does to what nodes say to each other.
+enum Way {
+    CutOff(u64),
+    CutTo(u64),
+    CutFrom(u64),
+    CutBetween(u64, u64),
+    Held(u64),
+}
+
 impl Fault {
     /// The node that it is aimed at.
     pub fn node(self) -> u64 {
@@ -60,6 +74,7 @@ impl Fault {
             | Self::Stop(node)
             | Self::Suspend(node, _)
             | Self::Jump(node, ..)
+            | Self::SetWall(node, _)
             | Self::JumpBack(node, _)
             | Self::Rate(node, _)
             | Self::Steer(node, _)
@@ -72,44 +87,38 @@ impl Fault {
 
     /// Whether it loses what one node says to another.
     pub fn cuts(self, from: u64, to: u64) -> bool {
-        match self {
-            Self::Isolate(node) => node == from || node == to,
-            Self::Deafen(node) => node == to,
-            Self::Mute(node) => node == from,
-            Self::Split(one, other) => [(one, other), (other, one)].contains(&(from, to)),
-            Self::Hold(_)
-            | Self::Crash(_)
-            | Self::Stop(_)
-            | Self::Suspend(..)
-            | Self::Jump(..)
-            | Self::JumpBack(..)
-            | Self::Rate(..)
-            | Self::Steer(..)
-            | Self::SlowDisk(..)
-            | Self::Transfer(_)
-            | Self::Length(..)
-            | Self::Unroster(_) => false,
+        match self.on_the_way() {
+            Some(Way::CutOff(node)) => node == from || node == to,
+            Some(Way::CutTo(node)) => node == to,
+            Some(Way::CutFrom(node)) => node == from,
+            Some(Way::CutBetween(one, other)) => [(one, other), (other, one)].contains(&(from, to)),
+            Some(Way::Held(_)) | None => false,
         }
     }
 
     /// Whether it has what two nodes say to each other wait.
     pub fn holds(self, one: u64, other: u64) -> bool {
+        matches!(self.on_the_way(), Some(Way::Held(node)) if node == one || node == other)
+    }
+
+    fn on_the_way(self) -> Option<Way> {
         match self {
-            Self::Hold(node) | Self::Suspend(node, _) => node == one || node == other,
-            Self::Isolate(_)
-            | Self::Deafen(_)
-            | Self::Mute(_)
-            | Self::Split(..)
-            | Self::Crash(_)
+            Self::Isolate(node) => Some(Way::CutOff(node)),
+            Self::Deafen(node) => Some(Way::CutTo(node)),
+            Self::Mute(node) => Some(Way::CutFrom(node)),
+            Self::Split(one, other) => Some(Way::CutBetween(one, other)),
+            Self::Hold(node) | Self::Suspend(node, _) => Some(Way::Held(node)),
+            Self::Crash(_)
             | Self::Stop(_)
             | Self::Jump(..)
+            | Self::SetWall(..)
             | Self::JumpBack(..)
             | Self::Rate(..)
             | Self::Steer(..)
             | Self::SlowDisk(..)
             | Self::Transfer(_)
             | Self::Length(..)
-            | Self::Unroster(_) => false,
+            | Self::Unroster(_) => None,
         }
     }
 
@@ -118,12 +127,18 @@ impl Fault {
         let host = &world.hosts[&self.node()];
         match self {
             Self::Isolate(_) | Self::Deafen(_) | Self::Mute(_) | Self::Split(..) | Self::Hold(_) => {}
-            Self::Crash(node) => sim.crash(name(node)),
+            Self::Crash(node) => {
+                sim.crash(name(node));
+                if let Some(lost) = host.lose_power() {
+                    world.event(format!("node {node} {LOST} {lost} bytes of its state"));
+                }
+            }
             Self::Stop(_) => host.order(Order::Stop),
             Self::Suspend(..) => {
                 host.suspend(true);
                 host.clocks.stand_still();
             }
+            Self::SetWall(_, off_ms) => host.clocks.set_wall(off_ms),
             Self::Jump(_, hand, by_ms) => host.clocks.jump(hand, by_ms),
             Self::JumpBack(_, by_ms) => host.clocks.jump_all(-by_ms),
             Self::Rate(_, ppm) => host.clocks.run_at(ppm),
@@ -162,6 +177,7 @@ impl Fault {
             | Self::Split(..)
             | Self::Hold(_)
             | Self::Jump(..)
+            | Self::SetWall(..)
             | Self::JumpBack(..)
             | Self::Rate(..)
             | Self::Transfer(_)

@@ -8,6 +8,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub u64);
 
+/// When a grant holds, by true time, in milliseconds since the simulation began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From when.
+    pub start_ms: u64,
+    /// Until when.
+    pub end_ms: u64,
+}
+
 /// A question to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -15,6 +24,8 @@ pub enum Asked {
     Grant,
     /// Grant, and be answered once it cannot be lost; nodes may deny for a moment what it allows.
     GrantEarly,
+    /// Grant from a time on, until another. It is not revoked.
+    GrantTimed(Window),
     /// Revoke.
     Revoke,
     /// May the subject of the grant do what it is for? Linearizable.

@@ -4,12 +4,11 @@
 //! What is simulated is behind the seams that the crates have: connections ([`network`]), clocks ([`clocks`]), randomness
 //! and the syncs of the log ([`host`], [`disk`]). The runtime is turmoil's: hosts take turns, a millisecond each.
 //!
-//! What is left out: files are real, so the recovery of RocksDB after a power loss is not covered; clients call the node
-//! itself and not its listener, so the last look at an answer before it leaves (`crates/server/src/emission.rs`) is not;
-//! snapshots are not taken, because threads would take them.
+//! What is left out: files are real, so of what a power loss may do to them only lost ends are covered ([`disk`]); clients call the
+//! node itself and not its listener, so the last look at an answer before it leaves (`crates/server/src/emission.rs`) is not.
 
 pub mod check;
-mod client;
+pub mod client;
 pub mod clocks;
 pub mod coverage;
 mod disk;

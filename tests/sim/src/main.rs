@@ -1,5 +1,6 @@
 //! Runs seeds of the simulation, each in a process of its own: what a process did before must not reach into a run.
 
+mod mutants;
 mod sweep;
 mod table;
 
@@ -22,6 +23,12 @@ struct Flags {
     /// Measure how long revocations take between regions, and print tables.
     #[arg(long, conflicts_with_all = ["seed", "seeds", "from"])]
     regions: bool,
+    /// Break rules of leases, one after another, and look whether it is noticed.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "from", "regions"])]
+    mutants: bool,
+    /// Break this rule of leases, by its name.
+    #[arg(long, requires = "seed")]
+    fault: Option<String>,
     /// How many seeds to run.
     #[arg(long, default_value_t = 60)]
     seeds: u64,
@@ -46,8 +53,11 @@ fn main() -> Result<ExitCode> {
         table::print()?;
         return Ok(ExitCode::SUCCESS);
     }
+    if flags.mutants {
+        return mutants::run(flags.seconds);
+    }
     let Some(seed) = flags.seed else { return sweep::run(flags.from, flags.seeds, flags.seconds) };
-    let report = run(seed, Duration::from_secs(flags.seconds))?;
+    let report = run(seed, Duration::from_secs(flags.seconds), mutants::named(flags.fault.as_deref())?)?;
     tell(&report);
     Ok(if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

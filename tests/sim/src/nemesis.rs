@@ -60,9 +60,12 @@ impl Nemesis {
             Fault::Crash(_) | Fault::Unroster(_) => self.ms(10, 3_000),
             // It takes its time to stop.
             Fault::Stop(_) => self.ms(6_000, 7_000),
-            Fault::Jump(..) | Fault::JumpBack(..) | Fault::Rate(..) | Fault::Transfer(_) | Fault::Length(..) => {
-                self.ms(0, 500)
-            }
+            Fault::Jump(..)
+            | Fault::SetWall(..)
+            | Fault::JumpBack(..)
+            | Fault::Rate(..)
+            | Fault::Transfer(_)
+            | Fault::Length(..) => self.ms(0, 500),
         };
         let leads = leader(&run.world) == Some(fault.node());
         let holds = run.world.hosts[&fault.node()].node().is_some_and(|node| node.lease().epoch.is_some());
@@ -100,8 +103,11 @@ impl Nemesis {
             10 | 11 => Fault::Suspend(node, Stood::Process),
             12 => Fault::Suspend(node, Stood::Machine),
             13 => {
-                let hands = [Hand::Boot, Hand::Raw, Hand::Monotonic, Hand::Wall];
-                Fault::Jump(node, *hands.choose(&mut self.dice)?, signed)
+                let hands = [Hand::Boot, Hand::Raw, Hand::Monotonic];
+                match hands.get(self.dice.random_range(0..4)) {
+                    Some(hand) => Fault::Jump(node, *hand, signed),
+                    None => Fault::SetWall(node, signed / 10),
+                }
             }
             14 => Fault::JumpBack(node, 2_500 + ms),
             15 => Fault::Rate(node, self.dice.random_range(-PPM_MAX..=PPM_MAX)),

@@ -1,14 +1,45 @@
-//! The network between nodes: the server's own connections, over turmoil's sockets.
+//! The network between nodes: the server's own connections, over turmoil's sockets, with what is sent counted.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, stream};
-use portcullis_server::{Connection, Dial};
+use portcullis_consensus::{Transport, TransportError};
+use portcullis_model::NodeId;
+use portcullis_server::{Connection, Dial, GrpcTransport};
 use turmoil::net::{TcpListener, TcpStream};
+
+use crate::host::Host;
 
 /// Where a node listens for others.
 pub(crate) const PEER_PORT: u16 = 7_001;
+
+/// Sends as the server does, and counts.
+pub(crate) struct Counted {
+    pub(crate) transport: Arc<GrpcTransport>,
+    pub(crate) host: Arc<Host>,
+}
+
+impl Transport for Counted {
+    fn call(
+        &self,
+        to: NodeId,
+        address: &str,
+        message: Vec<u8>,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, TransportError>> {
+        self.host.sent.fetch_add(1, Ordering::Relaxed);
+        self.transport.call(to, address, message, timeout)
+    }
+
+    fn send(&self, to: NodeId, address: &str, note: Vec<u8>) {
+        self.host.sent.fetch_add(1, Ordering::Relaxed);
+        self.transport.send(to, address, note);
+    }
+}
 
 /// Connects to `host:port` by the names of the simulation.
 pub(crate) fn dial() -> Dial {

@@ -89,7 +89,7 @@ impl Map {
 /// the node in region `leading` leads.
 pub fn spread(seed: u64, map: &Map, voters: usize, leading: usize, length: Duration) -> Result<Run> {
     let (voters, learners) = (voters as u64, (map.names.len() - voters) as u64);
-    let mut run = Run::new(seed, Shape { voters, learners, timing: Timing::WAN, clients: 0, way_ms_max: 6 })?;
+    let mut run = Run::new(seed, Shape { voters, learners, timing: Timing::WAN, ..Shape::plain() })?;
     // Wall clocks that nobody sets would be far apart at the end of such a long run.
     run.world.hosts.values().for_each(|host| host.clocks.run_at(0));
     run.form()?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use portcullis_consensus::Timing;
+use portcullis_lease::Faults;
 use portcullis_model::Revision;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -20,8 +21,10 @@ use crate::host::{Host, Order, name};
 use crate::links::Links;
 use crate::nemesis::Nemesis;
 use crate::time::{TICK, Truth};
-use crate::world::{Phase, Shape, World};
+use crate::world::{NEVER, Phase, Shape, World};
 
+/// Entries between two snapshots, where there are any: few, so that a node that was away for seconds needs one.
+const SNAPSHOT_EVERY: u64 = 20;
 /// How long a cluster may take to form.
 const FORMING_MAX: Duration = Duration::from_secs(20);
 /// How long a question may take.
@@ -67,7 +70,8 @@ impl Shape {
         let mut dice = StdRng::seed_from_u64(seed ^ 0x5AFE);
         let (voters, learners) = [(3, 0), (3, 0), (3, 1), (3, 2), (5, 0)][dice.random_range(0..5)];
         let (timing, way_ms_max) = if dice.random_bool(0.2) { (Timing::WAN, 120) } else { (Timing::LAN, 6) };
-        Self { voters, learners, timing, clients: 3, way_ms_max }
+        let snapshot_every = if dice.random_bool(0.5) { SNAPSHOT_EVERY } else { NEVER };
+        Self { voters, learners, timing, clients: 3, way_ms_max, snapshot_every, faults: Faults::default() }
     }
 }
 
@@ -168,6 +172,11 @@ impl Run {
         let all = |world: &Arc<World>| world.hosts.keys().all(|node| world.has_proved(*node));
         self.until("every node to carry out a write of its own", HEALING_MAX, all)?;
         self.world.begin(Phase::Quiet);
+        self.agree()
+    }
+
+    /// Once nobody asks: all nodes must come to show the same. Returns what.
+    pub fn agree(&mut self) -> Result<(u64, String)> {
         let mut agreed = None;
         self.until("all nodes to show the same", HEALING_MAX, |world| {
             agreed = same_revision(world);
@@ -186,9 +195,9 @@ impl Run {
     }
 }
 
-/// Runs a seed: faults for `chaos`, then healing.
-pub fn run(seed: u64, chaos: Duration) -> Result<Report> {
-    let mut run = Run::new(seed, Shape::draw(seed))?;
+/// Runs a seed: faults for `chaos`, then healing. A rule of leases may be broken all the time.
+pub fn run(seed: u64, chaos: Duration, faults: Faults) -> Result<Report> {
+    let mut run = Run::new(seed, Shape { faults, ..Shape::draw(seed) })?;
     run.form()?;
     let mut nemesis = Nemesis::new(seed);
     let end = run.sim.elapsed() + chaos;
@@ -200,7 +209,8 @@ pub fn run(seed: u64, chaos: Duration) -> Result<Report> {
     let agreed = run.converge()?;
     let history = run.world.history();
     let (violations, margin) = check(&history);
-    let coverage = Coverage::of(&history, &nemesis);
+    let snapshots = run.world.hosts.values().map(|host| host.snapshots()).sum();
+    let coverage = Coverage::of(&history, &nemesis, snapshots);
     let (shape, lasted) = (run.world.shape.clone(), run.sim.elapsed());
     Ok(Report { seed, shape, history, violations, margin, coverage, agreed, lasted })
 }

@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use portcullis_consensus::Timing;
+use portcullis_lease::Faults;
 use portcullis_model::{ClusterId, Region};
 
-use crate::history::{Asked, Call, History, Key, Outcome};
+use crate::history::{Asked, Call, History, Key, Outcome, Window};
 use crate::host::Host;
 use crate::time::Truth;
+
+/// More entries than any run writes.
+pub const NEVER: u64 = 1_000_000;
 
 /// Who takes part, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +28,19 @@ pub struct Shape {
     pub clients: u64,
     /// The longest that a message takes, in milliseconds.
     pub way_ms_max: u64,
+    /// Entries between two snapshots.
+    pub snapshot_every: u64,
+    /// A rule of leases that is broken, to see whether it is noticed.
+    pub faults: Faults,
 }
 
 impl Shape {
+    /// Three voters near each other, of which nobody asks anything by itself, and no snapshots.
+    pub fn plain() -> Self {
+        let faults = Faults::default();
+        Self { voters: 3, learners: 0, timing: Timing::LAN, clients: 0, way_ms_max: 6, snapshot_every: NEVER, faults }
+    }
+
     /// The ids of all nodes.
     pub fn nodes(&self) -> std::ops::RangeInclusive<u64> {
         1..=self.voters + self.learners
@@ -81,12 +95,16 @@ struct Grants {
     next: u64,
     /// Granted, as far as is known, and not being revoked.
     live: Vec<Key>,
+    /// Granted for a time, each with when that ends; it is worth asking about them until shortly after.
+    timed: Vec<(Key, Duration)>,
     /// Those that were last touched, live or not: what is worth asking about.
     recent: Vec<Key>,
 }
 
 /// How many grants are worth asking about.
 const RECENT_MAX: usize = 12;
+/// For how long it is asked about a grant that has ended by itself.
+const ASKED_AFTER_END: Duration = Duration::from_secs(1);
 
 impl World {
     /// A world in which nothing has happened.
@@ -172,6 +190,21 @@ impl World {
         let mut shared = self.shared();
         shared.grants.live.push(key);
         shared.grants.touch(key);
+    }
+
+    /// Says that a grant was made that ends by itself.
+    pub fn granted_for_a_time(&self, key: Key, window: Window) {
+        let until = Duration::from_millis(window.end_ms) + ASKED_AFTER_END;
+        self.shared().grants.timed.push((key, until));
+    }
+
+    /// A grant for a time that is worth asking about, by a number that was drawn.
+    pub fn timed_grant_to_check(&self, drawn: usize) -> Option<Key> {
+        let now = self.truth.now();
+        let mut shared = self.shared();
+        let timed = &mut shared.grants.timed;
+        timed.retain(|(_, until)| *until > now);
+        timed.get(drawn % timed.len().max(1)).map(|(key, _)| *key)
     }
 
     /// A live grant to revoke, by a number that was drawn.

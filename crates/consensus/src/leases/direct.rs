@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use portcullis_lease::{Gateway, Listed, Position, Reading, Registered, Stored};
+use portcullis_lease::{Faults, Gateway, Listed, Position, Reading, Registered, Stored};
 use portcullis_model::NodeId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -57,6 +57,7 @@ pub(super) struct Desk {
     stored: BTreeMap<u64, Position>,
     /// When the others were last asked to tell.
     asked: Option<Reading>,
+    faults: Faults,
 }
 
 #[derive(Debug)]
@@ -73,6 +74,10 @@ struct Told {
 }
 
 impl Desk {
+    pub(super) fn new(faults: Faults) -> Self {
+        Self { faults, ..Self::default() }
+    }
+
     /// Notes what a holder has registered, and answers what may be answered.
     pub(super) fn registered(&mut self, registered: Registered) {
         if self.writes.is_empty() {
@@ -101,7 +106,7 @@ impl Desk {
     pub(super) fn listed(&mut self, direct: Direct) {
         let Direct { ticket, listed, reply } = direct;
         let Some(write) = self.writes.get_mut(&ticket) else { return };
-        let mut gateway = Gateway::new(listed);
+        let mut gateway = Gateway::new(listed).broken_by(self.faults);
         for ((node, incarnation), entry) in &self.heard {
             gateway.registered(Registered { node: *node, incarnation: *incarnation, entry: *entry });
         }

@@ -50,6 +50,7 @@ impl Leases {
         core.voter.led();
         let log = core.holder.log().clone();
         let leader = Leader::new(Epoch(term), parameters, core.roster.clone(), fence, log, core.holder.visible());
+        let leader = leader.broken_by(self.faults);
         // The first entry of the epoch may have been committed before this was heard of.
         let committed = core.committed;
         core.leader.insert(leader).committed(committed);

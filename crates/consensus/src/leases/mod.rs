@@ -57,6 +57,8 @@ pub(crate) struct Leases {
     me: u64,
     clock: Arc<dyn Clock>,
     transport: Arc<dyn Transport>,
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
+    faults: Faults,
     core: Mutex<Core>,
     shown: Shown,
     /// The highest index that this node knows to be visible.
@@ -143,14 +145,17 @@ pub(crate) struct Origin {
     pub(crate) entries: Vec<(Position, Option<Bytes>)>,
     pub(crate) state: Arc<state::View>,
     pub(crate) configured: Configured,
+    /// Rules that are broken to see whether it is noticed.
+    pub(crate) faults: Faults,
 }
 
 impl Leases {
     pub(crate) fn new(origin: Origin, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Arc<Self> {
-        let Origin { me, incarnation, term, applied, entries, state, configured } = origin;
+        let Origin { me, incarnation, term, applied, entries, state, configured, faults } = origin;
         let log = LogShape::ending_at(applied);
         let mut holder = Holder::new(me.0, incarnation, log, Epoch(term), applied.index, applied.index);
         let mut known = imbl::Vector::new();
+        holder = holder.broken_by(faults);
         for (position, command) in entries {
             holder.appended(position);
             known.push_back(Pending::new(position, command));
@@ -164,7 +169,7 @@ impl Leases {
             committed: Position::default(),
             commits: VecDeque::new(),
             led: 0,
-            voter: Voter::default(),
+            voter: Voter::default().broken_by(faults),
             promises: Promises::default(),
             roster: configuration.roster().of(members),
             grants_less: false,
@@ -177,7 +182,7 @@ impl Leases {
             disagreement: None,
             is_leaving: false,
             stalled_since: None,
-            desk: Desk::default(),
+            desk: Desk::new(faults),
             stored: None,
             watchers: BTreeMap::new(),
         };
@@ -187,6 +192,7 @@ impl Leases {
             shown: Shown::new(view, Arc::clone(&clock)),
             clock,
             transport,
+            faults,
             core: Mutex::new(core),
             visible,
             stopped,
@@ -204,12 +210,12 @@ impl Leases {
 
     /// Begins a read (R7).
     pub(crate) fn begin(&self) -> Result<(Began, Arc<View>), NotLeased> {
-        read::begin(&self.shown).map(|(began, view)| (began, view.0))
+        read::begin_broken_by(&self.shown, self.faults).map(|(began, view)| (began, view.0))
     }
 
     /// Looks again before an answer leaves (R7).
     pub(crate) fn emit(&self) -> Result<Arc<View>, NotLeased> {
-        read::emit(&self.shown).map(|view| view.0)
+        read::emit_broken_by(&self.shown, self.faults).map(|view| view.0)
     }
 
     /// The newest visible state, for reads that need no lease.
@@ -297,7 +303,7 @@ impl Leases {
 
     /// Notes that everything up to `last` is on disk, which node `leader`, the leader of a term, had this node append (R5b).
     pub(crate) fn stored(&self, last: Position, term: u64, leader: u64) {
-        let Some(stored) = Stored::new(self.me, Some(Epoch(term)), last, Faults::default()) else { return };
+        let Some(stored) = Stored::new(self.me, Some(Epoch(term)), last, self.faults) else { return };
         let mut core = self.core();
         core.stored = Some(stored);
         core.desk.stored(stored);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_lease::Position;
+use portcullis_lease::{Faults, Position};
 use portcullis_machine::Command;
 use portcullis_machine::command::CreateTenant;
 use portcullis_model::NodeId;
@@ -28,7 +28,11 @@ fn tenant(id: &str) -> Command {
 fn what_was_cut_off_decides_nothing_of_what_takes_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let (log, store) = open(folder.path(), 1);
-    let leases = Leases::new(origin(NodeId(1), &log, &store).unwrap(), Arc::new(SystemClock), Arc::new(Nowhere));
+    let leases = Leases::new(
+        origin(NodeId(1), &log, &store, Faults::default()).unwrap(),
+        Arc::new(SystemClock),
+        Arc::new(Nowhere),
+    );
     let foreseer = Foreseer::new(Arc::clone(&leases), store.reader());
     let succeeds = |epoch, index| foreseer.foresee(Position::new(epoch, index)).map(|reply| reply.result.is_ok());
 

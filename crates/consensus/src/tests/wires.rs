@@ -152,7 +152,14 @@ impl Cluster {
             let (log, store) = open(folder.path(), me);
             let transport: Arc<dyn Transport> =
                 Arc::new(End { me, runtime: Handle::current(), wires: Arc::clone(&wires) });
-            let parts = Parts { log, store, transport, clock: Arc::new(SystemClock), seed: me };
+            let parts = Parts {
+                log,
+                store,
+                transport,
+                clock: Arc::new(SystemClock),
+                seed: me,
+                faults: portcullis_lease::Faults::default(),
+            };
             let options = Options { me: NodeId(me), timing: TIMING, snapshot_every: 1_000 };
             let group = Group::start(options, parts).await.unwrap();
             wires.groups.lock().unwrap().insert(me, Arc::downgrade(&group));

@@ -1,11 +1,12 @@
 //! Runs of the simulation with faults that are chosen and not drawn, and that a seed replays a run.
 
 mod clocks;
+mod messages;
+mod power;
 mod regions;
 mod replay;
 
 use anyhow::Result;
-use portcullis_consensus::Timing;
 use portcullis_sim::history::{Asked, Key, Outcome};
 use portcullis_sim::nemesis::leader;
 use portcullis_sim::run::Run;
@@ -16,7 +17,7 @@ const KEY: Key = Key(1);
 
 /// Three voters that hold leases, and a grant that each of them allows by its own.
 fn granted(seed: u64) -> Result<Run> {
-    let mut run = Run::new(seed, Shape { voters: 3, learners: 0, timing: Timing::LAN, clients: 0, way_ms_max: 6 })?;
+    let mut run = Run::new(seed, Shape::plain())?;
     run.form()?;
     assert_eq!(run.ask(1, KEY, Asked::Grant)?.outcome, Outcome::Done);
     for node in 1..=3 {
