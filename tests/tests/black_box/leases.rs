@@ -1,6 +1,6 @@
 //! Read leases as users meet them: checks that need no other node, and what becomes of holders that are gone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portcullis_client::{Kind, v1};
 use portcullis_tests::cluster::PATIENCE;
@@ -12,8 +12,9 @@ use crate::lease_config::lengthen_leases;
 
 /// Checks whose messages are counted.
 const CHECKS: u64 = 5_000;
-/// Messages that nodes send by themselves while so many checks are made; they do not grow with the checks.
-const MESSAGES_MAX: u64 = CHECKS / 2;
+/// Messages that a node sends by itself in a second: a few for every renewal and heartbeat to each of the others. That checks add
+/// none at all is shown where time stands still (`tests/sim`).
+const MESSAGES_A_SECOND_MAX: u64 = 300;
 /// Shorter than what is left of a lease when its holder is gone.
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -41,6 +42,7 @@ async fn a_check_sends_no_message_to_another_node() -> anyhow::Result<()> {
     for node in [cluster.leader().await?, cluster.followers().await?[0]] {
         let messages = counter(&cluster, node, "portcullis_peer_messages_total").await?;
         let leased = counter(&cluster, node, "portcullis_decisions_total{group=\"1\",by=\"lease\"}").await?;
+        let began = Instant::now();
         for _ in 0..CHECKS {
             assert_eq!(cluster.client(node).check(question.clone()).await?.decision(), Allow);
         }
@@ -48,7 +50,8 @@ async fn a_check_sends_no_message_to_another_node() -> anyhow::Result<()> {
         let messages = counter(&cluster, node, "portcullis_peer_messages_total").await? - messages;
         println!("node {node}: {leased} checks by its lease, {messages} messages sent meanwhile");
         assert_eq!(leased, CHECKS, "node {node} asked somebody else");
-        assert!(messages < MESSAGES_MAX, "node {node} sent {messages} messages during {CHECKS} checks");
+        let by_itself = MESSAGES_A_SECOND_MAX * (began.elapsed().as_secs() + 1);
+        assert!(messages < by_itself, "node {node} sent {messages} messages during {CHECKS} checks");
     }
     cluster.finish()
 }
