@@ -1,8 +1,8 @@
 //! The group over wires that a test holds in its hands.
 
 mod direct;
-mod frozen;
 mod foreseen;
+mod frozen;
 mod notes;
 mod stalled_answers;
 mod suite;

@@ -49,7 +49,7 @@ pub fn check_at_once(node: &Node, key: Key) -> Option<bool> {
     let checked =
         node.check(Freshness::Linearizable, &tenant, &question, Instant::now() + CHECK_TIMEOUT).now_or_never();
     let (answer, served) = checked?.ok()?;
-    (served.by == ServedBy::Lease).then_some(answer.allowed)
+    (served.by == ServedBy::Lease).then_some(answer.decision == Decision::Allow)
 }
 
 /// Changes how long leases last and who may hold them, as an administrator would by way of this node. It may fail.

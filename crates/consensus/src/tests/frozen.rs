@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_lease::{Epoch, Grant, Listed, Position as Place, Refusal, Registered, Release, Request as Ask};
+use portcullis_lease::{Epoch, Grant, Listed, Position as Place, Refusal, Registered, Release, Request as Ask, Stored};
 use portcullis_machine::{Outcome, Refusal as Refused};
 use portcullis_model::{NodeId, Revision};
 use portcullis_storage::freeze::Frozen;
@@ -153,11 +153,14 @@ fn note_after(previous: Option<&Note>) -> Option<Note> {
         Some(Note::Release(_)) => Note::Dropped { epoch, node: 2 },
         Some(Note::Dropped { .. }) => Note::Watch { node: 2 },
         Some(Note::Watch { .. }) => {
-            let listed = Listed { entry: PLACE, sessions: [(1, 4), (2, 5)].into() };
+            let (sessions, voters) = ([(1, 4), (2, 5)].into(), vec![[1, 2].into()]);
+            let listed = Listed { entry: PLACE, sessions, voters };
             let reply = Reply { revision: Revision(9), result: Err(Refused::NodeRetired(NodeId(300))) };
             Note::Direct(Box::new(Direct { ticket: [8; 16], listed, reply }))
         }
-        Some(Note::Direct(_)) => return None,
+        Some(Note::Direct(_)) => Note::Committed([8; 16]),
+        Some(Note::Committed(_)) => Note::Stored(Stored { node: 2, entry: PLACE }),
+        Some(Note::Stored(_)) => return None,
     })
 }
 
