@@ -12,7 +12,7 @@ use v1::relationship_update::Operation::{self, Delete, Touch};
 use crate::asking::{assert_allowed, assert_denied};
 use crate::shell::{Ran, run_in};
 
-const SCHEMA: &str = r#"
+const SCHEMA: &str = "
     use expiration
     caveat from_office(ip ipaddress, office string) { ip.in_cidr(office) }
     definition user {}
@@ -27,7 +27,7 @@ const SCHEMA: &str = r#"
         relation banned: user
         permission view = parent->view - banned
     }
-"#;
+";
 
 async fn write_schema(cluster: &Cluster, node: u64, schema: &str) -> Result<(), portcullis_client::Error> {
     let request = v1::WriteSchemaRequest { schema: schema.to_owned(), ..v1::WriteSchemaRequest::default() };

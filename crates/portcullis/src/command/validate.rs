@@ -20,8 +20,9 @@ use crate::output;
 #[derive(Debug, Deserialize)]
 struct File {
     schema: Option<String>,
+    /// The name of a file beside it.
     #[serde(rename = "schemaFile")]
-    schema_file: Option<PathBuf>,
+    schema_beside: Option<PathBuf>,
     #[serde(default)]
     relationships: Option<String>,
     #[serde(default)]
@@ -32,11 +33,14 @@ struct File {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct Assertions {
-    assert_true: Option<Vec<String>>,
-    assert_false: Option<Vec<String>>,
-    assert_caveated: Option<Vec<String>>,
+    #[serde(rename = "assertTrue")]
+    allowed: Option<Vec<String>>,
+    #[serde(rename = "assertFalse")]
+    denied: Option<Vec<String>>,
+    #[serde(rename = "assertCaveated")]
+    conditional: Option<Vec<String>>,
 }
 
 /// Validates files, and says where they differ from what they expect.
@@ -70,7 +74,7 @@ struct Found {
 fn validate(path: &Path, now: Timestamp) -> anyhow::Result<Found> {
     let file: File = serde_saphyr::from_str(&schema::read(path)?)
         .map_err(|error| anyhow!("it is not a validation file: {error}"))?;
-    let text = match (file.schema, file.schema_file) {
+    let text = match (file.schema, file.schema_beside) {
         (Some(text), _) => text,
         (None, Some(beside)) => schema::read(&path.parent().unwrap_or(Path::new("")).join(beside))?,
         (None, None) => bail!("it has no schema: give `schema`, or `schemaFile` with the name of a file beside it"),
@@ -80,9 +84,9 @@ fn validate(path: &Path, now: Timestamp) -> anyhow::Result<Found> {
     let mut found = Found { assertions: 0, differences: Vec::new() };
     let assertions = file.assertions.unwrap_or_default();
     for (expected, asserted) in [
-        (Verdict::Allow, assertions.assert_true),
-        (Verdict::Deny, assertions.assert_false),
-        (Verdict::Conditional, assertions.assert_caveated),
+        (Verdict::Allow, assertions.allowed),
+        (Verdict::Deny, assertions.denied),
+        (Verdict::Conditional, assertions.conditional),
     ] {
         for assertion in asserted.unwrap_or_default() {
             found.assertions += 1;
