@@ -25,7 +25,7 @@ use crate::value::Value;
 use crate::walk::Reached;
 
 /// How many expressions may lie within each other on one way downwards, so that the stack has an end.
-const FRAMES_MAX: u32 = 2_000;
+const FRAMES_MAX: u32 = 500;
 /// Beyond so many groups of a subject the expressions are followed downwards instead.
 pub(crate) const GROUPS_MAX: usize = 1_000;
 

@@ -10,7 +10,7 @@ use proptest::sample::Index;
 
 use super::worlds::{CLOCK, in_time, load, runner};
 use crate::memory::Fact;
-use crate::{Budget, Query, check, explain};
+use crate::{Bounds, Budget, Error, Query, check, explain};
 
 /// The definition of the answer, written down as directly as possible.
 struct Oracle<'a> {
@@ -272,4 +272,62 @@ fn what_is_pending_lies_between_the_bounds() {
     let (decided, undecided, changed) = (decided.get(), undecided.get(), changed.get());
     println!("{decided} decided; undecided: {changed} did change, {undecided} did not");
     assert!(changed > 500 && undecided * 4 < changed, "the bounds say too little, or what is pending hardly matters");
+}
+
+/// One more object on which the rest does not hold ends an `.all`, so it is no union of what it leads to: an object that may
+/// be added takes certainty away, and one that may be removed may be the only one that stands in the way, or the only one.
+#[test]
+fn all_of_what_is_pending_is_no_union() {
+    let schema = "definition user {}
+        definition folder { relation viewer: user }
+        definition document { relation parent: folder permission view = parent.all(viewer) }";
+    let fact = |text: &str| Fact::Tuple(text.parse().unwrap());
+    let (mine, other) = (fact("document:d#parent@folder:mine"), fact("document:d#parent@folder:other"));
+    for (certain, pending, expected) in [
+        (vec![&mine], vec![&other], Bounds::MAYBE),
+        (vec![&other], vec![&mine], Bounds::NO),
+        (vec![], vec![&mine], Bounds::MAYBE),
+        (vec![], vec![&other], Bounds::NO),
+        (vec![&mine], vec![], Bounds::YES),
+    ] {
+        let mut memory = load(&[Fact::Schema(compile(schema).unwrap()), fact("folder:mine#viewer@user:u")]);
+        for fact in certain {
+            memory.put(fact);
+        }
+        for fact in pending {
+            memory.doubt(fact);
+        }
+        let (subject, permission) = ("user:u".parse().unwrap(), "view".parse().unwrap());
+        let resource = "document:d".parse().unwrap();
+        let query = Query { subject: &subject, permission: &permission, resource: &resource };
+        let bounds = check(&memory, query, Some(CLOCK), &Budget::new(&in_time)).unwrap().bounds;
+        assert_eq!(bounds, expected);
+    }
+}
+
+/// Expressions that lie within each other have an end before the stack has, on the threads that checks run on.
+#[test]
+fn permissions_that_lie_deep_within_each_other_end_with_an_error() {
+    let mut schema =
+        "definition user {} definition document { relation viewer: user permission p0 = viewer ".to_owned();
+    for n in 1..3_000 {
+        schema.push_str(&format!("permission p{n} = p{} ", n - 1));
+    }
+    schema.push('}');
+    let asked = std::thread::Builder::new().stack_size(2 * 1_024 * 1_024).spawn(move || {
+        let memory =
+            load(&[Fact::Schema(compile(&schema).unwrap()), Fact::Tuple("document:d#viewer@user:u".parse().unwrap())]);
+        let (subject, resource) = ("user:u".parse().unwrap(), "document:d".parse().unwrap());
+        ["p490", "p2999"].map(|permission| {
+            let permission = permission.parse().unwrap();
+            let query = Query { subject: &subject, permission: &permission, resource: &resource };
+            let explained = explain(&memory, query, Some(CLOCK), &Budget::new(&in_time));
+            let checked = check(&memory, query, Some(CLOCK), &Budget::new(&in_time));
+            assert_eq!(explained.is_ok(), checked.is_ok());
+            checked.map(|outcome| outcome.bounds)
+        })
+    });
+    let [near, far] = asked.unwrap().join().unwrap();
+    assert_eq!(near, Ok(Bounds::YES));
+    assert!(matches!(far, Err(Error::NestingExceeded { .. })), "{far:?}");
 }

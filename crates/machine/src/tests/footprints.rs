@@ -1,7 +1,9 @@
 //! What footprints declare, and that they declare nothing else: `apply` asserts that effects lie within them, which is
 //! worth as much as they are narrow.
 
-use portcullis_model::{GrantFilter, GrantState, NodeId, Relationship, Revision, Role, Tenant, TenantId, Timestamp};
+use portcullis_model::{
+    GrantFilter, GrantState, NodeId, Relationship, Revision, Role, Tenant, TenantId, Timestamp, Tuple,
+};
 
 use super::granted;
 use crate::command::{
@@ -138,6 +140,14 @@ fn relationships_are_put_and_deleted() {
         let command = Command::WriteRelationships(WriteRelationships { updates: vec![verb(alice.parse().unwrap())] });
         only(&command, &added, &[put("other", alice), put("default", bob), removed.clone()]);
     }
+    // What is touched may have held always, and then an update that adds takes away as well.
+    let under = |text: &str| format!("{text}[c]").parse::<Tuple>().unwrap();
+    let qualified = Effect::put("default".parse().unwrap(), under(alice));
+    let create = WriteRelationships { updates: vec![Update::create(under(alice))] };
+    only(&Command::WriteRelationships(create), &qualified, std::slice::from_ref(&removed));
+    let touch = Command::WriteRelationships(WriteRelationships { updates: vec![Update::touch(under(alice))] });
+    assert!(covers(&touch, &qualified) && covers(&touch, &removed));
+    assert!(!covers(&touch, &delete("default", bob)) && !covers(&touch, &put("other", alice)));
     let updates = vec![Update::Delete(alice.parse().unwrap())];
     let command = Command::WriteRelationships(WriteRelationships { updates });
     only(&command, &removed, &[delete("other", alice), delete("default", bob), added.clone()]);
