@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_consensus::{Ack, ProposeError};
-use portcullis_machine::command::{ExpireGrants, ExpireRelationships, StartGrants};
+use portcullis_eval::Snapshot;
+use portcullis_machine::command::{DueRelationship, ExpireGrants, ExpireRelationships, StartGrants};
 use portcullis_machine::{Command, Envelope, Stamp};
 use portcullis_model::{Actor, Clock, Subject, TenantId, Verified};
 
@@ -42,13 +43,22 @@ async fn propose_due(node: &Arc<Node>) {
     if !due.ends.is_empty() {
         propose(node, clock, Command::ExpireGrants(ExpireGrants { due: due.ends })).await;
     }
-    if !due.relationships.is_empty() {
-        let command = ExpireRelationships { due: due.relationships };
+    let due_now: Vec<DueRelationship> = due.relationships.into_iter().filter(|due| !waits(node, due, clock)).collect();
+    if !due_now.is_empty() {
+        let command = ExpireRelationships { due: due_now };
         propose(node, clock, Command::ExpireRelationships(command)).await;
     }
     if !due.starts.is_empty() {
         propose(node, clock, Command::StartGrants(StartGrants { due: due.starts })).await;
     }
+}
+
+/// Whether the end of a relationship has to have come for certain, and may not have: the machine would leave it alone.
+fn waits(node: &Node, due: &DueRelationship, clock: Clock) -> bool {
+    let view = node.reader.view();
+    let program = view.resident.tenant(&due.tenant).and_then(|tenant| tenant.program());
+    let (object_type, relation) = (&due.relationship.resource.object_type, due.relationship.relation.as_str());
+    program.is_some_and(|program| program.schema().takes_away(object_type, relation)) && clock.earliest() < due.expires
 }
 
 pub(crate) async fn propose(node: &Arc<Node>, clock: Clock, command: Command) {

@@ -29,9 +29,18 @@ impl ExpireRelationships {
     }
 
     /// Says how many are gone. They go in the order in which they are named.
+    ///
+    /// What adds ends a little early rather than late. What may take something away must not end early, since its end gives
+    /// access: it is left alone until its end has certainly come.
     pub(super) fn decide<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
         let mut effects = Vec::new();
         for DueRelationship { tenant, relationship, expires } in &self.due {
+            let Relationship { resource, relation, .. } = relationship;
+            let schema = context.state.schema(tenant)?;
+            let takes_away = schema.is_some_and(|schema| schema.takes_away(&resource.object_type, relation.as_str()));
+            if takes_away && context.clock.earliest() < *expires {
+                continue;
+            }
             let qualifier = context.state.qualifier(tenant, relationship)?;
             if qualifier.is_some_and(|qualifier| qualifier.expires == Some(*expires)) {
                 let (tenant, relationship) = (tenant.clone(), relationship.clone());
