@@ -86,5 +86,5 @@ pub fn check_with<'a, S: Snapshot>(
             value.is_yes()
         })?;
     }
-    Ok(Outcome::new(&value, joined.visited()))
+    joined.outcome(&value)
 }

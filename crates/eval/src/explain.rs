@@ -88,7 +88,7 @@ pub fn explain<'a, S: Snapshot>(
             (None, told.into_iter().flatten().chain(steps).collect(), truncated)
         }
     };
-    let outcome = Outcome::new(&value, joined.visited());
+    let outcome = joined.outcome(&value)?;
     truncated |= steps.len() > STEPS_MAX;
     steps.truncate(STEPS_MAX);
     Ok(Explanation { outcome, path, steps, truncated })

@@ -6,7 +6,7 @@
 use portcullis_model::{Object, PermissionName, Subject};
 
 use crate::budget::{Budget, Error, Meter};
-use crate::check::Circumstances;
+use crate::check::{Circumstances, Outcome};
 use crate::conditions::Conditions;
 use crate::members::{Asked, Members, UNKNOWN};
 use crate::reasons::Reasons;
@@ -104,7 +104,7 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         match &mut self.side {
             Side::Plain(asked, meter) => {
                 let groups = |node| order.apply(snapshot, walk::groups_of(snapshot, node));
-                let judge = |edge: &Edge| Ok(edge.certainty.into());
+                let judge = |edge: &Edge| edge.certainty.into();
                 subjects.walk(asked.nodes(), usize::MAX, meter, groups, judge)?;
                 scopes.walk(resource, usize::MAX, meter, parents, judge)?;
                 meet(snapshot, (subjects, scopes), meter, visit)
@@ -138,6 +138,22 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
                 }
                 way => way,
             },
+        }
+    }
+
+    /// The answer, or the failure on which it depends.
+    pub(crate) fn outcome(&self, value: &Value) -> Result<Outcome, Error> {
+        match self.failure(value) {
+            Some(failure) => Err(failure),
+            None => Ok(Outcome::new(value, self.visited())),
+        }
+    }
+
+    /// The failure of a caveat on which an answer depends.
+    pub(crate) fn failure(&self, value: &Value) -> Option<Error> {
+        match &self.side {
+            Side::BySchema(members) if value.is_conditional() => members.conditions.failure(value),
+            Side::BySchema(_) | Side::Plain(..) => None,
         }
     }
 

@@ -18,7 +18,7 @@ use foldhash::fast::FixedState;
 use portcullis_schema::Mode;
 
 use crate::budget::{Error, Meter};
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, Held};
 use crate::program::{Arrow, Expr, ItemKey, Kind, Program};
 use crate::snapshot::{Edge, NodeKey, ObjectKey, RelationKey, Snapshot};
 use crate::value::Value;
@@ -166,7 +166,7 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         for subject in self.asked.nodes() {
             self.meter.visit()?;
             for edge in self.snapshot.between(node, subject) {
-                value = value.or(self.conditions.judge(self.snapshot, &edge)?);
+                value = value.or(self.conditions.judge(self.snapshot, &edge));
             }
         }
         if !usersets || value.is_yes() {
@@ -174,7 +174,7 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         }
         for edge in self.snapshot.subjects_of(node).filter(|edge| edge.node.relation != RelationKey::NONE) {
             self.meter.visit()?;
-            let held = self.conditions.judge(self.snapshot, &edge)?;
+            let held = self.conditions.judge(self.snapshot, &edge);
             if !held.is_no() {
                 value = value.or(held.and(self.is_in(edge.node)?));
             }
@@ -242,7 +242,7 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
                 let mut value = Value::NO;
                 for edge in edges {
                     let (held, rest) = self.follow(&edge, arrow, nth)?;
-                    value = value.or(held.and(rest));
+                    value = value.or(held.value().and(rest));
                     if value.is_yes() {
                         break;
                     }
@@ -250,12 +250,14 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
                 Ok(value)
             }
             Mode::All => {
-                // It takes an object that is there; those that may be there count against it only.
+                // It takes an object that is there; those that may be there count against it only. What leads there under a
+                // condition has to lead there: the condition and the rest are asked for on every object.
                 let (mut all, mut some) = (Value::YES, Value::NO);
                 for edge in edges {
-                    let (held, rest) = self.follow(&edge, arrow, nth)?;
-                    all = all.and(rest.clone().or(absent(&held)));
-                    some = some.or(held.and(rest));
+                    let (Held { is_there, caveat }, rest) = self.follow(&edge, arrow, nth)?;
+                    let holds = caveat.and(rest);
+                    all = all.and(holds.clone().or(Value::YES.without(is_there.into())));
+                    some = some.or(holds.and(is_there.into()));
                 }
                 Ok(all.and(some))
             }
@@ -263,10 +265,10 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
     }
 
     /// Whether a relationship holds, and if so, whether the rest of an arrow holds on its subject.
-    fn follow(&mut self, edge: &Edge, arrow: &Arrow, nth: usize) -> Result<(Value, Value), Error> {
+    fn follow(&mut self, edge: &Edge, arrow: &Arrow, nth: usize) -> Result<(Held, Value), Error> {
         self.meter.visit()?;
-        let held = self.conditions.judge(self.snapshot, edge)?;
-        if held.is_no() {
+        let held = self.conditions.held(self.snapshot, edge);
+        if held.clone().value().is_no() {
             return Ok((held, Value::NO));
         }
         // What leads to a userset leads to its object.
@@ -297,9 +299,4 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         }
         Ok(&self.groups)
     }
-}
-
-/// Whether a relationship is not there.
-fn absent(held: &Value) -> Value {
-    Value::YES.without(held.clone())
 }

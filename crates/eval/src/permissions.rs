@@ -59,6 +59,9 @@ pub fn permissions<'a, S: Snapshot>(
     names.extend(definition.iter().flat_map(|definition| definition.permissions()).map(|one| one.name.clone()));
     for name in names {
         let value = any(&|role| snapshot.holds(role, object_type, &name)).or(joined.by_schema(&name)?);
+        if let Some(failure) = joined.failure(&value) {
+            return Err(failure);
+        }
         if value.is_conditional() {
             held.conditional.extend(value.missing.map(|missing| (name, (*missing).clone())));
         } else if !value.is_no() {

@@ -74,7 +74,7 @@ impl Reached {
         most: usize,
         meter: &mut Meter<'_>,
         next: impl Fn(NodeKey) -> I,
-        mut judge: impl FnMut(&Edge) -> Result<Value, Error>,
+        mut judge: impl FnMut(&Edge) -> Value,
     ) -> Result<bool, Error> {
         self.clear();
         for start in starts {
@@ -84,7 +84,7 @@ impl Reached {
         while position < self.nodes.len() {
             for edge in next(self.nodes[position]) {
                 meter.visit()?;
-                let value = judge(&edge)?;
+                let value = judge(&edge);
                 if value.is_yes() {
                     self.step(position, edge.node, meter)?;
                 } else if !value.is_no() {
@@ -104,7 +104,7 @@ impl Reached {
         while let Some(position) = waiting.pop_front() {
             for edge in next(self.nodes[position]) {
                 meter.visit()?;
-                let value = self.value_at(position).and(judge(&edge)?);
+                let value = self.value_at(position).and(judge(&edge));
                 if !value.is_no() {
                     waiting.extend(self.improve(position, edge.node, value, meter)?);
                 }

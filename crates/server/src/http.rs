@@ -1,7 +1,6 @@
 //! The HTTP listener: whether the node lives, whether it is ready, and its metrics.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,10 +9,8 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use portcullis_consensus::LeaseStatus;
 use portcullis_node::Node;
-use tokio::time::Instant;
 
-/// How long the node may take to prove that it is ready.
-const READY_TIMEOUT: Duration = Duration::from_secs(1);
+use crate::ready;
 
 #[derive(Clone)]
 struct Watched {
@@ -29,14 +26,10 @@ pub(crate) fn router(node: Arc<Node>, metrics: PrometheusHandle) -> Router {
         .with_state(Watched { node, metrics })
 }
 
-/// Ready is a node that could answer a linearizable check now, and whose clock is kept right where that is required.
 async fn ready(State(watched): State<Watched>) -> (StatusCode, String) {
-    if let Some(why) = watched.node.unready_clock() {
-        return (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
-    }
-    match watched.node.prove_fresh(Instant::now() + READY_TIMEOUT).await {
-        Ok(_) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    match ready::look(&watched.node).await {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 

@@ -16,6 +16,7 @@ mod lease_config;
 mod listen;
 mod meter;
 mod peer;
+mod ready;
 mod relationships;
 mod roles;
 mod schemas;

@@ -28,7 +28,7 @@ use tower::util::MapResponseLayer;
 
 use crate::connection::{Accepted, Connection};
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
-use crate::{authorization, cluster, emission, grants, http, peer, relationships, roles, schemas, tenants};
+use crate::{authorization, cluster, emission, grants, http, peer, ready, relationships, roles, schemas, tenants};
 
 /// Streams that one client connection may have open.
 const CONCURRENT_STREAMS_MAX: u32 = 1_000;
@@ -159,9 +159,7 @@ impl Served {
 
 fn client_services(node: &Arc<Node>) -> Routes {
     let (health, health_service) = tonic_health::server::health_reporter();
-    tokio::spawn(async move {
-        health.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    });
+    tokio::spawn(ready::report(Arc::downgrade(node), health));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(portcullis_wire::DESCRIPTORS)
         .build_v1()

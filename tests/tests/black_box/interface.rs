@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use portcullis_client::{Client, Error, Kind, v1};
 use portcullis_model::{GroupId, Revision, Token};
-use portcullis_tests::{Cluster, requests};
+use portcullis_tests::cluster::PATIENCE;
+use portcullis_tests::{Cluster, requests, wait};
 use portcullis_wire::v1::authorization_client::AuthorizationClient;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -102,9 +103,12 @@ async fn health_and_reflection_are_served() -> anyhow::Result<()> {
     let cluster = Cluster::start(1).await?;
     let address = format!("http://{}", cluster.node(1).client_address);
     let channel = Endpoint::from_shared(address)?.connect().await?;
-    let mut health = HealthClient::new(channel.clone());
-    let answer = health.check(HealthCheckRequest::default()).await?.into_inner();
-    assert_eq!(answer.status(), ServingStatus::Serving);
+    let health = HealthClient::new(channel.clone());
+    wait::until_true("health to be reported", PATIENCE, async || {
+        let answer = health.clone().check(HealthCheckRequest::default()).await?.into_inner();
+        Ok(answer.status() == ServingStatus::Serving)
+    })
+    .await?;
 
     let mut reflection = ServerReflectionClient::new(channel);
     let list = MessageRequest::ListServices(String::new());
@@ -114,7 +118,7 @@ async fn health_and_reflection_are_served() -> anyhow::Result<()> {
     let Some(MessageResponse::ListServicesResponse(ListServiceResponse { service })) = answer else {
         anyhow::bail!("no list of services: {answer:?}");
     };
-    for name in ["Authorization", "Relationships", "Roles", "Grants", "Tenants", "Cluster"] {
+    for name in ["Authorization", "Relationships", "Schemas", "Roles", "Grants", "Tenants", "Cluster"] {
         let name = format!("portcullis.v1.{name}");
         assert!(service.iter().any(|service| service.name == name), "{name} in {service:?}");
     }
@@ -141,4 +145,25 @@ async fn a_node_that_cannot_answer_says_who_leads() -> anyhow::Result<()> {
         assert_eq!(named, Some(cluster.node(leader).client_address.as_str()), "node {id}: {refused}");
     }
     cluster.finish()
+}
+
+/// A node that is cut off from the others can prove nothing, and says so to whoever asks for its health.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_alone_is_not_healthy() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(3).await?;
+    let address = format!("http://{}", cluster.node(1).client_address);
+    let health = HealthClient::new(Endpoint::from_shared(address)?.connect().await?);
+    for (status, name) in [(ServingStatus::Serving, "healthy"), (ServingStatus::NotServing, "not healthy")] {
+        wait::until_true(name, PATIENCE, async || {
+            let answer = health.clone().check(HealthCheckRequest::default()).await?.into_inner();
+            Ok(answer.status() == status)
+        })
+        .await?;
+        if status == ServingStatus::Serving {
+            cluster.kill(2)?;
+            cluster.kill(3)?;
+        }
+    }
+    cluster.dismiss();
+    Ok(())
 }

@@ -91,15 +91,19 @@ fn parse(text: &str) -> anyhow::Result<Line> {
         None => (subject, false),
     };
     let without = without.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let by = by.split('/').map(|one| {
-        let one = one.trim().strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).ok_or_else(malformed)?;
+    let by = by.trim().strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).ok_or_else(malformed)?;
+    // Types and ids may hold slashes of their own.
+    let by = by.split(">/<").map(|one| {
         let (object, relation) = one.split_once('#').ok_or_else(malformed)?;
         Ok((object.parse()?, relation.to_owned()))
     });
     Ok(Line {
         subject: plain(subject).parse()?,
         conditional,
-        without: without.map(|name| Ok(plain(name).parse()?)).collect::<anyhow::Result<_>>()?,
+        // Whether an exception holds under a condition makes no difference: it is not certain.
+        without: without
+            .map(|name| Ok(plain(name.strip_suffix("[...]").unwrap_or(name)).parse()?))
+            .collect::<anyhow::Result<_>>()?,
         by: by.collect::<anyhow::Result<_>>()?,
     })
 }
@@ -115,7 +119,8 @@ mod tests {
 
     #[test]
     fn lines_are_understood() {
-        let line = parse("[user:*[...] - {user:a, user:b#...}] is <document:d#viewer>/<folder:f#viewer>").unwrap();
+        let line =
+            parse("[user:*[...] - {user:a, user:b#...[...]}] is <acme/document:d/e#viewer>/<folder:f#viewer>").unwrap();
         assert_eq!((line.subject.to_string(), line.conditional), ("user:*".to_owned(), true));
         assert_eq!(line.without.iter().map(ToString::to_string).collect::<Vec<_>>(), ["user:a", "user:b"]);
         assert_eq!(line.by.len(), 2);
