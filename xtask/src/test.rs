@@ -2,7 +2,7 @@
 //! nothing else. It never writes to the tree: it formats nothing, and every cargo command is `--locked`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,11 @@ use cargo_metadata::Metadata;
 use crate::cargo::{self, Cargo};
 use crate::tree::{Finding, Tree};
 use crate::{layering, model, sim, tidy, workspace};
+
+/// Names the folder of validation files that are not in the tree. Tests that need it say so where it is not set.
+const CONFORMANCE: &str = "PORTCULLIS_CONFORMANCE";
+/// Where that folder is looked for, from the root of the checkout.
+const CONFORMANCE_BESIDE: &str = "../shared/conformance";
 
 /// How a step ended.
 enum Outcome {
@@ -39,7 +44,7 @@ pub(crate) fn run(root: &Path, filters: &[&str]) -> Result<ExitCode> {
     });
     if let Some(cargo) = &cargo {
         gates(&mut steps, cargo, root, &metadata);
-        tests(&mut steps, cargo, filters);
+        tests(&mut steps, cargo, root, filters);
     }
     eprint!("{}", summary(&steps));
     let held = steps.iter().all(|step| !matches!(step.outcome, Outcome::Failed(_)));
@@ -55,7 +60,7 @@ fn gates(steps: &mut Vec<Step>, cargo: &Cargo, root: &Path, metadata: &Metadata)
     take(steps, "deny", || deny(cargo));
 }
 
-fn tests(steps: &mut Vec<Step>, cargo: &Cargo, filters: &[&str]) {
+fn tests(steps: &mut Vec<Step>, cargo: &Cargo, root: &Path, filters: &[&str]) {
     if filters.is_empty() {
         take(steps, "model", || held(model::run(cargo, &[])));
     }
@@ -86,8 +91,18 @@ fn tests(steps: &mut Vec<Step>, cargo: &Cargo, filters: &[&str]) {
         let mut command = cargo.command(args);
         // The black box is the binary that was just built.
         command.env("PORTCULLIS_BIN", cargo.binaries("verify").join("portcullis"));
+        if std::env::var_os(CONFORMANCE).is_none()
+            && let Some(folder) = conformance_beside(root)
+        {
+            command.env(CONFORMANCE, folder);
+        }
         held(cargo::finish(command))
     });
+}
+
+/// The folder of validation files beside the checkout, if there is one.
+fn conformance_beside(root: &Path) -> Option<PathBuf> {
+    root.join(CONFORMANCE_BESIDE).canonicalize().ok().filter(|folder| folder.is_dir())
 }
 
 /// Clippy in the profile of the tests, so that build scripts and macros are compiled once.
