@@ -4,6 +4,7 @@ mod acks;
 mod alarms;
 mod asking;
 mod command_line;
+mod conformance;
 mod contention;
 mod crashes;
 mod expiry;
