@@ -310,9 +310,7 @@ fn all_of_what_is_pending_is_no_union() {
 fn permissions_that_lie_deep_within_each_other_end_with_an_error() {
     let mut schema =
         "definition user {} definition document { relation viewer: user permission p0 = viewer ".to_owned();
-    for n in 1..3_000 {
-        schema.push_str(&format!("permission p{n} = p{} ", n - 1));
-    }
+    schema.extend((1..3_000).map(|n| format!("permission p{n} = p{} ", n - 1)));
     schema.push('}');
     let asked = std::thread::Builder::new().stack_size(2 * 1_024 * 1_024).spawn(move || {
         let memory =
