@@ -247,6 +247,10 @@ impl Reads {
 
     /// The ends of a tenant's relationships that are still to come.
     pub(super) fn tuple_dues_of(&self, tenant: &TenantId) -> Result<Vec<Key>, StoreError> {
+        if self.raw(&self.keys.schema(tenant))?.is_none() {
+            // Without a schema none has an end, and there is no need to walk over them.
+            return Ok(Vec::new());
+        }
         let prefix = self.keys.of(tenant, Family::Tuple);
         let skip = prefix.as_bytes().len();
         let mut dues = Vec::new();
