@@ -140,21 +140,20 @@ async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow
 /// Makes sure that the cluster that was to be joined is the one that the data folder belongs to, as soon as one of its nodes
 /// answers. Returns only an error.
 async fn check_cluster(client: &Client, own: ClusterId, config: &Config, endpoints: &[String]) -> anyhow::Result<()> {
-    loop {
-        // Nodes that are down say nothing, and this one goes on without them.
-        let Ok(status) = client.status(v1::StatusRequest {}).await else { continue };
-        if status.cluster_id.is_empty() {
-            tokio::time::sleep(ASK_AGAIN).await;
-        } else if status.cluster_id == own.to_string() {
-            return std::future::pending().await;
-        } else {
-            bail!(
-                "the data folder `{}` belongs to cluster {own}, and {} to cluster {}: give this node the data folder that it \
-                 has in that cluster, or an empty one and an id that was never used",
-                config.data_dir.display(),
-                endpoints.join(","),
-                status.cluster_id
-            );
+    let theirs = loop {
+        match client.status(v1::StatusRequest {}).await {
+            Ok(status) if !status.cluster_id.is_empty() => break status.cluster_id,
+            // Nodes that are down, or that cannot say yet, say nothing; this one goes on without them.
+            _ => tokio::time::sleep(ASK_AGAIN).await,
         }
+    };
+    if theirs == own.to_string() {
+        return std::future::pending().await;
     }
+    bail!(
+        "the data folder `{}` belongs to cluster {own}, and {} to cluster {theirs}: give this node the data folder that it has \
+         in that cluster, or an empty one and an id that was never used",
+        config.data_dir.display(),
+        endpoints.join(","),
+    )
 }
