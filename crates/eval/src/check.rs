@@ -7,8 +7,7 @@ use portcullis_model::{Clock, Context, Object, PermissionName, Subject};
 
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error};
-use crate::conditions::before;
-use crate::joined::{Joined, Order};
+use crate::joined::Joined;
 use crate::snapshot::Snapshot;
 use crate::value::Value;
 use crate::walk::Scratch;
@@ -77,14 +76,6 @@ pub fn check_with<'a, S: Snapshot>(
 ) -> Result<Outcome, Error> {
     let circumstances = circumstances.into();
     let mut joined = Joined::new(snapshot, (query.subject, query.resource), circumstances, budget);
-    let mut value = joined.by_schema(query.permission)?;
-    if !value.is_yes() {
-        joined.by_grants(scratch, Order::AsStored, |row, joined| {
-            let held = snapshot.holds(row.role, &query.resource.object_type, query.permission);
-            let by_grant = joined.and(held.into()).and(before(row.end, circumstances.clock).into());
-            value = std::mem::take(&mut value).or(by_grant);
-            value.is_yes()
-        })?;
-    }
+    let value = joined.value(scratch, query.permission)?;
     joined.outcome(&value)
 }

@@ -3,14 +3,14 @@
 //! A grant joins the two if its subject is the subject itself or contains it, and its scope is the resource or an
 //! ancestor of it.
 
-use portcullis_model::{Object, PermissionName, Subject};
+use portcullis_model::{Object, PermissionName, Subject, TypeName};
 
 use crate::budget::{Budget, Error, Meter};
 use crate::check::{Circumstances, Outcome};
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, before};
 use crate::members::{Asked, Members, UNKNOWN};
 use crate::reasons::Reasons;
-use crate::snapshot::{Edge, GrantRow, NodeKey, Snapshot};
+use crate::snapshot::{Edge, GrantRow, NodeKey, RelationKey, Snapshot};
 use crate::value::Value;
 use crate::walk::{self, Reached, Scratch};
 
@@ -19,6 +19,8 @@ pub(crate) struct Joined<'a, 'b, S> {
     snapshot: &'a S,
     subject: &'a Subject,
     resource: &'a Object,
+    asked: Asked,
+    circumstances: Circumstances<'a>,
     side: Side<'a, 'b, S>,
 }
 
@@ -38,6 +40,26 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
     ) -> Self {
         let wildcard = walk::wildcard_of(subject).and_then(|wildcard| snapshot.subject(&wildcard));
         let asked = Asked { subject: snapshot.subject(subject), wildcard };
+        Self::asking(snapshot, (subject, asked, resource), circumstances, budget)
+    }
+
+    /// The same for whoever is of the type of `wildcard`, and is mentioned nowhere.
+    pub(crate) fn for_anyone(
+        snapshot: &'a S,
+        (wildcard, resource): (&'a Subject, &'a Object),
+        circumstances: Circumstances<'a>,
+        budget: &'b Budget<'b>,
+    ) -> Self {
+        let asked = Asked { subject: None, wildcard: snapshot.subject(wildcard) };
+        Self::asking(snapshot, (wildcard, asked, resource), circumstances, budget)
+    }
+
+    fn asking(
+        snapshot: &'a S,
+        (subject, asked, resource): (&'a Subject, Asked, &'a Object),
+        circumstances: Circumstances<'a>,
+        budget: &'b Budget<'b>,
+    ) -> Self {
         let meter = Meter::new(budget);
         let side = match snapshot.program() {
             None => Side::Plain(asked, meter),
@@ -46,7 +68,31 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
                 Side::BySchema(Box::new(Members::new(snapshot, program, asked, conditions, meter)))
             }
         };
-        Self { snapshot, subject, resource, side }
+        Self { snapshot, subject, resource, asked, circumstances, side }
+    }
+
+    /// Turns to another resource, for as much work as the first. What is known of the subject stays known.
+    pub(crate) fn turn_to(&mut self, resource: &'a Object) {
+        self.resource = resource;
+        match &mut self.side {
+            Side::Plain(_, meter) => meter.visited = 0,
+            Side::BySchema(members) => members.meter.visited = 0,
+        }
+    }
+
+    /// Whether the subject has a permission on the resource.
+    pub(crate) fn value(&mut self, scratch: &mut Scratch, permission: &PermissionName) -> Result<Value, Error> {
+        let mut value = self.by_schema(permission)?;
+        if !value.is_yes() {
+            let (snapshot, resource, clock) = (self.snapshot, self.resource, self.circumstances.clock);
+            self.by_grants(scratch, Order::AsStored, |row, joined| {
+                let held = snapshot.holds(row.role, &resource.object_type, permission);
+                let by_grant = joined.and(held.into()).and(before(row.end, clock).into());
+                value = std::mem::take(&mut value).or(by_grant);
+                value.is_yes()
+            })?;
+        }
+        Ok(value)
     }
 
     /// What the schema says, if there is one.
@@ -54,20 +100,20 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         let (subject, resource) = (self.subject, self.resource);
         let Side::BySchema(members) = &mut self.side else { return Ok(Value::NO) };
         let Some(item) = members.program.item_named(&resource.object_type, permission.as_str()) else {
-            return self.outside_schema(permission);
+            known_outside(self.snapshot, &resource.object_type, permission)?;
+            return Ok(Value::NO);
         };
         let object = self.snapshot.object(resource).unwrap_or(UNKNOWN);
-        if object == UNKNOWN {
+        let itself = match subject {
             // Something may hold of itself although nothing is stored about it.
-            members.asked.subject = match subject {
-                Subject::Object(subject) if subject == resource => Some(NodeKey::object(UNKNOWN)),
-                Subject::Userset { object, relation } if object == resource => {
-                    let relation = self.snapshot.relation(relation.as_str());
-                    relation.map(|relation| NodeKey { relation, object: UNKNOWN })
-                }
-                Subject::Object(_) | Subject::Userset { .. } | Subject::Wildcard(_) => members.asked.subject,
-            };
-        }
+            Subject::Object(subject) if object == UNKNOWN && subject == resource => Some(RelationKey::NONE),
+            Subject::Userset { object: of, relation } if object == UNKNOWN && of == resource => {
+                self.snapshot.relation(relation.as_str())
+            }
+            Subject::Object(_) | Subject::Userset { .. } | Subject::Wildcard(_) => None,
+        };
+        let itself = itself.map(|relation| NodeKey { relation, object });
+        members.ask_about(Asked { subject: itself.or(self.asked.subject), ..self.asked });
         members.item(object, item)
     }
 
@@ -79,15 +125,6 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         let object = self.snapshot.object(self.resource).unwrap_or(UNKNOWN);
         let name = format!("{}#{permission}", self.resource);
         Reasons::tell(members, self.subject.to_string(), (object, name, item), most).map(Some)
-    }
-
-    /// A permission that the schema does not have may be named by roles.
-    fn outside_schema(&self, permission: &PermissionName) -> Result<Value, Error> {
-        let object_type = &self.resource.object_type;
-        if self.snapshot.names_all(object_type) || self.snapshot.named_permissions(object_type).contains(permission) {
-            return Ok(Value::NO);
-        }
-        Err(Error::PermissionUnknown { object_type: object_type.clone(), permission: permission.clone() })
     }
 
     /// Shows `visit` every grant that joins subject and resource, and how certainly it does if it holds, until it has seen
@@ -164,6 +201,18 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
             Side::BySchema(members) => members.meter.visited,
         }
     }
+}
+
+/// Makes sure that somebody knows a permission that the schema does not have: roles may name it.
+pub(crate) fn known_outside<S: Snapshot>(
+    snapshot: &S,
+    object_type: &TypeName,
+    permission: &PermissionName,
+) -> Result<(), Error> {
+    if snapshot.names_all(object_type) || snapshot.named_permissions(object_type).contains(permission) {
+        return Ok(());
+    }
+    Err(Error::PermissionUnknown { object_type: object_type.clone(), permission: permission.clone() })
 }
 
 /// In which order relationships are followed.

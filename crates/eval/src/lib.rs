@@ -18,6 +18,7 @@ mod check;
 mod conditions;
 mod explain;
 mod joined;
+mod lookup;
 mod members;
 pub mod memory;
 mod permissions;
@@ -32,6 +33,10 @@ pub use bounds::Bounds;
 pub use budget::{Budget, Error};
 pub use check::{Circumstances, Outcome, Query, check, check_with};
 pub use explain::{Explanation, Path, explain};
+pub use lookup::{
+    ResourceQuery, SubjectCandidates, SubjectQuery, Verdict, check_anyone, check_resources, check_subjects,
+    resource_candidates, subject_candidates,
+};
 pub use permissions::{Held, permissions};
 pub use program::{Keys, Program};
 pub use snapshot::{

@@ -33,7 +33,7 @@ pub(crate) const GROUPS_MAX: usize = 1_000;
 pub(crate) const UNKNOWN: ObjectKey = ObjectKey(u32::MAX);
 
 /// Who is asked about: the subject, and the wildcard of its type; each `None` if nothing mentions it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) subject: Option<NodeKey>,
     pub(crate) wildcard: Option<NodeKey>,
@@ -90,6 +90,15 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
             depends_on: usize::MAX,
             depth: 0,
             frames: 0,
+        }
+    }
+
+    /// Turns to another subject, or to one by another key.
+    pub(crate) fn ask_about(&mut self, asked: Asked) {
+        if self.asked != asked {
+            self.asked = asked;
+            self.groups = Groups::NotCollected;
+            self.known.clear();
         }
     }
 

@@ -279,6 +279,12 @@ impl Snapshot for Memory {
         self.grants_of(subject).count()
     }
 
+    fn granted_usersets(&self) -> Vec<(TypeKey, RelationKey)> {
+        let kinds = self.grants.iter().map(|row| (self.type_of(row.subject.object), row.subject.relation));
+        let kinds: BTreeSet<_> = kinds.filter(|(_, relation)| *relation != RelationKey::NONE).collect();
+        kinds.into_iter().collect()
+    }
+
     fn holds(&self, role: RoleKey, object_type: &TypeName, permission: &PermissionName) -> Bounds {
         self.any_pattern(role, |pattern| match pattern {
             PermissionPattern::All(all_of) => all_of == object_type,

@@ -25,6 +25,8 @@ pub struct Program {
     names: HashMap<Box<str>, RelationKey, FixedState>,
     by_node: HashMap<(TypeKey, RelationKey), ItemKey, FixedState>,
     groups: Vec<RelationKey>,
+    /// For each item the usersets that its relationships may lead to.
+    leads_to: Vec<Vec<ItemKey>>,
     caveats: HashMap<CaveatName, portcullis_caveat::Program, FixedState>,
 }
 
@@ -35,6 +37,7 @@ pub(crate) struct ItemKey(u32);
 /// A relation or permission of a definition.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
+    pub(crate) object_type: TypeKey,
     pub(crate) name: RelationKey,
     pub(crate) kind: Kind,
     /// Whether its answer depends on where it is asked from: see `members`.
@@ -84,6 +87,7 @@ impl Program {
             names: HashMap::default(),
             by_node: HashMap::default(),
             groups: Vec::new(),
+            leads_to: Vec::new(),
             caveats: HashMap::default(),
         };
         for definition in schema.definitions() {
@@ -93,7 +97,7 @@ impl Program {
                 let item = ItemKey(u32::try_from(program.items.len()).expect("INVARIANT: a schema has a limit"));
                 let name = keys.relation_key(member.name());
                 let wavers = schema.wavers(definition.name(), member.name());
-                program.items.push(Item { name, kind: Kind::Relation { usersets: false }, wavers });
+                program.items.push(Item { object_type, name, kind: Kind::Relation { usersets: false }, wavers });
                 program.names.insert(member.name().into(), name);
                 program.by_node.insert((object_type, name), item);
             }
@@ -130,6 +134,16 @@ impl Program {
     /// The same by names.
     pub(crate) fn item_named(&self, object_type: &TypeName, name: &str) -> Option<ItemKey> {
         self.item_of(*self.types.get(object_type)?, *self.names.get(name)?)
+    }
+
+    /// All relations and permissions.
+    pub(crate) fn items(&self) -> impl Iterator<Item = (ItemKey, &Item)> {
+        (0..).map(ItemKey).zip(&self.items)
+    }
+
+    /// The usersets that relationships of a relation may lead to; none for a permission.
+    pub(crate) fn leads_to(&self, relation: ItemKey) -> &[ItemKey] {
+        &self.leads_to[relation.0 as usize]
     }
 
     /// The relations over which subjects are followed upwards.
@@ -179,17 +193,17 @@ impl Program {
     /// relationships alone.
     fn find_groups(&mut self, keys: &mut impl Keys) {
         // For each relation the usersets that its relationships may lead to, and the other way round.
-        let mut leads_to: Vec<Vec<usize>> = vec![Vec::new(); self.items.len()];
+        let mut leads_to: Vec<Vec<ItemKey>> = vec![Vec::new(); self.items.len()];
         let mut led_from: Vec<Vec<usize>> = vec![Vec::new(); self.items.len()];
         for definition in self.schema.definitions() {
             let object_type = keys.type_key(definition.name());
             for relation in definition.relations() {
-                let from = self.place(object_type, keys.relation_key(relation.name.as_str()));
+                let from = self.place(object_type, keys.relation_key(relation.name.as_str())).0 as usize;
                 for subject in &relation.subjects {
                     if let SubjectKind::Userset(name) = &subject.kind {
                         let to = self.place(keys.type_key(&subject.object_type), keys.relation_key(name.as_str()));
                         leads_to[from].push(to);
-                        led_from[to].push(from);
+                        led_from[to.0 as usize].push(from);
                     }
                 }
             }
@@ -204,18 +218,18 @@ impl Program {
                 }
             }
         }
-        for userset in leads_to.into_iter().flatten().filter(|userset| is_plain[*userset]) {
-            let item = &mut self.items[userset];
+        for userset in leads_to.iter().flatten().filter(|userset| is_plain[userset.0 as usize]) {
+            let item = &mut self.items[userset.0 as usize];
             item.kind = Kind::Group;
             self.groups.push(item.name);
         }
+        self.leads_to = leads_to;
         self.groups.sort_unstable();
         self.groups.dedup();
     }
 
     /// The place of a relation or permission that a sound schema refers to.
-    fn place(&self, object_type: TypeKey, name: RelationKey) -> usize {
-        let item = self.item_of(object_type, name).expect("INVARIANT: a schema names only what it defines");
-        item.0 as usize
+    fn place(&self, object_type: TypeKey, name: RelationKey) -> ItemKey {
+        self.item_of(object_type, name).expect("INVARIANT: a schema names only what it defines")
     }
 }

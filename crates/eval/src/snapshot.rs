@@ -146,6 +146,8 @@ pub trait Snapshot {
     fn grants_of(&self, subject: NodeKey) -> impl Iterator<Item = GrantRow>;
     /// How many grants a subject itself has.
     fn grants_of_count(&self, subject: NodeKey) -> usize;
+    /// The types and relations of the usersets that have grants, each once. Lookups only.
+    fn granted_usersets(&self) -> Vec<(TypeKey, RelationKey)>;
     /// Whether a role holds a permission, by itself or by inheritance.
     fn holds(&self, role: RoleKey, object_type: &TypeName, permission: &PermissionName) -> Bounds;
     /// Whether a role holds every permission of a type.

@@ -1,6 +1,7 @@
 //! Cases that scripts and worlds made at random do not reach.
 
 mod interval;
+mod lookups;
 mod oracle;
 mod schemas;
 mod scripts;

@@ -104,7 +104,7 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-fn schema() -> impl Strategy<Value = String> {
+pub(super) fn schema() -> impl Strategy<Value = String> {
     (expression(), expression(), prop::sample::select(&["member + guest", "member & guest", "member - guest"][..]))
         .prop_map(|(folder, document, all)| {
             let members = "relation viewer: user | user:* | team#member | group#member | group#all | folder#banned
@@ -122,7 +122,7 @@ fn schema() -> impl Strategy<Value = String> {
         })
 }
 
-fn tuple() -> impl Strategy<Value = Tuple> {
+pub(super) fn tuple() -> impl Strategy<Value = Tuple> {
     let user = || prop_oneof![3 => (0..3_usize).prop_map(|n| format!("user:u{n}")), 1 => Just("user:*".to_owned())];
     let team = || (0..2_usize).prop_map(|n| format!("team:t{n}"));
     let group = || (0..2_usize).prop_map(|n| format!("group:g{n}"));

@@ -436,6 +436,14 @@ impl Snapshot for Doubted<'_> {
         self.index.grants_of_count(subject) + added
     }
 
+    fn granted_usersets(&self) -> Vec<(TypeKey, RelationKey)> {
+        let added = self.doubts.added.grants.iter().map(|row| row.subject);
+        let added = added.filter(|subject| subject.relation != RelationKey::NONE);
+        let added = added.map(|subject| (self.type_of(subject.object), subject.relation));
+        let all: BTreeSet<_> = self.index.granted_usersets().into_iter().chain(added).collect();
+        all.into_iter().collect()
+    }
+
     fn holds(&self, role: RoleKey, object_type: &TypeName, permission: &PermissionName) -> Bounds {
         self.held(role, || self.index.holds(role, object_type, permission))
     }

@@ -44,6 +44,8 @@ pub struct TenantIndex {
     program: Option<Arc<Program>>,
     grants_on: Map<ObjectKey, Set<GrantRow>>,
     grants_of: Map<NodeKey, Set<GrantRow>>,
+    /// How many subjects of grants are usersets, by their type and relation.
+    granted_usersets: imbl::OrdMap<(TypeKey, RelationKey), u64>,
     /// The grants in the lists above, so that each can be taken out again as it was put in. Handles are places here.
     slots: imbl::Vector<Option<Slot>>,
     /// The places in `slots` that are empty.
@@ -154,6 +156,9 @@ impl TenantIndex {
         };
         insert(&mut self.grants_on, row.scope, row);
         insert(&mut self.grants_of, row.subject, row);
+        if row.subject.relation != RelationKey::NONE {
+            *self.granted_usersets.entry(self.kind_of(row.subject)).or_default() += 1;
+        }
         self.handles.add(hash, row.handle.0);
         self.slots[row.handle.0 as usize] = Some(Slot { id: grant.id.clone(), row });
     }
@@ -213,6 +218,17 @@ impl TenantIndex {
         self.free.push_back(GrantHandle(place));
         let listed = remove(&mut self.grants_on, row.scope, &row) && remove(&mut self.grants_of, row.subject, &row);
         assert!(listed, "INVARIANT: a grant is in the lists of its subject and of its scope");
+        let kind = self.kind_of(row.subject);
+        if let Some(count) = self.granted_usersets.get_mut(&kind) {
+            *count -= 1;
+            if *count == 0 {
+                self.granted_usersets.remove(&kind);
+            }
+        }
+    }
+
+    fn kind_of(&self, userset: NodeKey) -> (TypeKey, RelationKey) {
+        (self.type_of(userset.object), userset.relation)
     }
 
     /// A handle whose slot is empty.
@@ -364,6 +380,10 @@ impl Snapshot for TenantIndex {
 
     fn grants_of_count(&self, subject: NodeKey) -> usize {
         count(&self.grants_of, subject)
+    }
+
+    fn granted_usersets(&self) -> Vec<(TypeKey, RelationKey)> {
+        self.granted_usersets.keys().copied().collect()
     }
 
     fn holds(&self, role: RoleKey, object_type: &TypeName, permission: &PermissionName) -> Bounds {
