@@ -4,8 +4,11 @@
 //! idempotency key where the caller gave none, so every method here may be tried again safely, and is. Futures are boxed
 //! so that they are compiled here, and not again in every crate that calls.
 
-use futures::FutureExt;
+use std::time::Duration;
+
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use portcullis_wire::v1;
 use portcullis_wire::v1::authorization_client::AuthorizationClient;
 use portcullis_wire::v1::cluster_client::ClusterClient;
@@ -17,6 +20,12 @@ use portcullis_wire::v1::tenants_client::TenantsClient;
 
 use crate::client::Client;
 use crate::error::Error;
+
+/// How long a stream that comes to an end may take.
+pub const STREAM_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The messages of a stream.
+pub type Messages<T> = BoxStream<'static, Result<T, Error>>;
 
 macro_rules! tenant {
     ($client:expr, $message:expr) => {
@@ -49,6 +58,18 @@ macro_rules! method {
             self.$call(message, |channel, request| async move { $service::new(channel).$name(request).await }).boxed()
         }
     };
+    ($(#[$doc:meta])* $name:ident: $service:ident, $request:ident => stream $response:ident) => {
+        $(#[$doc])*
+        ///
+        /// An error that ends the stream later than its beginning is not tried again: what came before it is true, and the last
+        /// cursor says where to go on. The whole may take [`STREAM_TIMEOUT`](crate::STREAM_TIMEOUT).
+        pub fn $name(&self, mut message: v1::$request) -> BoxFuture<'_, Result<Messages<v1::$response>, Error>> {
+            tenant!(self, message);
+            let open = |channel, request| async move { $service::new(channel).$name(request).await };
+            let opened = self.call_lasting(message, open, Some(STREAM_TIMEOUT));
+            opened.map_ok(|stream| stream.map_err(|status| Error::answered(&status)).boxed()).boxed()
+        }
+    };
     (@tenant $client:expr, $message:expr) => { tenant!($client, $message) };
     (@key $client:expr, $message:expr) => { key!($message) };
 }
@@ -65,6 +86,14 @@ impl Client {
     method!(
         /// Lists what a subject may do with a resource.
         lookup_permissions: AuthorizationClient, LookupPermissionsRequest => LookupPermissionsResponse, decide, tenant
+    );
+    method!(
+        /// Lists the resources of a type on which a subject has a permission, in order, as they are found.
+        lookup_resources: AuthorizationClient, LookupResourcesRequest => stream LookupResourcesResponse
+    );
+    method!(
+        /// Lists the subjects of a type that have a permission on a resource, in order, as they are found.
+        lookup_subjects: AuthorizationClient, LookupSubjectsRequest => stream LookupSubjectsResponse
     );
     method!(
         /// Decides one question and says why.

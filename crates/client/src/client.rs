@@ -110,6 +110,21 @@ impl Client {
         F: Fn(Channel, Request<M>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
+        self.call_lasting(message, method, None).await
+    }
+
+    /// The same where the answer is a stream, which may last until `lasting` after it was opened.
+    pub(crate) async fn call_lasting<M, R, F, Fut>(
+        &self,
+        message: M,
+        method: F,
+        lasting: Option<Duration>,
+    ) -> Result<R, Error>
+    where
+        M: Clone,
+        F: Fn(Channel, Request<M>) -> Fut,
+        Fut: Future<Output = Result<Response<R>, Status>>,
+    {
         let timeout = self.options.timeout;
         let deadline = Instant::now() + timeout;
         let mut pause = PAUSE_MIN;
@@ -119,7 +134,7 @@ impl Client {
             let left = deadline.saturating_duration_since(Instant::now());
             // With one node there is nobody else to leave time for.
             let share = if self.nodes.len() == 1 { left } else { left / ATTEMPT_SHARE };
-            let status = match self.attempt(node, message.clone(), &method, share).await {
+            let status = match self.attempt(node, message.clone(), &method, (share, lasting.unwrap_or(share))).await {
                 Ok(answer) => return Ok(answer),
                 Err(status) => status,
             };
@@ -157,13 +172,19 @@ impl Client {
         if age > most { Err(Error::TooOld { age, most }) } else { Ok(answer) }
     }
 
-    async fn attempt<M, R, F, Fut>(&self, node: &Node, message: M, method: &F, share: Duration) -> Result<R, Status>
+    async fn attempt<M, R, F, Fut>(
+        &self,
+        node: &Node,
+        message: M,
+        method: &F,
+        (share, lasting): (Duration, Duration),
+    ) -> Result<R, Status>
     where
         F: Fn(Channel, Request<M>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
         let mut request = Request::new(message);
-        request.set_timeout(share);
+        request.set_timeout(lasting);
         if let Some(run_as) = &self.run_as {
             request.metadata_mut().insert("portcullis-as", run_as.clone());
         }

@@ -11,6 +11,7 @@ mod client;
 mod endpoints;
 mod error;
 
+pub use calls::{Messages, STREAM_TIMEOUT};
 pub use client::{Client, Options, OptionsError};
 pub use error::{Error, Kind};
 pub use portcullis_wire::v1;

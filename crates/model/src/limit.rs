@@ -22,6 +22,8 @@ pub const BATCH_CHECKS_MAX: usize = 10_000;
 pub const DEPTH_MAX: u32 = 50;
 /// Most tuples that one check visits.
 pub const VISITED_MAX: u64 = 100_000;
+/// Most tuples that one lookup visits to find out what may be an answer. Each of these is a check of its own then.
+pub const LOOKUP_VISITED_MAX: u64 = 10_000_000;
 /// Most permissions that one role names, and most roles that it inherits.
 pub const ROLE_ENTRIES_MAX: usize = 1_000;
 /// Most grants or relationships that one call ends by filter; beyond it the filter has to be narrowed.
@@ -40,5 +42,7 @@ pub const IDEMPOTENCY_KEYS_MAX: u64 = 1_000_000;
 pub const HISTORY_RETENTION_S: u64 = 24 * 60 * 60;
 /// Deadline of a check whose caller gave none, in milliseconds.
 pub const CHECK_DEADLINE_MS: u64 = 5_000;
+/// Deadline of a lookup, or another stream that comes to an end, whose caller gave none, in milliseconds.
+pub const STREAM_DEADLINE_MS: u64 = 60_000;
 /// Bound on the error of a node's wall clock unless configured otherwise, in milliseconds.
 pub const CLOCK_ERROR_MS: u64 = 250;

@@ -130,6 +130,12 @@ pub enum CheckError {
     /// The answer is changing at this very moment: a grant ends, and its end is not visible yet.
     #[error("the answer is changing right now, because a grant on which it depends is about to end: ask again")]
     Undecided,
+    /// Something that a lookup found was taken away, or the lease ended, before it could be told.
+    #[error(
+        "what was found was taken away, or the node's lease ended, before it was told: look up again, or go on from the last \
+         cursor with how things were at its revision"
+    )]
+    Overtaken,
 }
 
 impl CheckError {
@@ -143,7 +149,7 @@ impl CheckError {
             Self::PermissionUnknown { .. } => "PERMISSION_NOT_FOUND",
             Self::Caveat { .. } => "CAVEAT_EVALUATION_FAILED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Undecided => "ANSWER_CHANGING",
+            Self::Undecided | Self::Overtaken => "ANSWER_CHANGING",
         }
     }
 }

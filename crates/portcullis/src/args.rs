@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use portcullis_model::{Object, PermissionPattern, RelationshipFilter, RoleId, Subject, Timestamp, Tuple, TupleError};
+use portcullis_model::{
+    Object, PermissionPattern, RelationshipFilter, RoleId, Subject, Timestamp, Tuple, TupleError, TypeName,
+};
 
 use crate::bench;
 use crate::command::{cluster, grants, relationship, role, schema, tenant};
@@ -251,6 +253,29 @@ pub(crate) enum Mode {
 /// `portcullis lookup`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lookup {
+    /// On which objects of a type does a subject have a permission?
+    Resources {
+        /// Who.
+        subject: Subject,
+        /// What.
+        permission: String,
+        /// The type of the objects.
+        #[arg(value_name = "TYPE")]
+        object_type: TypeName,
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Which subjects of a type have a permission on an object?
+    Subjects {
+        /// What.
+        permission: String,
+        /// With what.
+        resource: Object,
+        /// The type of the subjects: `user`, or `group#member` for usersets.
+        subject_type: String,
+        #[command(flatten)]
+        part: Part,
+    },
     /// What may a subject do with an object?
     Permissions {
         /// Who.
@@ -263,6 +288,22 @@ pub(crate) enum Lookup {
         #[command(flatten)]
         consistency: Consistency,
     },
+}
+
+/// Which part of what a lookup finds.
+#[derive(Args, Debug)]
+pub(crate) struct Part {
+    /// What is known for the caveats on the way: `{"ip": "10.0.0.1"}`.
+    #[arg(long, value_name = "JSON")]
+    pub context: Option<String>,
+    /// Print so many at most, and the cursor behind them on standard error.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<std::num::NonZeroU32>,
+    /// Go on behind a cursor, as of its revision.
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+    #[command(flatten)]
+    pub consistency: Consistency,
 }
 
 /// What a role holds.

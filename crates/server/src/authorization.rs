@@ -12,7 +12,7 @@ use portcullis_wire::{self as wire, FieldError};
 use tonic::{Request, Response, Status};
 
 use crate::call::{self, Call};
-use crate::{emission, error, meter};
+use crate::{emission, error, lookup, meter};
 
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
@@ -20,6 +20,23 @@ pub(crate) struct Service {
 
 #[tonic::async_trait]
 impl Authorization for Service {
+    type LookupResourcesStream = lookup::Stream<v1::LookupResourcesResponse>;
+    type LookupSubjectsStream = lookup::Stream<v1::LookupSubjectsResponse>;
+
+    async fn lookup_resources(
+        &self,
+        request: Request<v1::LookupResourcesRequest>,
+    ) -> Result<Response<Self::LookupResourcesStream>, Status> {
+        lookup::resources(Call::streamed(&self.node, request)?).await
+    }
+
+    async fn lookup_subjects(
+        &self,
+        request: Request<v1::LookupSubjectsRequest>,
+    ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
+        lookup::subjects(Call::streamed(&self.node, request)?).await
+    }
+
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
@@ -171,7 +188,7 @@ fn conditional((permission, missing): &(PermissionName, BTreeSet<Arc<str>>)) -> 
     }
 }
 
-fn evaluation(node: &Node, served: &Served) -> v1::Evaluation {
+pub(crate) fn evaluation(node: &Node, served: &Served) -> v1::Evaluation {
     v1::Evaluation {
         position: Some(wire::shown(node.group_id(), served.view.revision, served.token)),
         node: node.id().0,

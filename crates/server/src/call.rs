@@ -38,6 +38,14 @@ impl<T> Call<T> {
         Ok(Self { node: Arc::clone(node), actor, deadline, message: request.into_inner() })
     }
 
+    /// Like [`Call::new`], for an answer that is a stream: without a `grpc-timeout` it has longer.
+    pub(crate) fn streamed(node: &Arc<Node>, request: Request<T>) -> Result<Self, Status> {
+        let timed = request.metadata().contains_key("grpc-timeout");
+        let call = Self::new(node, request)?;
+        let default = Instant::now() + Duration::from_millis(limit::STREAM_DEADLINE_MS);
+        Ok(Self { deadline: if timed { call.deadline } else { default }, ..call })
+    }
+
     /// Waits for what a list or a single record may be read from.
     pub(crate) async fn source(&self, consistency: Option<&v1::Consistency>) -> Result<Source, Status> {
         let freshness = freshness(consistency)?;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, future};
+use futures::{FutureExt, StreamExt, future, stream};
 use portcullis_wire::v1;
 use portcullis_wire::v1::authorization_server::{Authorization, AuthorizationServer};
 use tokio::net::TcpListener;
@@ -12,6 +12,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::listen::serve_grpc;
+use crate::lookup;
 
 /// Opens a listener on a free port of loopback; returns where it is, and what serves it until it is dropped.
 pub fn serve() -> BoxFuture<'static, std::io::Result<(SocketAddr, BoxFuture<'static, ()>)>> {
@@ -34,6 +35,23 @@ struct Empty;
 
 #[tonic::async_trait]
 impl Authorization for Empty {
+    type LookupResourcesStream = lookup::Stream<v1::LookupResourcesResponse>;
+    type LookupSubjectsStream = lookup::Stream<v1::LookupSubjectsResponse>;
+
+    async fn lookup_resources(
+        &self,
+        _: Request<v1::LookupResourcesRequest>,
+    ) -> Result<Response<Self::LookupResourcesStream>, Status> {
+        Ok(Response::new(stream::empty().boxed()))
+    }
+
+    async fn lookup_subjects(
+        &self,
+        _: Request<v1::LookupSubjectsRequest>,
+    ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
+        Ok(Response::new(stream::empty().boxed()))
+    }
+
     async fn check(&self, _request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         Ok(Response::new(v1::CheckResponse { decision: v1::Decision::Deny.into(), ..v1::CheckResponse::default() }))
     }

@@ -101,7 +101,7 @@ pub(crate) fn check(error: &CheckError) -> Status {
         CheckError::PermissionUnknown { .. } => Code::FailedPrecondition,
         CheckError::Caveat { .. } => Code::InvalidArgument,
         CheckError::DeadlineExceeded => Code::DeadlineExceeded,
-        CheckError::Undecided => Code::Unavailable,
+        CheckError::Undecided | CheckError::Overtaken => Code::Unavailable,
     };
     status(code, error.reason(), error.to_string())
 }

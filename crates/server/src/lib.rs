@@ -14,6 +14,7 @@ mod http;
 mod identity;
 mod lease_config;
 mod listen;
+mod lookup;
 mod meter;
 mod peer;
 mod ready;

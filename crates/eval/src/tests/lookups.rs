@@ -252,5 +252,5 @@ fn subjects_found_are_those_that_checks_allow() {
     });
     tested.unwrap();
     counts.finish();
-    assert!(anyone.yes.get() > 1_000, "wildcards hardly matter: {}", anyone.yes.get());
+    assert!(anyone.yes.get() > 100, "wildcards hardly matter: {}", anyone.yes.get());
 }

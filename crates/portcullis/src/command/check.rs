@@ -1,11 +1,11 @@
-//! `portcullis check` and `portcullis lookup`.
+//! `portcullis check`.
 
 use std::process::ExitCode;
 
 use portcullis_client::{Client, v1};
 
 use super::{consistency, revision};
-use crate::args::{Check, Lookup, Output};
+use crate::args::{Check, Output};
 use crate::output;
 
 /// Decides one question; the exit status says what was decided.
@@ -38,27 +38,6 @@ pub(crate) async fn run(client: &Client, output: Output, check: Check) -> anyhow
         v1::Decision::Conditional => ExitCode::from(output::CONDITIONAL),
         v1::Decision::Unspecified => ExitCode::from(output::FAILED),
     })
-}
-
-/// Looks up what is allowed.
-pub(crate) async fn lookup(client: &Client, output: Output, lookup: Lookup) -> anyhow::Result<()> {
-    let Lookup::Permissions { subject, resource, context, consistency: given } = lookup;
-    let request = v1::LookupPermissionsRequest {
-        tenant: String::new(),
-        subject: subject.to_string(),
-        resource: resource.to_string(),
-        consistency: consistency(given)?,
-        context: context.unwrap_or_default(),
-    };
-    let answer = client.lookup_permissions(request).await?;
-    output::one(output, &answer, |answer| {
-        let mut names = answer.permissions.clone();
-        let conditional = answer.conditional.iter();
-        names.extend(conditional.map(|one| format!("{} (missing: {})", one.permission, one.missing.join(", "))));
-        names.extend(answer.all.then(|| "*".to_owned()));
-        if names.is_empty() { "nothing".to_owned() } else { names.join("\n") }
-    });
-    Ok(())
 }
 
 fn freshness(lease: &v1::LeaseUsed) -> String {

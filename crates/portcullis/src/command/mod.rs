@@ -6,6 +6,7 @@ mod expected;
 pub(crate) mod grants;
 mod import;
 mod lease_config;
+mod lookup;
 pub(crate) mod relationship;
 pub(crate) mod role;
 pub(crate) mod schema;
@@ -47,7 +48,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         Command::Schema(command) => schema::run(&client, output, command).await?,
         Command::Relationship(command) => relationship::run(&client, output, command).await?,
         Command::Check(check) => return check::run(&client, output, check).await,
-        Command::Lookup(lookup) => check::lookup(&client, output, lookup).await?,
+        Command::Lookup(lookup) => lookup::run(&client, output, lookup).await?,
         Command::Dev(_)
         | Command::Serve(_)
         | Command::Config(_)
