@@ -1,6 +1,6 @@
 //! Change records: the evidence that every command leaves.
 
-use portcullis_model::{Actor, Reason, Revision, TenantId, Timestamp};
+use portcullis_model::{Actor, Context, Reason, Revision, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Command, Effect, Outcome, Refusal};
@@ -29,4 +29,14 @@ pub struct Change {
     pub repeats: Option<Revision>,
     /// All that it changed, in order.
     pub effects: Vec<Effect>,
+}
+
+impl Change {
+    /// What its caller wants those who watch to be told.
+    pub fn metadata(&self) -> Option<&Context> {
+        match &self.command {
+            Command::Annotated(annotated) => Some(&annotated.metadata),
+            _ => None,
+        }
+    }
 }

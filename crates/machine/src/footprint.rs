@@ -5,9 +5,7 @@
 //! content what it may add and what it may remove. Saying too much makes readers wait; saying too little would make
 //! them wrong, so `apply` asserts that the effects of a command lie within its footprint.
 
-use portcullis_model::{
-    Grant, GrantFilter, GrantId, Object, Relationship, RelationshipFilter, RoleId, Subject, TenantId,
-};
+use portcullis_model::{Grant, GrantFilter, GrantId, Object, Relationship, RoleId, Subject, TenantId, TupleFilter};
 
 use crate::Effect;
 
@@ -47,7 +45,7 @@ pub enum Touch {
     /// A relationship.
     Relationship(TenantId, Relationship),
     /// Every relationship that matches.
-    Relationships(TenantId, RelationshipFilter),
+    Relationships(TenantId, TupleFilter),
     /// The schema: every check of the tenant.
     Schema(TenantId),
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_lease::Configuration;
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, RelationshipFilter, Revision, Role,
-    RoleId, Tenant, TenantId, Timestamp, Tuple,
+    ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, Revision, Role, RoleId, Tenant, TenantId,
+    Timestamp, Tuple, TupleFilter,
 };
 use portcullis_schema::{Schema, compile};
 
@@ -206,7 +206,7 @@ impl State for Memory {
     fn tuples_where(
         &self,
         tenant: &TenantId,
-        filter: &RelationshipFilter,
+        filter: &TupleFilter,
         most: usize,
         is_wanted: &dyn Fn(&Tuple) -> bool,
     ) -> Read<Vec<Tuple>> {

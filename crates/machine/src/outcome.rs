@@ -27,4 +27,11 @@ pub enum Outcome {
     },
     /// How leases are granted now.
     Leases(Box<Configuration>),
+    /// Relationships were deleted.
+    Deleted {
+        /// How many.
+        deleted: u64,
+        /// Whether more match.
+        more: bool,
+    },
 }

@@ -1,6 +1,6 @@
 //! What a caller may require of the state before a command is carried out.
 
-use portcullis_model::{GrantId, RelationshipFilter, Revision, RoleId, TenantId};
+use portcullis_model::{GrantId, RelationshipFilter, Revision, RoleId, TenantId, TupleFilter};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Stop;
@@ -29,6 +29,8 @@ pub enum Target {
     Grant(GrantId),
     /// Any relationship that matches. It has no revision: [`Precondition::At`] on it never holds.
     Relationship(RelationshipFilter),
+    /// The same by a filter that can say more.
+    Tuples(TupleFilter),
 }
 
 impl Precondition {
@@ -54,6 +56,14 @@ impl Precondition {
 }
 
 impl Target {
+    /// Any relationship that matches, in the form that the oldest nodes can read.
+    pub fn tuples(filter: TupleFilter) -> Self {
+        match filter.simple() {
+            Some(simple) => Self::Relationship(simple),
+            None => Self::Tuples(filter),
+        }
+    }
+
     fn find<S: State>(&self, state: &S, tenant: &TenantId) -> Result<(bool, Option<Revision>), Stop> {
         Ok(match self {
             Self::Role(role) => {
@@ -64,7 +74,8 @@ impl Target {
                 let modified = state.grant(tenant, grant)?.map(|grant| grant.modified);
                 (modified.is_some(), modified)
             }
-            Self::Relationship(filter) => (!state.relationships(tenant, filter, 1)?.is_empty(), None),
+            Self::Relationship(filter) => (!state.relationships(tenant, &filter.into(), 1)?.is_empty(), None),
+            Self::Tuples(filter) => (!state.relationships(tenant, filter, 1)?.is_empty(), None),
         })
     }
 
@@ -72,7 +83,8 @@ impl Target {
         match self {
             Self::Role(role) => Refusal::PreconditionFailed { what: format!("role `{role}`"), expected },
             Self::Grant(grant) => Refusal::PreconditionFailed { what: format!("grant `{grant}`"), expected },
-            Self::Relationship(filter) => Refusal::filter(filter, expected),
+            Self::Relationship(filter) => Refusal::filter(&filter.into(), expected),
+            Self::Tuples(filter) => Refusal::filter(filter, expected),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use portcullis_lease::ParametersError;
 use portcullis_model::{
-    CaveatName, GrantId, IdempotencyKey, NodeId, RelationName, Relationship, RelationshipFilter, Revision, RoleId,
-    Subject, TenantId, Timestamp, Tuple, TypeName,
+    CaveatName, GrantId, IdempotencyKey, NodeId, RelationName, Relationship, Revision, RoleId, Subject, TenantId,
+    Timestamp, Tuple, TupleFilter, TypeName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -381,7 +381,7 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn filter(filter: &RelationshipFilter, expected: Expected) -> Self {
+    pub(crate) fn filter(filter: &TupleFilter, expected: Expected) -> Self {
         Self::PreconditionFailed { what: format!("a relationship that matches `{filter}`"), expected }
     }
 }

@@ -23,7 +23,8 @@
 //! **Commands** are named as the variants of [`Command`](crate::Command), in lower case and with hyphens, and take
 //! the revisions from one upwards. `from TIME`, `until TIME` and `for 90s` bound a grant; `write-relationships`
 //! takes `create`, `touch` and `delete`, each with the relationships that follow it; `write-schema` takes a schema in
-//! one line, without `->`, for which `.any(…)` does; `revoke-by-filter` takes
+//! one line, without `->`, for which `.any(…)` does; `delete-tuples` takes a filter, `most N` and `partly`; `annotated` takes
+//! metadata without spaces and a command; `revoke-by-filter` takes
 //! `subject`, `role` and `scope`; `start-grants` takes tenant, id, version, subject, role and scope of each grant,
 //! `expire-grants` the first three, `expire-relationships` tenant, relationship and end of each.
 //!

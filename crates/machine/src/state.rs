@@ -2,8 +2,8 @@
 
 use portcullis_lease::Configuration;
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Qualifier, Relationship, RelationshipFilter,
-    Revision, Role, RoleId, Subject, Tenant, TenantId, Timestamp, Tuple,
+    ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Qualifier, Relationship, Revision, Role, RoleId,
+    Subject, Tenant, TenantId, Timestamp, Tuple, TupleFilter,
 };
 use portcullis_schema::Schema;
 
@@ -85,12 +85,12 @@ pub trait State {
     fn tuples_where(
         &self,
         tenant: &TenantId,
-        filter: &RelationshipFilter,
+        filter: &TupleFilter,
         most: usize,
         is_wanted: &dyn Fn(&Tuple) -> bool,
     ) -> Read<Vec<Tuple>>;
     /// Up to `most` relationships that match, in their order.
-    fn relationships(&self, tenant: &TenantId, filter: &RelationshipFilter, most: usize) -> Read<Vec<Relationship>> {
+    fn relationships(&self, tenant: &TenantId, filter: &TupleFilter, most: usize) -> Read<Vec<Relationship>> {
         let tuples = self.tuples_where(tenant, filter, most, &|_| true)?;
         Ok(tuples.into_iter().map(|tuple| tuple.relationship).collect())
     }

@@ -8,6 +8,7 @@ pub mod limit;
 
 mod actor;
 mod cluster;
+mod filter;
 mod grant;
 mod name;
 mod object;
@@ -22,6 +23,7 @@ mod value;
 
 pub use actor::{Actor, IdempotencyKey, Reason, Verified};
 pub use cluster::{ClusterId, GroupId, Member, NodeId, Region};
+pub use filter::{Prefix, SubjectFilter, TupleFilter, Which};
 pub use grant::{Grant, GrantFilter, GrantId, GrantState};
 pub use name::{CaveatName, NameError, ObjectKey, PermissionName, RelationName, RoleId, TenantId, TypeName};
 pub use object::{Object, Subject};

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use portcullis_consensus::Ack;
 use portcullis_machine::command::{
-    AdmitNode, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant,
-    End, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, Update, UpdateRole,
-    WriteRelationships, WriteSchema,
+    AdmitNode, Annotated, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
+    DeleteTenant, DeleteTuples, End, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases,
+    Update, UpdateRole, WriteRelationships, WriteSchema,
 };
-use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp, since};
+use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp, Target, since};
 use portcullis_model::{
-    Actor, Clock, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, PermissionPattern, Reason,
-    RelationshipFilter, RoleId, Subject, TenantId, Timestamp,
+    Actor, Clock, ClusterId, Context, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, PermissionPattern, Reason,
+    RelationshipFilter, RoleId, Subject, TenantId, Timestamp, TupleFilter, limit,
 };
 use portcullis_storage::codec;
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,10 @@ pub enum Action {
     },
     /// Gives the tenant a schema.
     WriteSchema(String),
+    /// Deletes relationships that match.
+    DeleteTuples(DeleteTuples),
+    /// Does what another action does, and says something besides.
+    Annotated(Context, Box<Action>),
 }
 
 /// Whether an action adds to what is stored.
@@ -142,11 +146,20 @@ impl Draft {
     /// The version that the cluster has to have for it.
     pub(crate) fn since(&self) -> u32 {
         let is_qualified = |update: &Update| matches!(update, Update::CreateQualified(_) | Update::TouchQualified(_));
-        let needs_schemas = match &self.action {
-            Action::WriteRelationships(updates) => updates.iter().any(is_qualified),
-            action => matches!(action, Action::WriteSchema(_)),
+        let of_action = match &self.action {
+            Action::WriteRelationships(updates) if updates.iter().any(is_qualified) => since::SCHEMAS,
+            Action::WriteSchema(_) => since::SCHEMAS,
+            Action::DeleteTuples(_) | Action::Annotated(..) => since::TUPLE_FILTERS,
+            _ => 1,
         };
-        if needs_schemas { since::SCHEMAS } else { 1 }
+        let is_of_tuples = |precondition: &Precondition| match precondition {
+            Precondition::Exists(target) | Precondition::Missing(target) | Precondition::At(target, _) => {
+                matches!(target, Target::Tuples(_))
+            }
+            Precondition::OnlyAdds => false,
+        };
+        let of_preconditions = if self.preconditions.iter().any(is_of_tuples) { since::TUPLE_FILTERS } else { 1 };
+        of_action.max(of_preconditions)
     }
 
     /// What makes two requests the same: everything but the name of the call and who calls it, which are the key.
@@ -157,6 +170,20 @@ impl Draft {
 }
 
 impl Action {
+    /// Deletes every relationship that matches, or nothing, in the form that the oldest nodes can read.
+    pub fn delete(filter: TupleFilter) -> Self {
+        match filter.simple() {
+            Some(simple) => Self::DeleteRelationships(simple),
+            None => Self::DeleteTuples(DeleteTuples { filter, most: limit::ENDED_BY_FILTER_MAX as u64, partly: false }),
+        }
+    }
+
+    /// The same with something for those who watch.
+    #[must_use]
+    pub fn annotated(self, metadata: Context) -> Self {
+        if metadata.is_empty() { self } else { Self::Annotated(metadata, Box::new(self)) }
+    }
+
     /// Whether it adds to what is stored.
     pub(crate) fn adds(&self) -> Adds {
         match self {
@@ -173,6 +200,7 @@ impl Action {
             }
             // A schema may be written that allows less, or more.
             Self::WriteSchema(_) => Adds::Also,
+            Self::Annotated(_, action) => action.adds(),
             // A role may be updated to hold less.
             Self::UpdateRole { .. }
             | Self::Initialise(..)
@@ -184,6 +212,7 @@ impl Action {
             | Self::RevokeGrants(_)
             | Self::RevokeByFilter(_)
             | Self::DeleteRelationships(_)
+            | Self::DeleteTuples(_)
             | Self::ConfigureLeases(_)
             | Self::SettleLeases { .. } => Adds::Not,
         }
@@ -215,6 +244,10 @@ impl Action {
             Self::ConfigureLeases(change) => Command::ConfigureLeases(change),
             Self::SettleLeases { changed_at } => Command::SettleLeases(SettleLeases { changed_at }),
             Self::WriteSchema(text) => Command::WriteSchema(WriteSchema { text }),
+            Self::DeleteTuples(command) => Command::DeleteTuples(command),
+            Self::Annotated(metadata, action) => {
+                Command::Annotated(Annotated { metadata, command: Box::new(action.command(new_id)) })
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_consensus::{Ack, Acked, Proposed, Reply};
 use portcullis_lease::Roster;
-use portcullis_machine::command::{ConfigureLeases, End, Update};
+use portcullis_machine::command::{ConfigureLeases, DeleteTuples, End, Update};
 use portcullis_machine::{Outcome, Precondition, Target};
 use portcullis_model::{Actor, ClusterId, GrantFilter, NodeId, Revision, Timestamp, Verified};
 use portcullis_storage::freeze::Frozen;
@@ -70,7 +70,15 @@ fn action_after(previous: Option<&Action>) -> Option<Action> {
         }),
         Some(Action::ConfigureLeases(_)) => Action::SettleLeases { changed_at: 300 },
         Some(Action::SettleLeases { .. }) => Action::WriteSchema("definition user {}".to_owned()),
-        Some(Action::WriteSchema(_)) => return None,
+        Some(Action::WriteSchema(_)) => Action::DeleteTuples(DeleteTuples {
+            filter: "group:g…#member@user:…#…".parse().unwrap(),
+            most: 300,
+            partly: true,
+        }),
+        Some(Action::DeleteTuples(_)) => {
+            Action::Annotated(r#"{"by":"sync"}"#.parse().unwrap(), Box::new(Action::RaiseVersion(2)))
+        }
+        Some(Action::Annotated(..)) => return None,
     })
 }
 

@@ -2,9 +2,7 @@
 
 use portcullis_lease::Configuration;
 use portcullis_machine::StoredSchema;
-use portcullis_model::{
-    Grant, GrantFilter, GrantId, RelationshipFilter, Revision, Role, RoleId, Tenant, TenantId, Tuple,
-};
+use portcullis_model::{Grant, GrantFilter, GrantId, Revision, Role, RoleId, Tenant, TenantId, Tuple, TupleFilter};
 use portcullis_storage::state::{Page, Past};
 use tokio::time::Instant;
 
@@ -137,7 +135,7 @@ impl Node {
         &self,
         source: &Source,
         tenant: &TenantId,
-        filter: &RelationshipFilter,
+        filter: &TupleFilter,
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Listed<Page<Tuple>>, ViewError> {

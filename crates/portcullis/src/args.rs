@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_model::{
-    Object, PermissionPattern, RelationshipFilter, RoleId, Subject, Timestamp, Tuple, TupleError, TypeName,
+    Object, PermissionPattern, RoleId, Subject, Timestamp, Tuple, TupleError, TupleFilter, TypeName,
 };
 
 use crate::bench;
@@ -68,6 +68,9 @@ pub(crate) struct Write {
     /// Name the write, so that sending it again does not do it again.
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// What those who watch are told of it.
+    #[arg(long, value_name = "JSON")]
+    pub metadata: Option<String>,
     /// When to return.
     #[arg(long, value_name = "WHEN", default_value = "everywhere")]
     pub ack: Ack,
@@ -336,6 +339,6 @@ pub(crate) fn tuple(text: &str) -> Result<Tuple, String> {
 }
 
 /// Parses a filter over relationships, `type[:id][#relation][@subject]`.
-pub(crate) fn filter(text: &str) -> Result<RelationshipFilter, String> {
+pub(crate) fn filter(text: &str) -> Result<TupleFilter, String> {
     text.parse().map_err(|error: portcullis_model::NameError| error.to_string())
 }

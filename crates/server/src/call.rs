@@ -75,7 +75,7 @@ impl<T> Call<T> {
             idempotency_key: wire::idempotency_key(options).map_err(error::field)?,
             preconditions: preconditions(options).map_err(error::field)?,
             ack: ack(options).map_err(error::field)?,
-            action,
+            action: action.annotated(wire::metadata(options).map_err(error::field)?),
         };
         let begun = Instant::now();
         let written = self.node.write(draft, self.deadline).await;
@@ -148,7 +148,7 @@ fn precondition_of(precondition: &v1::Precondition) -> Result<Precondition, Fiel
     let target = match &precondition.target {
         Some(Wire::Role(role)) => Target::Role(wire::field("role", role)?),
         Some(Wire::Grant(grant)) => Target::Grant(wire::field("grant", grant)?),
-        Some(Wire::Relationship(filter)) => Target::Relationship(wire::relationship_filter(Some(filter))?),
+        Some(Wire::Relationship(filter)) => Target::tuples(wire::relationship_filter(Some(filter))?),
         None => return Err(FieldError::new("target", "there is none: give a role, a grant or a relationship")),
     };
     match Expectation::try_from(precondition.expectation) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use portcullis_machine::Outcome;
-use portcullis_machine::command::Update;
-use portcullis_model::{RelationshipFilter, Tuple, limit};
+use portcullis_machine::command::{DeleteTuples, Update};
+use portcullis_model::{Tuple, TupleFilter, limit};
 use portcullis_node::{Action, Node};
 use portcullis_wire::v1::relationship_update::Operation;
 use portcullis_wire::v1::relationships_server::Relationships;
@@ -38,7 +38,7 @@ impl Relationships for Service {
         let options = call.message.options.clone();
         let written = call.write(tenant, options.as_ref(), Action::WriteRelationships(updates)).await?;
         let position = Some(position(&self.node, &written));
-        let (created, deleted) = counts(&written.outcome)?;
+        let (created, deleted, _) = counts(&written.outcome)?;
         Ok(Response::new(v1::WriteRelationshipsResponse { position, created, deleted }))
     }
 
@@ -49,14 +49,21 @@ impl Relationships for Service {
         let call = Call::new(&self.node, request)?;
         let tenant = wire::tenant(&call.message.tenant).map_err(error::field)?;
         let filter = wire::relationship_filter(call.message.filter.as_ref()).map_err(error::field)?;
-        if filter == RelationshipFilter::default() {
+        if filter == TupleFilter::default() {
             return Err(error::invalid("filter", "it selects every relationship: give at least one part"));
         }
         let options = call.message.options.clone();
-        let written = call.write(tenant, options.as_ref(), Action::DeleteRelationships(filter)).await?;
+        let action = match (call.message.limit, call.message.allow_partial) {
+            (0, false) => Action::delete(filter),
+            (most, partly) => {
+                let most = if most == 0 { limit::ENDED_BY_FILTER_MAX as u64 } else { u64::from(most) };
+                Action::DeleteTuples(DeleteTuples { filter, most, partly })
+            }
+        };
+        let written = call.write(tenant, options.as_ref(), action).await?;
         let position = Some(position(&self.node, &written));
-        let (_, deleted) = counts(&written.outcome)?;
-        Ok(Response::new(v1::DeleteRelationshipsResponse { position, deleted }))
+        let (_, deleted, more) = counts(&written.outcome)?;
+        Ok(Response::new(v1::DeleteRelationshipsResponse { position, deleted, more }))
     }
 
     async fn read_relationships(
@@ -92,9 +99,11 @@ fn update(update: &v1::RelationshipUpdate) -> Result<Update, FieldError> {
     }
 }
 
-fn counts(outcome: &Outcome) -> Result<(u64, u64), Status> {
+/// How many relationships were made and deleted, and whether more match.
+pub(crate) fn counts(outcome: &Outcome) -> Result<(u64, u64, bool), Status> {
     match outcome {
-        Outcome::Relationships { created, deleted } => Ok((*created, *deleted)),
+        Outcome::Relationships { created, deleted } => Ok((*created, *deleted, false)),
+        Outcome::Deleted { deleted, more } => Ok((0, *deleted, *more)),
         other => Err(error::unexpected(other)),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use portcullis_model::{Actor, Grant, GrantState, GroupId, Reason, Revision, Role, Tenant, Timestamp, Token};
+use portcullis_model::{
+    Actor, Grant, GrantState, GroupId, Reason, Revision, Role, Tenant, Timestamp, Token, TupleFilter, Which,
+};
 
 use crate::v1;
 
@@ -38,6 +40,30 @@ pub fn wire_timestamp(time: Timestamp) -> prost_types::Timestamp {
 /// A tenant.
 pub fn wire_tenant(tenant: &Tenant) -> v1::Tenant {
     v1::Tenant { id: tenant.id.to_string(), created_revision: tenant.created.0 }
+}
+
+/// A filter over relationships.
+pub fn wire_tuple_filter(filter: &TupleFilter) -> v1::RelationshipFilter {
+    let TupleFilter { resource_type, resource_key, resource_prefix, relation, subject } = filter;
+    v1::RelationshipFilter {
+        resource_type: resource_type.as_ref().map(ToString::to_string).unwrap_or_default(),
+        resource_id: resource_key.as_ref().map(ToString::to_string).unwrap_or_default(),
+        resource_id_prefix: resource_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()).unwrap_or_default(),
+        relation: relation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        subject: String::new(),
+        subject_filter: subject.as_ref().map(|subject| v1::SubjectFilter {
+            subject_type: subject.object_type.to_string(),
+            subject_id: match &subject.which {
+                None => String::new(),
+                Some(Which::Wildcard) => "*".to_owned(),
+                Some(Which::One(key)) => key.to_string(),
+            },
+            relation: subject
+                .relation
+                .as_ref()
+                .map(|relation| relation.as_ref().map(ToString::to_string).unwrap_or_default()),
+        }),
+    }
 }
 
 /// A role.

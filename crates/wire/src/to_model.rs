@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use portcullis_model::{
-    Context, GrantFilter, IdempotencyKey, NameError, Reason, RelationshipFilter, TenantId, Timestamp, Token, limit,
+    Context, GrantFilter, IdempotencyKey, NameError, Prefix, Reason, Subject, SubjectFilter, TenantId, Timestamp,
+    Token, TupleFilter, Which, limit,
 };
 
 use crate::error::FieldError;
@@ -101,17 +102,52 @@ pub fn idempotency_key(options: Option<&v1::WriteOptions>) -> Result<Option<Idem
 }
 
 /// A filter over relationships.
-pub fn relationship_filter(filter: Option<&v1::RelationshipFilter>) -> Result<RelationshipFilter, FieldError> {
-    let Some(filter) = filter else { return Ok(RelationshipFilter::default()) };
+pub fn relationship_filter(filter: Option<&v1::RelationshipFilter>) -> Result<TupleFilter, FieldError> {
+    let Some(filter) = filter else { return Ok(TupleFilter::default()) };
     if filter.resource_type.is_empty() && !filter.resource_id.is_empty() {
         return Err(FieldError::new("filter.resource_type", "a resource id needs its type: give both"));
     }
-    Ok(RelationshipFilter {
+    let prefix = filter.resource_id_prefix.as_str();
+    let prefix = if prefix.is_empty() { None } else { Some(Prefix::new(prefix)) };
+    let prefix = prefix.transpose().map_err(|error| FieldError::new("filter.resource_id_prefix", error.to_string()))?;
+    let whole: Option<Subject> = optional("filter.subject", &filter.subject)?;
+    let subject = match (whole, &filter.subject_filter) {
+        (Some(_), Some(_)) => {
+            return Err(FieldError::new(
+                "filter.subject_filter",
+                "the subject is given as a whole: leave one of the two out",
+            ));
+        }
+        (Some(whole), None) => Some(SubjectFilter::from(&whole)),
+        (None, filter) => filter.as_ref().map(subject_filter).transpose()?,
+    };
+    Ok(TupleFilter {
         resource_type: optional("filter.resource_type", &filter.resource_type)?,
         resource_key: optional("filter.resource_id", &filter.resource_id)?,
+        resource_prefix: prefix,
         relation: optional("filter.relation", &filter.relation)?,
-        subject: optional("filter.subject", &filter.subject)?,
+        subject,
     })
+}
+
+fn subject_filter(filter: &v1::SubjectFilter) -> Result<SubjectFilter, FieldError> {
+    let which = match filter.subject_id.as_str() {
+        "" => None,
+        "*" => Some(Which::Wildcard),
+        id => Some(Which::One(field("filter.subject_filter.subject_id", id)?)),
+    };
+    let relation = filter.relation.as_deref();
+    let relation = relation.map(|relation| optional("filter.subject_filter.relation", relation)).transpose()?;
+    Ok(SubjectFilter {
+        object_type: field("filter.subject_filter.subject_type", &filter.subject_type)?,
+        which,
+        relation,
+    })
+}
+
+/// What a write says to those who watch.
+pub fn metadata(options: Option<&v1::WriteOptions>) -> Result<Context, FieldError> {
+    context("options.metadata", options.map_or("", |options| options.metadata.as_str()))
 }
 
 /// A filter over grants.

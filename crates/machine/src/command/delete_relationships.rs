@@ -1,4 +1,4 @@
-use portcullis_model::{Relationship, RelationshipFilter, TenantId, limit};
+use portcullis_model::{Relationship, RelationshipFilter, TenantId, TupleFilter, limit};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Decided, Stop};
@@ -13,12 +13,15 @@ pub struct DeleteRelationships {
 
 impl DeleteRelationships {
     pub(super) fn footprint(&self, tenant: &TenantId) -> Footprint {
-        Footprint { may_add: Vec::new(), may_remove: vec![Touch::Relationships(tenant.clone(), self.filter.clone())] }
+        Footprint {
+            may_add: Vec::new(),
+            may_remove: vec![Touch::Relationships(tenant.clone(), self.filter.clone().into())],
+        }
     }
 
     pub(super) fn decide<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
         let most = limit::ENDED_BY_FILTER_MAX;
-        let selected = context.state.relationships(context.tenant, &self.filter, most + 1)?;
+        let selected = context.state.relationships(context.tenant, &TupleFilter::from(&self.filter), most + 1)?;
         if selected.len() > most {
             return Err(Refusal::FilterTooWide { most: most as u64 }.into());
         }

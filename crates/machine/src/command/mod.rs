@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Effect, Footprint, Outcome, Refusal, State, Unreadable};
 
 mod admit_node;
+mod annotated;
 mod compact_history;
 mod configure_leases;
 mod create_grant;
@@ -14,6 +15,7 @@ mod create_tenant;
 mod delete_relationships;
 mod delete_role;
 mod delete_tenant;
+mod delete_tuples;
 mod expire_grants;
 mod expire_relationships;
 mod inheritance;
@@ -31,6 +33,7 @@ mod write_relationships;
 mod write_schema;
 
 pub use admit_node::AdmitNode;
+pub use annotated::Annotated;
 pub use compact_history::CompactHistory;
 pub use configure_leases::ConfigureLeases;
 pub use create_grant::{CreateGrant, End};
@@ -39,6 +42,7 @@ pub use create_tenant::CreateTenant;
 pub use delete_relationships::DeleteRelationships;
 pub use delete_role::DeleteRole;
 pub use delete_tenant::DeleteTenant;
+pub use delete_tuples::DeleteTuples;
 pub use expire_grants::{DueEnd, ExpireGrants};
 pub use expire_relationships::{DueRelationship, ExpireRelationships};
 pub use initialise::Initialise;
@@ -98,6 +102,10 @@ pub enum Command {
     WriteSchema(WriteSchema),
     /// Deletes relationships whose end has come.
     ExpireRelationships(ExpireRelationships),
+    /// Deletes relationships that match, all or some.
+    DeleteTuples(DeleteTuples),
+    /// Does what another command does, and says something besides.
+    Annotated(Annotated),
 }
 
 /// What a command decides with.
@@ -159,6 +167,8 @@ macro_rules! each {
             Command::CompactHistory($command) => $body,
             Command::WriteSchema($command) => $body,
             Command::ExpireRelationships($command) => $body,
+            Command::DeleteTuples($command) => $body,
+            Command::Annotated($command) => $body,
         }
     };
 }
@@ -196,14 +206,19 @@ impl Command {
             | Self::RevokeByFilter(_)
             | Self::WriteRelationships(_)
             | Self::DeleteRelationships(_)
+            | Self::DeleteTuples(_)
             | Self::WriteSchema(_) => false,
+            Self::Annotated(annotated) => annotated.command.is_of_system(),
         }
     }
 
     /// Refuses what may take something away by adding to it. What takes away as such is not asked about.
     pub(crate) fn check_only_adds<S: State>(&self, state: &S, tenant: &TenantId) -> Result<(), Stop> {
-        let Self::WriteRelationships(command) = self else { return Ok(()) };
-        command.check_only_adds(state, tenant)
+        match self {
+            Self::WriteRelationships(command) => command.check_only_adds(state, tenant),
+            Self::Annotated(annotated) => annotated.command.check_only_adds(state, tenant),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the command itself makes the tenant that it is given for.

@@ -1,4 +1,4 @@
-use portcullis_model::{RelationshipFilter, TenantId, Tuple};
+use portcullis_model::{TenantId, Tuple, TupleFilter};
 use portcullis_schema::{Relation, Schema, compile};
 use serde::{Deserialize, Serialize};
 
@@ -50,18 +50,18 @@ impl WriteSchema {
 }
 
 /// The relationships that the new schema may not allow any more: where there was none, all of them may be.
-fn narrowed(old: Option<&Schema>, new: &Schema) -> Vec<RelationshipFilter> {
-    let Some(old) = old else { return vec![RelationshipFilter::default()] };
+fn narrowed(old: Option<&Schema>, new: &Schema) -> Vec<TupleFilter> {
+    let Some(old) = old else { return vec![TupleFilter::default()] };
     let mut filters = Vec::new();
     for definition in old.definitions() {
         let kept = new.definition(definition.name());
         for relation in definition.relations() {
             let kept = kept.and_then(|definition| definition.relation(relation.name.as_str()));
             if !kept.is_some_and(|kept| is_same(relation, kept, old, new)) {
-                filters.push(RelationshipFilter {
+                filters.push(TupleFilter {
                     resource_type: Some(definition.name().clone()),
                     relation: Some(relation.name.clone()),
-                    ..RelationshipFilter::default()
+                    ..TupleFilter::default()
                 });
             }
         }

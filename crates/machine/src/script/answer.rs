@@ -36,6 +36,7 @@ fn outcome(outcome: &Outcome) -> String {
         Outcome::Grants(ids) => listed(ids, ", "),
         Outcome::Leases(leases) => self::leases(leases),
         Outcome::Relationships { created, deleted } => format!("{created} created, {deleted} deleted"),
+        Outcome::Deleted { deleted, more } => format!("{deleted} deleted{}", if *more { ", more match" } else { "" }),
     }
 }
 

@@ -8,10 +8,10 @@ use portcullis_model::{GrantFilter, IdempotencyKey, NameError, NodeId, Revision}
 
 use super::{Moment, Spoilt, number, numbers};
 use crate::command::{
-    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
-    DeleteTenant, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships, Initialise, RaiseVersion,
-    RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
-    WriteSchema,
+    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships,
+    DeleteRole, DeleteTenant, DeleteTuples, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships,
+    Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole,
+    WriteRelationships, WriteSchema,
 };
 use crate::{Command, Envelope, Idempotency, Precondition, Target};
 
@@ -84,7 +84,7 @@ fn precondition(words: &[&str]) -> Result<Precondition, Spoilt> {
     let target = match *kind {
         "role" => Target::Role(name.parse()?),
         "grant" => Target::Grant(name.parse()?),
-        "relationship" => Target::Relationship(name.parse()?),
+        "relationship" => Target::tuples(name.parse()?),
         _ => return Err(Spoilt::Unclear),
     };
     match expected {
@@ -141,6 +141,18 @@ fn command(text: &str) -> Result<Command, Spoilt> {
         }
         ["delete-relationships", filter] => {
             Command::DeleteRelationships(DeleteRelationships { filter: filter.parse()? })
+        }
+        ["delete-tuples", filter, "most", most, words @ ..] => {
+            let partly = match words {
+                [] => false,
+                ["partly"] => true,
+                _ => return Err(Spoilt::Unclear),
+            };
+            Command::DeleteTuples(DeleteTuples { filter: filter.parse()?, most: number(most)?, partly })
+        }
+        ["annotated", metadata, command @ ..] => {
+            let metadata = metadata.parse().map_err(|_| Spoilt::Unclear)?;
+            Command::Annotated(Annotated { metadata, command: Box::new(self::command(&command.join(" "))?) })
         }
         _ => return Err(Spoilt::Unclear),
     })

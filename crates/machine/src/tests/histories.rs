@@ -8,7 +8,7 @@ use std::time::Duration;
 use portcullis_lease::Roster;
 use portcullis_model::{
     Actor, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, Reason, Relationship, RelationshipFilter,
-    Revision, RoleId, Subject, TenantId, Timestamp, Verified,
+    Revision, RoleId, Subject, TenantId, Timestamp, TupleFilter, Verified,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option::weighted;
@@ -16,10 +16,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRunner};
 
 use crate::command::{
-    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
-    DeleteTenant, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships, Initialise, RaiseVersion,
-    RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
-    WriteSchema,
+    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships,
+    DeleteRole, DeleteTenant, DeleteTuples, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships,
+    Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole,
+    WriteRelationships, WriteSchema,
 };
 use crate::memory::Memory;
 use crate::script::Machine;
@@ -54,6 +54,8 @@ const SCHEMAS: &[&str] = &[
     "definition user {} definition group { relation member: nobody }",
 ];
 const FILTERS: &[&str] = &["*", "group", "group:a", "*#member", "*@user:u0", "document:d0#parent@folder:f0", "folder"];
+/// Filters of the kind that can say more.
+const WIDE: &[&str] = &["*", "group", "group:a…", "*@user:…", "*#member@group:…#…", "document:d…"];
 /// When histories begin.
 const DAWN: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -176,7 +178,7 @@ impl Wish {
         let at = match &target {
             Target::Role(role) => state.role(tenant, role).unwrap().map(|role| role.modified),
             Target::Grant(grant) => state.grant(tenant, grant).unwrap().map(|grant| grant.modified),
-            Target::Relationship(_) => None,
+            Target::Relationship(_) | Target::Tuples(_) => None,
         };
         match self.expected {
             Expected::Exists => Precondition::Exists(target),
@@ -324,6 +326,12 @@ fn plain() -> impl Strategy<Value = Command> {
         4 => vec(update(), 0..4).prop_map(|updates| Command::WriteRelationships(WriteRelationships { updates })),
         1 => named::<RelationshipFilter>(FILTERS)
             .prop_map(|filter| Command::DeleteRelationships(DeleteRelationships { filter })),
+        1 => (named::<TupleFilter>(WIDE), 0..3_u64, any::<bool>())
+            .prop_map(|(filter, most, partly)| Command::DeleteTuples(DeleteTuples { filter, most, partly })),
+        1 => role().prop_map(|command| Command::Annotated(Annotated {
+            metadata: r#"{"by":"sync"}"#.parse().unwrap(),
+            command: Box::new(command),
+        })),
         1 => named::<String>(SCHEMAS).prop_map(|text| Command::WriteSchema(WriteSchema { text })),
         1 => vec((tenant(), named(&RELATIONSHIPS[..5]), named(&["2027-01-15T08:00:30Z"])), 1..3).prop_map(|due| {
             let due = due.into_iter().map(|(tenant, relationship, expires)| DueRelationship { tenant, relationship, expires });

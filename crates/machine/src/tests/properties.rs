@@ -83,6 +83,11 @@ fn agree(outcome: &Outcome, effects: &[&Effect], tenant: &TenantId, after: &Memo
             });
             prop_assert!(put.eq(ids));
         }
+        Outcome::Deleted { deleted, .. } => {
+            let all = effects.iter().all(|effect| matches!(effect, Effect::DeleteRelationship { .. }));
+            prop_assert!(all, "it does nothing but delete");
+            prop_assert_eq!(effects.len() as u64, *deleted);
+        }
         Outcome::Relationships { created, deleted } => {
             let count = |wanted: fn(&Effect) -> bool| effects.iter().filter(|effect| wanted(effect)).count() as u64;
             // What is touched may be put without being new.

@@ -85,6 +85,7 @@ fn write_options(write: Write) -> v1::WriteOptions {
         reason: write.reason.unwrap_or_default(),
         idempotency_key: write.idempotency_key.unwrap_or_default(),
         preconditions: Vec::new(),
+        metadata: write.metadata.unwrap_or_default(),
         ack: match write.ack {
             Ack::Everywhere => v1::Ack::Everywhere,
             Ack::Quorum => v1::Ack::Quorum,

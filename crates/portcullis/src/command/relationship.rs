@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use portcullis_client::{Client, v1};
-use portcullis_model::{RelationshipFilter, Tuple};
+use portcullis_model::{Tuple, TupleFilter};
+use portcullis_wire::wire_tuple_filter;
 use v1::relationship_update::Operation;
 
 use super::{import, revision, write_options};
@@ -40,17 +41,25 @@ pub(crate) enum Command {
     },
     /// Delete every relationship that matches.
     DeleteBy {
-        /// `type[:id][#relation][@subject]`; `*` is any type.
+        /// How many at most; where more match, nothing is deleted.
+        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+        limit: u32,
+        /// Delete the first of them where more match.
+        #[arg(long)]
+        partial: bool,
+        /// `type[:id][#relation][@subject]`; `*` is any type, and `…` any id, any end of one, or any relation:
+        /// `document:plan…`, `*@user:…`, `*@group:…#…`.
         #[arg(value_parser = args::filter)]
-        filter: RelationshipFilter,
+        filter: TupleFilter,
         #[command(flatten)]
         write: Write,
     },
     /// List relationships that match.
     Read {
-        /// `type[:id][#relation][@subject]`; `*` is any type.
+        /// `type[:id][#relation][@subject]`; `*` is any type, and `…` any id, any end of one, or any relation:
+        /// `document:plan…`, `*@user:…`, `*@group:…#…`.
         #[arg(value_parser = args::filter)]
-        filter: RelationshipFilter,
+        filter: TupleFilter,
         #[command(flatten)]
         as_of: AsOf,
     },
@@ -80,21 +89,24 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
         Command::Delete { relationships, write } => {
             update(client, output, Operation::Delete, &relationships, write).await
         }
-        Command::DeleteBy { filter, write } => {
+        Command::DeleteBy { limit, partial, filter, write } => {
             let request = v1::DeleteRelationshipsRequest {
                 tenant: String::new(),
-                filter: Some(wire_filter(&filter)),
+                filter: Some(wire_tuple_filter(&filter)),
                 options: Some(write_options(write)),
+                limit,
+                allow_partial: partial,
             };
             let answer = client.delete_relationships(request).await?;
             output::one(output, &answer, |answer| {
-                format!("{} deleted at revision {}", answer.deleted, revision(answer.position.as_ref()))
+                let more = if answer.more { ", more match" } else { "" };
+                format!("{} deleted at revision {}{more}", answer.deleted, revision(answer.position.as_ref()))
             });
             Ok(())
         }
         Command::Read { filter, as_of } => read(client, output, &filter, &as_of).await,
         Command::Import { file, write } => import::run(client, output, &file, write).await,
-        Command::Export { as_of } => read(client, output, &RelationshipFilter::default(), &as_of).await,
+        Command::Export { as_of } => read(client, output, &TupleFilter::default(), &as_of).await,
     }
 }
 
@@ -122,8 +134,8 @@ async fn update(
     Ok(())
 }
 
-async fn read(client: &Client, output: Output, filter: &RelationshipFilter, as_of: &AsOf) -> anyhow::Result<()> {
-    let (filter, consistency) = (Some(wire_filter(filter)), super::as_of(as_of)?);
+async fn read(client: &Client, output: Output, filter: &TupleFilter, as_of: &AsOf) -> anyhow::Result<()> {
+    let (filter, consistency) = (Some(wire_tuple_filter(filter)), super::as_of(as_of)?);
     let mut request = v1::ReadRelationshipsRequest { filter, consistency, ..v1::ReadRelationshipsRequest::default() };
     loop {
         let page = client.read_relationships(request.clone()).await?;
@@ -137,14 +149,5 @@ async fn read(client: &Client, output: Output, filter: &RelationshipFilter, as_o
             return Ok(());
         }
         request.page_token = page.next_page_token;
-    }
-}
-
-fn wire_filter(filter: &RelationshipFilter) -> v1::RelationshipFilter {
-    v1::RelationshipFilter {
-        resource_type: filter.resource_type.as_ref().map(ToString::to_string).unwrap_or_default(),
-        resource_id: filter.resource_key.as_ref().map(ToString::to_string).unwrap_or_default(),
-        relation: filter.relation.as_ref().map(ToString::to_string).unwrap_or_default(),
-        subject: filter.subject.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
-    DeleteTenant, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships, Initialise, RaiseVersion,
-    RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
-    WriteSchema,
+    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships,
+    DeleteRole, DeleteTenant, DeleteTuples, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships,
+    Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole,
+    WriteRelationships, WriteSchema,
 };
 use portcullis_machine::{Command, Idempotency, Precondition, Target};
 use portcullis_model::{ClusterId, GrantFilter, NodeId, Revision, Timestamp};
@@ -88,8 +88,17 @@ pub(super) fn after(previous: Option<&Command>) -> Option<Command> {
         Some(Command::WriteSchema(_)) => Command::ExpireRelationships(ExpireRelationships {
             due: vec![DueRelationship { tenant, relationship: relationship(), expires: Timestamp(2_000) }],
         }),
-        Some(Command::ExpireRelationships(_)) => return None,
+        Some(Command::ExpireRelationships(_)) => Command::DeleteTuples(tuples()),
+        Some(Command::DeleteTuples(_)) => Command::Annotated(Annotated {
+            metadata: r#"{"by":"sync"}"#.parse().unwrap(),
+            command: Box::new(Command::DeleteTuples(tuples())),
+        }),
+        Some(Command::Annotated(_)) => return None,
     })
+}
+
+fn tuples() -> DeleteTuples {
+    DeleteTuples { filter: "group:g…#member@group:*".parse().unwrap(), most: 300, partly: true }
 }
 
 fn end_after(previous: Option<&End>) -> Option<End> {
@@ -117,7 +126,8 @@ fn target_after(previous: Option<&Target>) -> Option<Target> {
         None => Some(Target::Role(role().id)),
         Some(Target::Role(_)) => Some(Target::Grant("g".parse().unwrap())),
         Some(Target::Grant(_)) => Some(Target::Relationship("group#member".parse().unwrap())),
-        Some(Target::Relationship(_)) => None,
+        Some(Target::Relationship(_)) => Some(Target::Tuples("group:g…@user:…#…".parse().unwrap())),
+        Some(Target::Tuples(_)) => None,
     }
 }
 

@@ -62,6 +62,7 @@ fn outcome_after(previous: Option<&Outcome>) -> Option<Outcome> {
         Some(Outcome::Grant(_)) => Outcome::Grants(vec!["g".parse().unwrap(), "h".parse().unwrap()]),
         Some(Outcome::Grants(_)) => Outcome::Relationships { created: 1, deleted: 300 },
         Some(Outcome::Relationships { .. }) => Outcome::Leases(Box::new(leases())),
-        Some(Outcome::Leases(_)) => return None,
+        Some(Outcome::Leases(_)) => Outcome::Deleted { deleted: 300, more: true },
+        Some(Outcome::Deleted { .. }) => return None,
     })
 }

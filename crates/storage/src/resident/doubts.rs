@@ -14,8 +14,8 @@ use portcullis_eval::{
 };
 use portcullis_machine::{Footprint, Touch};
 use portcullis_model::{
-    GrantFilter, GrantId, Object, PermissionName, Qualifier, RelationName, Relationship, RelationshipFilter, Role,
-    RoleId, Subject, TenantId, TypeName,
+    GrantFilter, GrantId, Object, PermissionName, Qualifier, RelationName, Relationship, Role, RoleId, Subject,
+    TenantId, TupleFilter, TypeName,
 };
 
 use super::Resident;
@@ -45,7 +45,7 @@ pub struct TenantDoubts {
 struct Removed {
     /// Relationships, from the subject to the userset.
     edges: BTreeSet<(NodeKey, NodeKey)>,
-    relationships: Vec<RelationshipFilter>,
+    relationships: Vec<TupleFilter>,
     grants: BTreeSet<GrantHandle>,
     filters: Vec<Selected>,
 }

@@ -171,6 +171,13 @@ impl Key {
         self
     }
 
+    /// Appends what a text begins with.
+    #[must_use]
+    pub fn beginning(mut self, text: &str) -> Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
     /// Appends a number.
     #[must_use]
     pub fn number(mut self, number: u64) -> Self {

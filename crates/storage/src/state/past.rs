@@ -8,9 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use portcullis_machine::{Change, StoredSchema};
-use portcullis_model::{
-    Grant, GrantFilter, GrantId, RelationshipFilter, Revision, Role, RoleId, TenantId, Timestamp, Tuple,
-};
+use portcullis_model::{Grant, GrantFilter, GrantId, Revision, Role, RoleId, TenantId, Timestamp, Tuple, TupleFilter};
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
 use serde::de::DeserializeOwned;
 
@@ -113,7 +111,7 @@ impl Past {
     pub fn relationships(
         &self,
         tenant: &TenantId,
-        filter: &RelationshipFilter,
+        filter: &TupleFilter,
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Page<Tuple>, PastError> {

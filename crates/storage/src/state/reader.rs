@@ -8,8 +8,8 @@ use portcullis_lease::Configuration;
 use portcullis_machine::command::{DueEnd, DueRelationship, DueStart};
 use portcullis_machine::{Change, Read, State, StoredSchema};
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, GrantState, NodeId, Relationship, RelationshipFilter, Revision, Role,
-    RoleId, Tenant, TenantId, Timestamp, Tuple,
+    ClusterId, Grant, GrantFilter, GrantId, GrantState, NodeId, Relationship, Revision, Role, RoleId, Tenant, TenantId,
+    Timestamp, Tuple, TupleFilter,
 };
 
 use super::compaction::{self, Ripe};
@@ -207,7 +207,7 @@ impl Reader {
     pub fn relationships(
         &self,
         tenant: &TenantId,
-        filter: &RelationshipFilter,
+        filter: &TupleFilter,
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Page<Tuple>, StoreError> {

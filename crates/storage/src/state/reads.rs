@@ -8,8 +8,8 @@ use std::sync::Arc;
 use portcullis_lease::Configuration;
 use portcullis_machine::{MemoryKey, Read, Remembered, RoleUser, State, StoredSchema, Unreadable};
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, RelationshipFilter, Revision, Role,
-    RoleId, Tenant, TenantId, Timestamp, Tuple,
+    ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, Revision, Role, RoleId, SubjectFilter,
+    Tenant, TenantId, Timestamp, Tuple, TupleFilter,
 };
 use portcullis_schema::Schema;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
@@ -193,20 +193,25 @@ impl Reads {
     fn matching(
         &self,
         tenant: &TenantId,
-        filter: &RelationshipFilter,
+        filter: &TupleFilter,
         most: usize,
         is_wanted: &dyn Fn(&Tuple) -> bool,
     ) -> Result<Vec<Tuple>, StoreError> {
-        let all = self.keys.of(tenant, Family::Tuple);
+        let (all, of_subject) = (self.keys.of(tenant, Family::Tuple), self.keys.of(tenant, Family::TupleBySubject));
+        let whole = filter.subject.as_ref().and_then(SubjectFilter::whole);
         let (prefix, by_subject) = match filter {
-            RelationshipFilter { resource_type: Some(resource_type), resource_key: Some(key), .. } => {
+            TupleFilter { resource_type: Some(resource_type), resource_key: Some(key), .. } => {
                 (all.text(resource_type.as_str()).text(key.as_str()), false)
             }
-            RelationshipFilter { subject: Some(subject), .. } => {
-                (self.keys.of(tenant, Family::TupleBySubject).text(&subject.to_string()), true)
+            TupleFilter { .. } if let Some(subject) = &whole => (of_subject.text(&subject.to_string()), true),
+            TupleFilter { resource_type: Some(resource_type), resource_prefix: Some(prefix), .. } => {
+                (all.text(resource_type.as_str()).beginning(prefix.as_str()), false)
             }
-            RelationshipFilter { resource_type: Some(resource_type), .. } => (all.text(resource_type.as_str()), false),
-            RelationshipFilter { .. } => (all, false),
+            TupleFilter { resource_type: Some(resource_type), .. } => (all.text(resource_type.as_str()), false),
+            TupleFilter { subject: Some(SubjectFilter { object_type, .. }), .. } => {
+                (of_subject.beginning(&format!("{object_type}:")), true)
+            }
+            TupleFilter { .. } => (all, false),
         };
         let skip = self.keys.of(tenant, Family::Tuple).as_bytes().len();
         let mut tuples = Vec::new();
@@ -395,7 +400,7 @@ impl State for Reads {
     fn tuples_where(
         &self,
         tenant: &TenantId,
-        filter: &RelationshipFilter,
+        filter: &TupleFilter,
         most: usize,
         is_wanted: &dyn Fn(&Tuple) -> bool,
     ) -> Read<Vec<Tuple>> {

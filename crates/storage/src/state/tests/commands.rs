@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole, End,
-    ExpireGrants, ExpireRelationships, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases,
-    StartGrants, UpdateRole, WriteSchema,
+    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole,
+    DeleteTuples, End, ExpireGrants, ExpireRelationships, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
+    SettleLeases, StartGrants, UpdateRole, WriteSchema,
 };
 use portcullis_machine::{Idempotency, MemoryKey, Precondition, Target, VERSION_SUPPORTED};
 use portcullis_model::{GrantFilter, Relationship, RelationshipFilter, limit};
@@ -37,7 +37,7 @@ pub(super) const SCHEMAS: [&str; 2] = [
 pub(super) const CALLERS: [&str; 2] = ["user:admin", "user:admin2"];
 pub(super) const IDEMPOTENCY_KEYS: [&str; 4] = ["k", "k1", "k10", "!"];
 /// How many kinds of commands there are.
-pub(super) const KINDS: usize = 21;
+pub(super) const KINDS: usize = 23;
 
 /// A source of commands.
 pub(super) struct Commands {
@@ -151,7 +151,19 @@ impl Commands {
             }
             18 => Command::WriteSchema(WriteSchema { text: self.dice.one_of(&SCHEMAS).to_owned() }),
             19 => Command::ExpireRelationships(ExpireRelationships { due: due.relationships.clone() }),
-            _ => Command::DeleteRelationships(DeleteRelationships { filter: self.filter() }),
+            20 => Command::DeleteRelationships(DeleteRelationships { filter: self.filter() }),
+            21 => {
+                // Which are the first of those of a subject depends on where it is looked for.
+                let (most, partly) = (self.dice.below(4) as u64, self.dice.below(2) == 0);
+                let filters = ["*", "group", "group:e…", "document:plan#viewer@user:…#…", "*@user:…", "*@user:alice#…"];
+                let filters = if partly { &filters[..4] } else { &filters[..] };
+                Command::DeleteTuples(DeleteTuples { filter: self.dice.one_of(filters).parse().unwrap(), most, partly })
+            }
+            _ => {
+                let updates = (0..=self.dice.below(3)).map(|_| self.update()).collect();
+                let command = Box::new(Command::WriteRelationships(WriteRelationships { updates }));
+                Command::Annotated(Annotated { metadata: r#"{"by":"sync"}"#.parse().unwrap(), command })
+            }
         }
     }
 

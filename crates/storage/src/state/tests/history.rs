@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_machine::StoredSchema;
-use portcullis_model::{Grant, GrantFilter, RelationshipFilter, Role, Tuple};
+use portcullis_model::{Grant, GrantFilter, Role, Tuple, TupleFilter};
 
 use super::commands::{Commands, GRANTS, ROLES, TENANTS};
 use super::*;
@@ -66,7 +66,7 @@ fn all<T, E: std::fmt::Debug>(page: impl Fn(Option<&[u8]>) -> Result<Page<T>, E>
 }
 
 fn lists(reader: &Reader, name: &str) -> Lists {
-    let (tenant, grants, relationships) = (tenant(name), GrantFilter::default(), RelationshipFilter::default());
+    let (tenant, grants, relationships) = (tenant(name), GrantFilter::default(), TupleFilter::default());
     Lists {
         roles: all(|after| reader.roles(&tenant, after, 100)),
         grants: all(|after| reader.grants(&tenant, &grants, false, after, 100)),
@@ -77,7 +77,7 @@ fn lists(reader: &Reader, name: &str) -> Lists {
 }
 
 fn past_lists(past: &Past, name: &str) -> Lists {
-    let (tenant, grants, relationships) = (tenant(name), GrantFilter::default(), RelationshipFilter::default());
+    let (tenant, grants, relationships) = (tenant(name), GrantFilter::default(), TupleFilter::default());
     let found = Lists {
         roles: all(|after| past.roles(&tenant, after, 1)),
         grants: all(|after| past.grants(&tenant, &grants, false, after, 2)),
@@ -165,7 +165,7 @@ fn a_tenant_that_is_gone_has_no_past() {
     let before = bench.done(create_tenant("t"));
     let written = bench.done(write(&t, vec![touch(member)]));
     bench.done(write(&t, vec![Update::Delete(member.parse().unwrap())]));
-    let all = |past: Past| past.relationships(&t, &RelationshipFilter::default(), None, 9).unwrap().items.len();
+    let all = |past: Past| past.relationships(&t, &TupleFilter::default(), None, 9).unwrap().items.len();
     let reader = bench.store.reader();
     assert_eq!((all(reader.past(before)), all(reader.past(written))), (0, 1));
     assert_eq!(reader.past(Revision(before.0 - 1)).stamp(&t).unwrap(), None);

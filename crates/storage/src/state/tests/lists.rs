@@ -1,7 +1,7 @@
 //! Lists by pages, what has come, and what is kept of the past.
 
 use portcullis_machine::command::{CreateGrant, CreateRole, End, RevokeGrants};
-use portcullis_model::{GrantFilter, RelationshipFilter, Tuple};
+use portcullis_model::{GrantFilter, Tuple, TupleFilter};
 
 use super::*;
 use crate::state::{Page, StoreError};
@@ -77,15 +77,14 @@ fn pages_hold_each_item_once_in_order() {
         let of_one = all_pages(most, |after, most| reader.grants(&here, &mine, true, after, most));
         assert!(of_one.iter().eq(live.iter().filter(|grant| mine.matches(grant))));
 
-        let all =
-            all_pages(most, |after, most| reader.relationships(&here, &RelationshipFilter::default(), after, most));
+        let all = all_pages(most, |after, most| reader.relationships(&here, &TupleFilter::default(), after, most));
         let mut expected: Vec<Tuple> = all.clone();
         expected.sort_by_key(|Tuple { relationship: one, .. }| {
             (one.resource.clone(), one.relation.clone(), one.subject.to_string())
         });
         expected.dedup();
         assert_eq!((all.len(), &all), (2 * ids.len(), &expected));
-        let of_one: RelationshipFilter = "*@user:a".parse().unwrap();
+        let of_one: TupleFilter = "*@user:a".parse().unwrap();
         let one = all_pages(most, |after, most| reader.relationships(&here, &of_one, after, most));
         assert!(one.iter().eq(all.iter().filter(|tuple| of_one.matches(&tuple.relationship))));
         let none = all_pages(most, |after, most| reader.relationships(&here, &"user".parse().unwrap(), after, most));
@@ -101,7 +100,7 @@ fn pages_survive_what_happens_between_them() {
     let member = |n: usize| format!("group:g#member@user:u{n}");
     bench.done(write(&here, (0..6).map(|n| touch(&member(n))).collect()));
     let reader = bench.store.reader();
-    let everything = RelationshipFilter::default();
+    let everything = TupleFilter::default();
     let first = reader.relationships(&here, &everything, None, 3).unwrap();
     bench.done(write(&here, vec![Update::Delete(member(2).parse().unwrap()), touch("group:g#member@user:u1x")]));
     let second = reader.relationships(&here, &everything, first.next.as_deref(), 3).unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portcullis_eval::memory::{Fact, Memory as Plain};
 use portcullis_machine::memory::Memory;
 use portcullis_machine::{State, apply};
-use portcullis_model::{GrantFilter, GrantState, RelationshipFilter};
+use portcullis_model::{GrantFilter, GrantState, TupleFilter};
 
 use super::commands::*;
 use super::*;
@@ -62,7 +62,9 @@ fn compare_tenant(ours: &impl State, theirs: &impl State, tenant: &TenantId) {
             (ours.has_relationship(tenant, &relationship), theirs.has_relationship(tenant, &relationship));
         same("relationship", has(ours), has(theirs));
     }
-    for filter in relationship_filters() {
+    let wide = ["group:e…", "document:plan#viewer@user:…#…", "*@user:…", "*@user:*#…", "*@group:…#member"];
+    let wide = wide.map(|filter| filter.parse().unwrap());
+    for filter in relationship_filters().iter().map(TupleFilter::from).chain(wide) {
         let read = |most| (ours.relationships(tenant, &filter, most), theirs.relationships(tenant, &filter, most));
         let (ours, theirs) = read(ALL);
         same("relationships", ours.unwrap(), theirs.unwrap());
@@ -93,7 +95,7 @@ fn plain(state: &Memory, tenant: &TenantId) -> Plain {
     if let Some(schema) = state.schema(tenant).unwrap() {
         plain.put(&Fact::Schema(schema));
     }
-    for tuple in state.tuples_where(tenant, &RelationshipFilter::default(), ALL, &|_| true).unwrap() {
+    for tuple in state.tuples_where(tenant, &TupleFilter::default(), ALL, &|_| true).unwrap() {
         plain.put(&Fact::Tuple(tuple));
     }
     plain

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use portcullis_machine::command::{CreateGrant, CreateRole, End};
 use portcullis_machine::{Change, Effect, Idempotency, State};
-use portcullis_model::{GrantFilter, RelationshipFilter, Role, Tenant};
+use portcullis_model::{GrantFilter, Role, Tenant, TupleFilter};
 
 use super::*;
 use crate::state::Due;
@@ -94,7 +94,7 @@ fn a_tenant_that_comes_again_is_empty() {
         assert_eq!(reads.remembered_count(&tenant).unwrap(), 0, "round {round}");
         assert_eq!(reads.oldest_remembered(&tenant, 10).unwrap(), []);
         assert_eq!(reads.live_grants(&tenant, &GrantFilter::default(), 10).unwrap(), []);
-        assert_eq!(reads.relationships(&tenant, &RelationshipFilter::default(), 10).unwrap(), []);
+        assert_eq!(reads.relationships(&tenant, &TupleFilter::default(), 10).unwrap(), []);
         furnish(&mut bench, "t1");
         assert_eq!(bench.store.reads.remembered_count(&tenant).unwrap(), 2);
         assert_eq!(sum_of_all(&bench.store), bench.store.sum);
