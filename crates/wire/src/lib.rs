@@ -3,6 +3,7 @@
 //! Whatever arrives is parsed here, once; what leaves this crate inwards is valid by construction. Errors name the
 //! field, the value and the remedy.
 
+pub mod authzed;
 mod error;
 mod from_model;
 pub mod json;
