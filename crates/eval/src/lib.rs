@@ -16,6 +16,7 @@ mod bounds;
 mod budget;
 mod check;
 mod conditions;
+mod expand;
 mod explain;
 mod joined;
 mod lookup;
@@ -32,6 +33,7 @@ mod walk;
 pub use bounds::Bounds;
 pub use budget::{Budget, Error};
 pub use check::{Circumstances, Outcome, Query, check, check_with};
+pub use expand::{Expanded, Parts, expand};
 pub use explain::{Explanation, Path, explain};
 pub use lookup::{
     ResourceQuery, SubjectCandidates, SubjectQuery, Verdict, check_anyone, check_resources, check_subjects,

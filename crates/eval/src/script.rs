@@ -18,6 +18,8 @@
 //! lookup user:alice document:plan -> edit, view?
 //! explain user:alice edit document:plan -> ALLOW
 //!   user:alice is in group:eng#member
+//! expand view document:plan -> document:plan#view is any of
+//!   document:plan#viewer is user:alice
 //! ```
 //!
 //! Lines that begin with `|` are a schema, in place of an earlier one. `context` is what conditions are asked about from
@@ -37,6 +39,7 @@ use portcullis_schema::{Problems, compile};
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error};
 use crate::check::{Circumstances, Outcome, Query, check};
+use crate::expand::{Expanded, Parts, expand};
 use crate::explain::explain;
 use crate::memory::Fact;
 use crate::permissions::permissions;
@@ -224,6 +227,11 @@ impl<S: Snapshot> Stage<S> {
                     })
                 }
             }
+            ("expand", [permission, resource]) => {
+                let (permission, resource) = (permission.parse()?, resource.parse()?);
+                expand(&self.world, &resource, &permission, &budget)
+                    .map(|expanded| expanded.map_or("no part of the schema".to_owned(), |expanded| tree(&expanded, 0)))
+            }
             _ => return Err(Spoilt::Unclear),
         };
         Ok(answered.unwrap_or_else(|error| format!("ERROR {}", name(&error))))
@@ -242,6 +250,22 @@ fn decision(outcome: &Outcome) -> String {
         None if outcome.missing.is_empty() => "UNDECIDED".to_owned(),
         None => format!("CONDITIONAL {}", list(&outcome.missing)),
     }
+}
+
+fn tree(expanded: &Expanded, depth: usize) -> String {
+    let Expanded { object, relation, parts } = expanded;
+    let (kind, children): (_, &[Expanded]) = match parts {
+        Parts::Subjects(subjects) if subjects.is_empty() => ("nobody".to_owned(), &[]),
+        Parts::Subjects(subjects) => (subjects.join(", "), &[]),
+        Parts::Union(children) => ("any of".to_owned(), children),
+        Parts::Intersection(children) => ("all of".to_owned(), children),
+        Parts::Exclusion(children) => ("the first but not the second of".to_owned(), &**children),
+    };
+    let mut text = format!("{object}#{relation} is {kind}");
+    for child in children {
+        let _ = write!(text, "\n  {:indent$}{}", "", tree(child, depth + 1), indent = depth * 2);
+    }
+    text
 }
 
 fn list(names: &BTreeSet<Arc<str>>) -> String {
