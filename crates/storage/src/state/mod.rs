@@ -8,6 +8,7 @@
 //! INVARIANT: the log is never purged beyond what this store has flushed (see [`Store::snapshot`]).
 
 mod batch;
+mod changes;
 mod compaction;
 mod folder;
 mod foresight;
@@ -27,6 +28,7 @@ mod snapshot;
 mod store;
 mod sum;
 
+pub use changes::{Most, Record, Records};
 pub use compaction::Ripe;
 pub use foresight::Foresight;
 pub use incoming::{Inbox, Incoming, ReceiveError, Received};

@@ -1,6 +1,7 @@
 //! The copy of a node against the state in memory, and against itself by other ways.
 
 mod batches;
+mod changes;
 mod commands;
 mod doubts;
 mod foresight;
