@@ -221,6 +221,11 @@ impl Group {
         }
     }
 
+    /// Says whenever this node shows more. Closed once the group has stopped.
+    pub fn published(&self) -> watch::Receiver<u64> {
+        self.published.clone()
+    }
+
     /// Waits until everything is visible that was registered when a read began, and returns the newest View then (R7). `None`
     /// when a new leader has cut some of it off, so that it never will be: the read has to start again.
     pub async fn wait_registered(&self, began: &Began, deadline: Instant) -> Result<Option<Arc<View>>, ReadError> {

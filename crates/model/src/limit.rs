@@ -46,3 +46,17 @@ pub const CHECK_DEADLINE_MS: u64 = 5_000;
 pub const STREAM_DEADLINE_MS: u64 = 60_000;
 /// Bound on the error of a node's wall clock unless configured otherwise, in milliseconds.
 pub const CLOCK_ERROR_MS: u64 = 250;
+/// Watchers of one node unless configured otherwise.
+pub const WATCHERS_MAX: usize = 10_000;
+/// How long a watcher may leave a change untaken before it is disconnected unless configured otherwise, in seconds.
+pub const WATCHER_PATIENCE_S: u64 = 30;
+/// Time between two checkpoints of a watch unless asked for otherwise, in milliseconds.
+pub const CHECKPOINT_MS: u64 = 1_000;
+/// Shortest time between two checkpoints of a watch, in milliseconds.
+pub const CHECKPOINT_MS_MIN: u64 = 100;
+/// Longest time between two checkpoints of a watch, in milliseconds.
+pub const CHECKPOINT_MS_MAX: u64 = 60_000;
+/// Most types, and most filters over relationships, that one watch asks for.
+pub const WATCH_FILTERS_MAX: usize = 100;
+/// Largest message of a watch, in bytes: a change is told as a whole, however much one filter has ended.
+pub const EVENT_BYTES_MAX: usize = 256 * 1_024 * 1_024;

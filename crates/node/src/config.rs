@@ -29,6 +29,10 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// How much memory what checks read may take before an alarm is raised, in bytes.
     pub memory_budget_bytes: u64,
+    /// How many watchers it may have at a time.
+    pub watchers_max: usize,
+    /// How long a watcher may leave an event untaken before it is disconnected.
+    pub watcher_patience: Duration,
     /// The times that its group lives by.
     pub timing: Timing,
     /// How many entries lie between two snapshots, and how many are kept behind the last one.

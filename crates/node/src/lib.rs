@@ -22,6 +22,7 @@ mod start;
 mod timekeeper;
 mod upgrade;
 mod view;
+mod watch;
 mod write;
 
 #[cfg(test)]
@@ -39,4 +40,5 @@ pub use lookup::{Beginning, Cursor, CursorError, Found, Lookup, Sought, Who};
 pub use node::{Lease, MemberStatus, Node};
 pub use start::{Seams, StartError};
 pub use view::{Freshness, Served, ServedBy, ViewError};
+pub use watch::{ChangeKind, Commit, Told, Wanted, WatchError, Watched, Watcher};
 pub use write::{WriteError, Written};

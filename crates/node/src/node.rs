@@ -19,6 +19,7 @@ use crate::health::{Alarm, Health};
 use crate::identity::Identity;
 use crate::internal::{About, Answer, Message};
 use crate::past::Remade;
+use crate::watch::Watchers;
 
 /// How long another node may take to say how it is.
 const ABOUT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -36,6 +37,8 @@ pub struct Node {
     pub(crate) health: Health,
     /// Versions of the past.
     pub(crate) remade: Remade,
+    /// Who is told of changes.
+    pub(crate) watchers: Watchers,
 }
 
 /// A member, and what it says of itself.

@@ -23,6 +23,7 @@ use crate::past::Remade;
 use crate::retention::keep_history_short;
 use crate::settle::settle_leases;
 use crate::timekeeper::keep_time;
+use crate::watch::Watchers;
 
 /// How often a node makes sure that it is fresh, so that reads of any age know theirs.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -117,8 +118,18 @@ impl Node {
             let parts = Parts { log, store, transport, clock: Arc::clone(&clock), seed, faults };
             let group = Group::start(options, parts).await?;
             let (last_fresh, _) = watch::channel(clock.read());
-            let (health, remade) = (Health::default(), Remade::default());
-            let node = Arc::new(Self { config, identity, group, reader, clock, entropy, last_fresh, health, remade });
+            let node = Arc::new(Self {
+                config,
+                identity,
+                group,
+                reader,
+                clock,
+                entropy,
+                last_fresh,
+                health: Health::default(),
+                remade: Remade::default(),
+                watchers: Watchers::default(),
+            });
             tokio::spawn(settle_leases(Arc::downgrade(&node)));
             tokio::spawn(keep_time(Arc::downgrade(&node)));
             tokio::spawn(keep_history_short(Arc::downgrade(&node)));

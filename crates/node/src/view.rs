@@ -158,10 +158,15 @@ impl Node {
     }
 
     pub(crate) fn whatever_there_is(&self) -> Served {
+        let age = self.age();
+        Served { age: Some(age), ..self.newest(ServedBy::Nothing) }
+    }
+
+    /// How long ago the copy was known to hold everything acknowledged.
+    pub(crate) fn age(&self) -> Duration {
         let last_fresh = *self.last_fresh.borrow();
         // A clock that went backwards proves nothing about the age.
-        let age = self.clock.read().eager_since(&last_fresh).unwrap_or(Duration::MAX);
-        Served { age: Some(age), ..self.newest(ServedBy::Nothing) }
+        self.clock.read().eager_since(&last_fresh).unwrap_or(Duration::MAX)
     }
 
     /// A version that the leader's word proves fresh, for a node that has no lease.

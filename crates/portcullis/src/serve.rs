@@ -78,6 +78,9 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
             "history-retention-s: `0` is not possible: a revision is of use for a moment after it was handed out; give at least 1"
         );
     }
+    if settings.watcher_patience_s.value == 0 {
+        bail!("watcher-patience-s: `0` is not possible: no watcher takes a change at once; give at least 1");
+    }
     let data_dir = settings.data_dir.value.clone();
     let data_dir = data_dir.ok_or_else(|| anyhow!("there is no data folder: give one with `--data-dir DIR`"))?;
     let (client, peer) = listeners.addresses()?;
@@ -100,6 +103,8 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
         history_retention: Duration::from_secs(settings.history_retention_s.value),
         disk_reserve_bytes: settings.disk_reserve_mib.value.saturating_mul(MIB),
         memory_budget_bytes: settings.memory_budget_mib.value.saturating_mul(MIB),
+        watchers_max: settings.watchers_max.value,
+        watcher_patience: Duration::from_secs(settings.watcher_patience_s.value),
         timing: if settings.wide_area.value { Timing::WAN } else { Timing::LAN },
         snapshot_every: settings.snapshot_every.value.max(1),
     })

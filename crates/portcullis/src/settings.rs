@@ -74,6 +74,12 @@ pub(crate) struct Flags {
     /// Memory that what checks read may take before an alarm is raised, in MiB.
     #[arg(long, value_name = "MIB")]
     memory_budget_mib: Option<u64>,
+    /// Watchers that this node serves at a time.
+    #[arg(long, value_name = "COUNT")]
+    watchers_max: Option<usize>,
+    /// How long a watcher may leave a change untaken before it is disconnected, in seconds.
+    #[arg(long, value_name = "SECONDS")]
+    watcher_patience_s: Option<u64>,
     /// How much is logged: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -102,6 +108,8 @@ struct File {
     snapshot_every: Option<u64>,
     disk_reserve_mib: Option<u64>,
     memory_budget_mib: Option<u64>,
+    watchers_max: Option<usize>,
+    watcher_patience_s: Option<u64>,
     log_level: Option<String>,
 }
 
@@ -162,6 +170,8 @@ pub(crate) struct Settings {
     pub snapshot_every: Setting<u64>,
     pub disk_reserve_mib: Setting<u64>,
     pub memory_budget_mib: Setting<u64>,
+    pub watchers_max: Setting<usize>,
+    pub watcher_patience_s: Setting<u64>,
     pub log_level: Setting<String>,
 }
 
@@ -220,6 +230,13 @@ impl Settings {
                 file.memory_budget_mib,
                 MEMORY_BUDGET_MIB,
             )?,
+            watchers_max: pick("watchers-max", flags.watchers_max, file.watchers_max, limit::WATCHERS_MAX)?,
+            watcher_patience_s: pick(
+                "watcher-patience-s",
+                flags.watcher_patience_s,
+                file.watcher_patience_s,
+                limit::WATCHER_PATIENCE_S,
+            )?,
             log_level: pick("log-level", flags.log_level, file.log_level, "info".to_owned())?,
         })
     }
@@ -247,6 +264,8 @@ impl Settings {
             ("snapshot-every", self.snapshot_every.value.to_string(), self.snapshot_every.source),
             ("disk-reserve-mib", self.disk_reserve_mib.value.to_string(), self.disk_reserve_mib.source),
             ("memory-budget-mib", self.memory_budget_mib.value.to_string(), self.memory_budget_mib.source),
+            ("watchers-max", self.watchers_max.value.to_string(), self.watchers_max.source),
+            ("watcher-patience-s", self.watcher_patience_s.value.to_string(), self.watcher_patience_s.source),
             ("log-level", self.log_level.value.clone(), self.log_level.source),
         ]
     }

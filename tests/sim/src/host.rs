@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use portcullis_machine::command::ConfigureLeases;
-use portcullis_model::NodeId;
+use portcullis_model::{NodeId, limit};
 use portcullis_node::{ClockSync, Config, Entropy, Node, Seams};
 use portcullis_server::{GrpcTransport, serve_peers};
 use rand::rngs::StdRng;
@@ -191,6 +191,8 @@ impl Host {
             history_retention: if world.shape.clients > 0 { HISTORY_RETENTION } else { Duration::MAX },
             disk_reserve_bytes: 0,
             memory_budget_bytes: u64::MAX,
+            watchers_max: limit::WATCHERS_MAX,
+            watcher_patience: Duration::from_secs(limit::WATCHER_PATIENCE_S),
             timing: world.shape.timing,
             snapshot_every: world.shape.snapshot_every,
         }
