@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use portcullis_machine::{Refusal, RefusalKind};
-use portcullis_node::{AdministerError, CheckError, DecideError, ViewError, WriteError};
+use portcullis_model::Token;
+use portcullis_node::{AdministerError, CheckError, DecideError, ViewError, WatchError, WriteError};
 use portcullis_wire::{Domain, FieldError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -12,8 +13,15 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// When a caller may try again after `UNAVAILABLE`.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
+/// The key of `ErrorInfo` under which the end of a watch says where to watch on from.
+const TOKEN: &str = "token";
+
 pub(crate) fn status(code: Code, reason: &str, message: String) -> Status {
-    let mut details = ErrorDetails::with_error_info(reason, Domain::NAME, HashMap::new());
+    status_with(code, reason, message, HashMap::new())
+}
+
+fn status_with(code: Code, reason: &str, message: String, metadata: HashMap<String, String>) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, Domain::NAME, metadata);
     if code == Code::Unavailable {
         details.set_retry_info(Some(RETRY_AFTER));
     }
@@ -104,6 +112,41 @@ pub(crate) fn check(error: &CheckError) -> Status {
         CheckError::Undecided | CheckError::Overtaken => Code::Unavailable,
     };
     status(code, error.reason(), error.to_string())
+}
+
+/// A watch does not begin.
+pub(crate) fn watch(error: &WatchError) -> Status {
+    let message = error.to_string();
+    match error {
+        WatchError::View(error) => view(error),
+        WatchError::TenantMissing(_) => not_found("TENANT_NOT_FOUND", message),
+        WatchError::Stale { .. } => status(Code::Unavailable, "NOT_FRESH", message),
+        WatchError::TooMany { .. } => status(Code::ResourceExhausted, "TOO_MANY_WATCHERS", message),
+    }
+}
+
+/// A watch ends; everything up to a token was told.
+pub(crate) fn watch_ended(error: &WatchError, told: Token) -> Status {
+    resumable(&watch(error), told)
+}
+
+/// A watch ends because its node does.
+pub(crate) fn watch_stopped(told: Token) -> Status {
+    let message = "the node is stopping: watch on at another".to_owned();
+    resumable(&status(Code::Unavailable, "NODE_STOPPING", message), told)
+}
+
+/// A watch ends because nobody takes what it tells.
+pub(crate) fn watcher_too_slow(patience: Duration, told: Token) -> Status {
+    let message = format!("nothing was taken for {patience:?}: watch on from `{told}`, and for less or faster");
+    resumable(&status(Code::ResourceExhausted, "WATCHER_TOO_SLOW", message), told)
+}
+
+/// The same status, which says where to watch on from.
+fn resumable(status: &Status, told: Token) -> Status {
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    let metadata = HashMap::from([(TOKEN.to_owned(), told.to_string())]);
+    status_with(status.code(), &reason, status.message().to_owned(), metadata)
 }
 
 /// The cluster was not changed, or may not have been.

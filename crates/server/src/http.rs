@@ -49,6 +49,7 @@ async fn show_metrics(State(watched): State<Watched>) -> String {
     gauge("portcullis_resident_bytes", watched.node.resident_bytes());
     gauge("portcullis_alarms", watched.node.alarms().len() as u64);
     gauge("portcullis_history_floor_revision", watched.node.history_floor().0);
+    gauge("portcullis_watchers", watched.node.watchers() as u64);
     gauge("portcullis_visible_revision", watched.node.visible().0);
     show_lease_metrics(&watched.node, &group);
     watched.metrics.render()

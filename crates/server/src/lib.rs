@@ -23,6 +23,7 @@ mod roles;
 mod schemas;
 mod tenants;
 mod transport;
+mod watch;
 
 pub use connection::{Connection, Dial};
 pub use listen::{ListenError, Listeners, Running, check_insecure, serve_peers};

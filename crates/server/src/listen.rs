@@ -16,6 +16,7 @@ use portcullis_wire::v1::relationships_server::RelationshipsServer;
 use portcullis_wire::v1::roles_server::RolesServer;
 use portcullis_wire::v1::schemas_server::SchemasServer;
 use portcullis_wire::v1::tenants_server::TenantsServer;
+use portcullis_wire::v1::watch_server::WatchServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -28,6 +29,7 @@ use tower::util::MapResponseLayer;
 
 use crate::connection::{Accepted, Connection};
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
+use crate::watch as watching;
 use crate::{authorization, cluster, emission, grants, http, peer, ready, relationships, roles, schemas, tenants};
 
 /// Streams that one client connection may have open.
@@ -116,10 +118,11 @@ impl Listeners {
         });
         let _within = clients.enter();
         let (client, http) = (handed_over(self.client)?, handed_over(self.http)?);
-        let services = client_services(node);
         Ok(Running {
             served: [
-                Served::start("client", |stopped| serve_grpc("client", client, services, stopped)),
+                Served::start("client", |stopped| {
+                    serve_grpc("client", client, client_services(node, stopped.clone()), stopped)
+                }),
                 peer,
                 Served::start("http", |stopped| tokio::spawn(serve_http(http, router, stopped))),
             ],
@@ -157,7 +160,7 @@ impl Served {
     }
 }
 
-fn client_services(node: &Arc<Node>) -> Routes {
+fn client_services(node: &Arc<Node>, stopped: watch::Receiver<bool>) -> Routes {
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(ready::report(Arc::downgrade(node), health));
     let reflection = tonic_reflection::server::Builder::configure()
@@ -174,6 +177,7 @@ fn client_services(node: &Arc<Node>) -> Routes {
         .add_service(SchemasServer::new(schemas::Service { node: node() }).max_decoding_message_size(most))
         .add_service(GrantsServer::new(grants::Service { node: node() }).max_decoding_message_size(most))
         .add_service(TenantsServer::new(tenants::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(WatchServer::new(watching::Service { node: node(), stopped }).max_decoding_message_size(most))
         .add_service(ClusterServer::new(cluster::Service { node: node() }).max_decoding_message_size(most))
 }
 

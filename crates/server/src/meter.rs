@@ -45,6 +45,11 @@ static WRITES: LazyLock<Writes> = LazyLock::new(|| {
     }
 });
 
+static WATCHES: LazyLock<Watches> = LazyLock::new(|| Watches {
+    told: counter!("portcullis_watch_events_total", "group" => group()),
+    too_slow: counter!("portcullis_watch_too_slow_total", "group" => group()),
+});
+
 struct Checks {
     allowed: Counter,
     conditional: Counter,
@@ -78,6 +83,11 @@ struct Writes {
     seconds: Histogram,
     /// From the commit of a write until no node can show the state before it.
     visibility: Histogram,
+}
+
+struct Watches {
+    told: Counter,
+    too_slow: Counter,
 }
 
 fn group() -> String {
@@ -152,4 +162,14 @@ pub(crate) fn wrote(written: &Result<Written, WriteError>, took: Duration) {
         ) => WRITES.failed.increment(1),
     }
     WRITES.seconds.record(took);
+}
+
+/// Counts an event that was handed to a watcher.
+pub(crate) fn told() {
+    WATCHES.told.increment(1);
+}
+
+/// Counts a watcher that was disconnected because it took nothing.
+pub(crate) fn watcher_too_slow() {
+    WATCHES.too_slow.increment(1);
 }

@@ -113,7 +113,8 @@ fn grant_state(state: &GrantState) -> v1::grant::State {
     }
 }
 
-fn wire_actor(actor: &Actor) -> v1::Actor {
+/// Who acted.
+pub fn wire_actor(actor: &Actor) -> v1::Actor {
     v1::Actor {
         caller: actor.caller.to_string(),
         on_behalf_of: actor.on_behalf_of.as_ref().map(ToString::to_string).unwrap_or_default(),
