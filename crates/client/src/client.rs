@@ -125,6 +125,22 @@ impl Client {
         F: Fn(Channel, Request<M>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
+        self.call_somewhere(message, method, is_worth_another, lasting).await.map(|(_, answer)| answer)
+    }
+
+    /// The same, saying which node answered, and with another idea of which errors another attempt may do better than.
+    pub(crate) async fn call_somewhere<M, R, F, Fut>(
+        &self,
+        message: M,
+        method: F,
+        is_worth_another: impl Fn(&Status) -> bool,
+        lasting: Option<Duration>,
+    ) -> Result<(String, R), Error>
+    where
+        M: Clone,
+        F: Fn(Channel, Request<M>) -> Fut,
+        Fut: Future<Output = Result<Response<R>, Status>>,
+    {
         let timeout = self.options.timeout;
         let deadline = Instant::now() + timeout;
         let mut pause = PAUSE_MIN;
@@ -135,7 +151,7 @@ impl Client {
             // With one node there is nobody else to leave time for.
             let share = if self.nodes.len() == 1 { left } else { left / ATTEMPT_SHARE };
             let status = match self.attempt(node, message.clone(), &method, (share, lasting.unwrap_or(share))).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok((node.address.clone(), answer)),
                 Err(status) => status,
             };
             if !is_worth_another(&status) {
@@ -199,6 +215,11 @@ impl Client {
         }
     }
 
+    /// Has others tried before a node that answered and then failed, for a while.
+    pub(crate) fn failed(&self, address: &str) {
+        self.nodes.iter().filter(|node| node.address == address).for_each(Node::failed);
+    }
+
     fn gave_up(&self, last: &Status) -> Error {
         let error = Error::answered(last);
         if !error.reason().is_empty() {
@@ -216,6 +237,6 @@ fn leader_beside(node: &Node, status: &Status) -> Option<String> {
 }
 
 /// Whether another attempt, perhaps elsewhere, may do better. Safe for writes too, since they carry a key.
-fn is_worth_another(status: &Status) -> bool {
+pub(crate) fn is_worth_another(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)
 }

@@ -10,8 +10,10 @@ mod calls;
 mod client;
 mod endpoints;
 mod error;
+mod watch;
 
 pub use calls::{Messages, STREAM_TIMEOUT};
 pub use client::{Client, Options, OptionsError};
 pub use error::{Error, Kind};
 pub use portcullis_wire::v1;
+pub use watch::Watch;
