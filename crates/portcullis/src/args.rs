@@ -120,6 +120,8 @@ pub(crate) enum Command {
     /// Look up what is allowed.
     #[command(subcommand)]
     Lookup(Lookup),
+    /// Print changes as they are committed: relationships, grants, roles and the schema. Ctrl-C ends it.
+    Watch(Watch),
     /// Run validation files, with schema, relationships, assertions and expected relations; no server is needed.
     Validate {
         /// The files, in the form that SpiceDB's tools use.
@@ -307,6 +309,36 @@ pub(crate) struct Part {
     pub cursor: Option<String>,
     #[command(flatten)]
     pub consistency: Consistency,
+}
+
+/// `portcullis watch`.
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    /// Begin behind this revision, while it is kept: a token or a number. Without it the watch begins now.
+    #[arg(long, value_name = "TOKEN")]
+    pub since: Option<String>,
+    /// Of relationships and grants only those on objects of this type; may be given many times.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub types: Vec<TypeName>,
+    /// Only this kind of changes; may be given many times.
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<ChangeKind>,
+    /// Of relationships only those that match, `type[:id][#relation][@subject]`; may be given many times.
+    #[arg(long = "relationship", value_name = "FILTER", value_parser = filter)]
+    pub relationships: Vec<TupleFilter>,
+}
+
+/// What a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChangeKind {
+    /// Relationships that exist, or no longer.
+    Relationship,
+    /// Grants that were made, have begun, ended or were revoked.
+    Grant,
+    /// Roles that were made, changed or deleted.
+    Role,
+    /// A schema that was written.
+    Schema,
 }
 
 /// What a role holds.

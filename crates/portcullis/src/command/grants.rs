@@ -148,7 +148,7 @@ fn time(time: &portcullis_wire::Timestamp) -> String {
     Timestamp(time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000).to_string()
 }
 
-fn state(grant: &v1::Grant) -> &'static str {
+pub(super) fn state(grant: &v1::Grant) -> &'static str {
     use v1::grant::State;
     match grant.state() {
         State::Unspecified => "UNKNOWN",

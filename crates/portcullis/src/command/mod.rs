@@ -12,12 +12,13 @@ pub(crate) mod role;
 pub(crate) mod schema;
 pub(crate) mod tenant;
 mod validate;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use portcullis_client::{Client, Options, v1};
-use portcullis_model::Timestamp;
+use portcullis_model::{GroupId, Revision, Timestamp, Token};
 
 use crate::args::{Ack, AsOf, Command, Consistency, Global, Mode, Write};
 use crate::output;
@@ -49,6 +50,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> anyhow::Result<Exi
         Command::Relationship(command) => relationship::run(&client, output, command).await?,
         Command::Check(check) => return check::run(&client, output, check).await,
         Command::Lookup(lookup) => lookup::run(&client, output, lookup).await?,
+        Command::Watch(watch) => watch::run(&client, output, watch).await?,
         Command::Dev(_)
         | Command::Serve(_)
         | Command::Config(_)
@@ -111,14 +113,17 @@ fn consistency(given: Consistency) -> anyhow::Result<Option<v1::Consistency>> {
 
 /// As of when something is shown; now, if nothing is said.
 fn as_of(given: &AsOf) -> anyhow::Result<Option<v1::Consistency>> {
-    use portcullis_model::{GroupId, Revision, Token};
     use v1::consistency::Mode as Wire;
     let Some(at) = &given.at else { return Ok(None) };
-    let token = match at.parse::<u64>() {
+    Ok(Some(v1::Consistency { mode: Some(Wire::AtExact(token(at)?.to_string())) }))
+}
+
+/// A revision as it may be given: a number or a token.
+fn token(given: &str) -> anyhow::Result<Token> {
+    Ok(match given.parse::<u64>() {
         Ok(revision) => Token { group: GroupId::FIRST, revision: Revision(revision) },
-        Err(_) => at.parse::<Token>()?,
-    };
-    Ok(Some(v1::Consistency { mode: Some(Wire::AtExact(token.to_string())) }))
+        Err(_) => given.parse()?,
+    })
 }
 
 /// Where something took place, for people.
