@@ -22,4 +22,5 @@ mod serving;
 mod shell;
 mod snapshots;
 mod versions;
+mod watching;
 mod writers;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use portcullis_tests::binary;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 /// How long a command may take that has to end by itself.
@@ -32,6 +33,22 @@ pub(crate) async fn run_in(environment: &[(&str, &str)], args: &[&str]) -> anyho
         stdout: String::from_utf8(output.stdout)?,
         stderr: String::from_utf8(output.stderr)?,
     })
+}
+
+/// Runs `portcullis`, reads so many lines of what it prints, and ends it.
+pub(crate) async fn first_lines(args: &[&str], count: usize) -> anyhow::Result<Vec<String>> {
+    let mut command = Command::new(binary::portcullis()?);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut process = command.spawn()?;
+    let mut printed = BufReader::new(process.stdout.take().context("it prints nothing")?).lines();
+    let mut lines = Vec::new();
+    while lines.len() < count {
+        let line = tokio::time::timeout(END_TIMEOUT, printed.next_line()).await;
+        let line = line.with_context(|| format!("`portcullis {}` printed only {lines:?}", args.join(" ")))??;
+        lines.push(line.with_context(|| format!("`portcullis {}` ended behind {lines:?}", args.join(" ")))?);
+    }
+    process.kill().await?;
+    Ok(lines)
 }
 
 impl Ran {
