@@ -2,10 +2,11 @@
 //!
 //! There is one record of each change, the same at every node, so the position of a watcher is a revision and nothing else: it
 //! may go on from it at any node, after a failure or a snapshot. A watcher reads for itself what is published here
-//! behind its position, when it is asked for the next; nothing is pushed to it, and nobody waits for it.
+//! behind its position, when it is asked for the next; nothing is pushed to it but a sign that there is more, and nobody waits for it.
 //!
 //! INVARIANT: only what is published is told, which is only what was declared visible (R12).
 
+mod bells;
 mod tail;
 mod wanted;
 
@@ -22,14 +23,15 @@ use tokio::time::Instant;
 
 use crate::node::Node;
 use crate::view::ViewError;
+use bells::Bells;
 use tail::Tail;
 pub use wanted::{ChangeKind, Wanted};
 
 /// How long a node may fail to prove that its copy is fresh before its watchers have to go elsewhere: it may be cut off, and
 /// would be silent.
 const STALE_AFTER: Duration = Duration::from_secs(10);
-/// How long watchers let changes gather before they look, for each watcher of the node: 10,000 of them look 20 times a second.
-const GATHER_PER_WATCHER: Duration = Duration::from_micros(5);
+/// How often a watcher of whom nothing is wanted looks how far everything is quiet, so that it is never far behind.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is watched.
 #[derive(Clone, Debug)]
@@ -103,6 +105,7 @@ pub enum WatchError {
 #[derive(Default)]
 pub(crate) struct Watchers {
     count: AtomicUsize,
+    bells: Bells,
     tail: Tail,
 }
 
@@ -127,7 +130,7 @@ impl Node {
     ) -> Result<Watcher, WatchError> {
         let place = Place::take(self)?;
         // Whatever comes from here on wakes the watcher.
-        let published = self.group.published();
+        let bell = bells::hear(self, &watched.tenant);
         let served = match since {
             Some(token) => self.at_least(token, deadline).await?,
             None => self.prove_fresh(deadline).await?,
@@ -148,7 +151,8 @@ impl Node {
             read: VecDeque::new(),
             reached: position,
             exists,
-            published,
+            bell,
+            is_caught_up: false,
             next_checkpoint: Instant::now(),
             place,
         })
@@ -193,7 +197,9 @@ pub struct Watcher {
     reached: Revision,
     /// Whether the tenant was seen to exist.
     exists: bool,
-    published: watch::Receiver<u64>,
+    bell: watch::Receiver<()>,
+    /// Whether everything was looked at that was published before the bell was last heard.
+    is_caught_up: bool,
     next_checkpoint: Instant,
     place: Place,
 }
@@ -210,25 +216,49 @@ impl Watcher {
             if let Some(commit) = self.look_at_read()? {
                 return Ok(Told::Commit(commit));
             }
+            self.listen()?;
             if Instant::now() >= self.next_checkpoint {
                 self.place.node.check_not_stale()?;
                 self.next_checkpoint = Instant::now() + self.watched.checkpoint_every;
                 return Ok(Told::Checkpoint(self.position));
             }
-            self.published.mark_unchanged();
-            let (newest, exists) = self.newest();
-            if self.position < newest {
-                let Node { watchers, reader, .. } = &*self.place.node;
-                let piece = watchers.tail.read(reader, self.position, newest).await?;
-                (self.read, self.reached) = (piece.changes, piece.reached);
-                continue;
+            if self.is_caught_up {
+                let until = self.next_checkpoint.min(Instant::now() + LOOK_EVERY);
+                if let Ok(Ok(())) = tokio::time::timeout_at(until, self.bell.changed()).await {
+                    self.is_caught_up = false;
+                }
+            } else {
+                self.read_on().await?;
             }
-            self.exists |= exists;
-            if !self.exists {
-                return Err(WatchError::TenantMissing(self.watched.tenant.clone()));
-            }
-            self.wait().await?;
         }
+    }
+
+    /// Whoever was caught up and has heard nothing is caught up still, up to where everything is quiet. That is asked first.
+    fn listen(&mut self) -> Result<(), ViewError> {
+        let quiet = self.place.node.watchers.bells.quiet();
+        let is_rung = self.bell.has_changed().map_err(|_| ReadError::Stopped)?;
+        self.is_caught_up &= !is_rung;
+        if self.is_caught_up {
+            self.reached = self.reached.max(quiet);
+            self.position = self.reached;
+        }
+        Ok(())
+    }
+
+    /// Reads some of what is published here behind the position, or finds that there is nothing.
+    async fn read_on(&mut self) -> Result<(), WatchError> {
+        // What is rung from here on may not be included in what is read.
+        self.bell.mark_unchanged();
+        let Node { watchers, reader, .. } = &*self.place.node;
+        let view = Arc::clone(&reader.view());
+        if self.position < view.revision {
+            let piece = watchers.tail.read(reader, self.position, view.revision).await?;
+            (self.read, self.reached) = (piece.changes, piece.reached);
+            return Ok(());
+        }
+        self.is_caught_up = true;
+        self.exists |= view.resident.tenant(&self.watched.tenant).is_some();
+        if self.exists { Ok(()) } else { Err(WatchError::TenantMissing(self.watched.tenant.clone())) }
     }
 
     /// Looks at what was read, up to something that is to be told.
@@ -245,25 +275,6 @@ impl Watcher {
         }
         self.position = self.reached;
         Ok(None)
-    }
-
-    /// How far this node has come, and whether the tenant exists there.
-    fn newest(&self) -> (Revision, bool) {
-        let view = self.place.node.reader.view();
-        (view.revision, view.resident.tenant(&self.watched.tenant).is_some())
-    }
-
-    /// Waits until there is more, or a checkpoint is due.
-    async fn wait(&mut self) -> Result<(), ViewError> {
-        let woken = tokio::time::timeout_at(self.next_checkpoint, self.published.changed()).await;
-        if let Ok(Err(_)) = woken {
-            return Err(ReadError::Stopped.into());
-        }
-        let gather = GATHER_PER_WATCHER * u32::try_from(self.place.node.watchers()).unwrap_or(u32::MAX);
-        if woken.is_ok() && gather >= Duration::from_millis(1) {
-            tokio::time::sleep(gather).await;
-        }
-        Ok(())
     }
 }
 

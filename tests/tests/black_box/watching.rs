@@ -360,6 +360,50 @@ async fn what_cannot_be_watched_is_refused_by_name() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_told_of_its_own_however_much_others_do() -> anyhow::Result<()> {
+    const TENANTS: u64 = 4;
+    let cluster = Cluster::start(1).await?;
+    let client = cluster.client(1);
+    let name = |nth: u64| format!("t{nth}");
+    let mut watches = Vec::new();
+    for nth in 0..TENANTS {
+        client.create_tenant(v1::CreateTenantRequest { id: name(nth), ..<_>::default() }).await?;
+        let every = portcullis_wire::Duration { seconds: 0, nanos: 100_000_000 };
+        let request = v1::WatchRequest { checkpoint_every: Some(every), ..<_>::default() };
+        let mut watch = client.for_tenant(&name(nth)).watch(request);
+        next(&mut watch).await?;
+        watches.push(watch);
+    }
+    // One writes all the time, and the others less and less.
+    let writers = (0..TENANTS).map(|nth| {
+        let client = client.for_tenant(&name(nth));
+        async move {
+            let mut written = Vec::new();
+            for count in 0..400_u64 {
+                let member = format!("group:g{count}#member@user:a");
+                let of = if count % (1 + 20 * nth) == 0 { &client } else { &client.for_tenant("default") };
+                let done = of.write_relationships(write(Touch, &[&member])).await?;
+                if count % (1 + 20 * nth) == 0 {
+                    written.push((done.position.unwrap_or_default().revision, format!("+{member}")));
+                }
+            }
+            anyhow::Ok(written)
+        }
+    });
+    let written = futures::future::try_join_all(writers).await?;
+    let last = client.write_relationships(write(Touch, &["group:end#member@user:a"])).await?;
+    let last = last.position.unwrap_or_default().revision;
+    for (watch, written) in watches.iter_mut().zip(written) {
+        let told = commits(watch, written.len()).await?;
+        let told: Vec<_> = told.iter().map(|commit| (position(commit).revision, words(commit))).collect();
+        assert_eq!(told, written);
+        // What others do is left behind all the same.
+        while position(&next(watch).await?).revision < last {}
+    }
+    cluster.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_takes_nothing_is_disconnected_and_may_go_on() -> anyhow::Result<()> {
     let cluster = Cluster::start_with(1, &["--watcher-patience-s", "1"]).await?;
     let client = cluster.client(1);

@@ -2,12 +2,12 @@
 //! watch. Who is farther behind reads for itself.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use portcullis_machine::Change;
 use portcullis_model::Revision;
 use portcullis_storage::state::{Most, Reader, Record, Records};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::past::blocking;
 use crate::view::ViewError;
@@ -22,6 +22,8 @@ const READERS_MAX: usize = 4;
 /// The last records, and the way to earlier ones.
 pub(crate) struct Tail {
     kept: Mutex<Kept>,
+    /// Held by the one that reads on for all.
+    reads_on: Semaphore,
     readers: Semaphore,
 }
 
@@ -34,30 +36,54 @@ pub(super) struct Piece {
 
 impl Default for Tail {
     fn default() -> Self {
-        Self { kept: Mutex::new(Kept::behind(Revision(0))), readers: Semaphore::new(READERS_MAX) }
+        Self {
+            kept: Mutex::new(Kept::behind(Revision(0))),
+            reads_on: Semaphore::new(1),
+            readers: Semaphore::new(READERS_MAX),
+        }
     }
 }
 
 impl Tail {
     /// The records behind `after`, up to `upto`, which is published, or as many as are good for one go.
     pub(super) async fn read(&self, reader: &Reader, after: Revision, upto: Revision) -> Result<Piece, ViewError> {
-        {
-            let mut kept = self.kept.lock().await;
-            if kept.upto < after {
-                *kept = Kept::behind(after);
-            }
-            if kept.from <= after && kept.upto < upto {
-                let records = read(reader, kept.upto, upto).await?;
+        if let Some(piece) = self.kept().piece(after, upto) {
+            return Ok(piece);
+        }
+        if self.kept().from <= after {
+            let _reads = permit(&self.reads_on).await;
+            // Whoever was here before may have read it.
+            let end = {
+                let mut kept = self.kept();
+                if let Some(piece) = kept.piece(after, upto) {
+                    return Ok(piece);
+                }
+                if kept.upto < after {
+                    *kept = Kept::behind(after);
+                }
+                kept.upto
+            };
+            if end < upto {
+                let records = read(reader, end, upto).await?;
+                let mut kept = self.kept();
                 kept.append(records);
-            }
-            if kept.from <= after {
-                return Ok(kept.piece(after, upto));
+                if let Some(piece) = kept.piece(after, upto) {
+                    return Ok(piece);
+                }
             }
         }
-        let _reads = self.readers.acquire().await.expect("INVARIANT: the semaphore is never closed");
+        let _reads = permit(&self.readers).await;
         let Records { records, reached } = read(reader, after, upto).await?;
         Ok(Piece { changes: records.into_iter().map(|record| Arc::new(record.change)).collect(), reached })
     }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("INVARIANT: nothing panics while holding the records")
+    }
+}
+
+async fn permit(of: &Semaphore) -> SemaphorePermit<'_> {
+    of.acquire().await.expect("INVARIANT: the semaphore is never closed")
 }
 
 async fn read(reader: &Reader, after: Revision, upto: Revision) -> Result<Records, ViewError> {
@@ -91,7 +117,11 @@ impl Kept {
         }
     }
 
-    fn piece(&self, after: Revision, upto: Revision) -> Piece {
+    /// Some of the records behind `after`; `None` if the next of them is not there.
+    fn piece(&self, after: Revision, upto: Revision) -> Option<Piece> {
+        if after < self.from || after >= self.upto {
+            return None;
+        }
         let first = self.records.partition_point(|(change, _)| change.revision <= after);
         let wanted = self.records.range(first..).take_while(|(change, _)| change.revision <= upto);
         let changes: VecDeque<_> = wanted.take(PIECE.records).map(|(change, _)| Arc::clone(change)).collect();
@@ -99,7 +129,7 @@ impl Kept {
             Some(last) if changes.len() == PIECE.records => last.revision,
             _ => self.upto.min(upto),
         };
-        Piece { changes, reached }
+        Some(Piece { changes, reached })
     }
 }
 
@@ -173,7 +203,7 @@ mod tests {
                 }
             }
         }
-        let kept = tail.kept.lock().await;
+        let kept = tail.kept();
         assert!(kept.bytes <= KEPT_BYTES_MAX && kept.from > Revision(1), "not all is kept");
         assert_eq!(kept.upto, Revision(CHANGES));
     }

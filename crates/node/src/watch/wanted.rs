@@ -29,31 +29,52 @@ pub enum ChangeKind {
     Schema,
 }
 
+/// The tenant whose watchers an effect concerns.
+pub(super) fn concerned(effect: &Effect) -> Option<&TenantId> {
+    match effect {
+        Effect::PutRelationship { tenant, .. }
+        | Effect::PutTuple { tenant, .. }
+        | Effect::DeleteRelationship { tenant, .. }
+        | Effect::PutGrant { tenant, .. }
+        | Effect::PutRole { tenant, .. }
+        | Effect::DeleteRole { tenant, .. }
+        | Effect::PutSchema { tenant, .. }
+        | Effect::DropTenant(tenant) => Some(tenant),
+        Effect::Cluster(_)
+        | Effect::ActiveVersion(_)
+        | Effect::AdmitNode(_)
+        | Effect::RetireNode(_)
+        | Effect::PutTenant(_)
+        | Effect::Remember { .. }
+        | Effect::Forget { .. }
+        | Effect::Leases(_)
+        | Effect::HistoryFloor(_) => None,
+    }
+}
+
 impl Wanted {
     /// Whether an effect is told to a watcher of a tenant.
     pub(super) fn selects(&self, tenant: &TenantId, effect: &Effect) -> bool {
-        match effect {
-            Effect::PutRelationship { tenant: of, relationship }
-            | Effect::DeleteRelationship { tenant: of, relationship } => {
-                of == tenant && self.selects_relationship(relationship)
+        concerned(effect) == Some(tenant)
+            && match effect {
+                Effect::PutRelationship { relationship, .. } | Effect::DeleteRelationship { relationship, .. } => {
+                    self.selects_relationship(relationship)
+                }
+                Effect::PutTuple { tuple, .. } => self.selects_relationship(&tuple.relationship),
+                Effect::PutGrant { grant, .. } => self.selects_grant(grant),
+                Effect::PutRole { .. } | Effect::DeleteRole { .. } => self.has(ChangeKind::Role),
+                Effect::PutSchema { .. } => self.has(ChangeKind::Schema),
+                Effect::Cluster(_)
+                | Effect::ActiveVersion(_)
+                | Effect::AdmitNode(_)
+                | Effect::RetireNode(_)
+                | Effect::PutTenant(_)
+                | Effect::DropTenant(_)
+                | Effect::Remember { .. }
+                | Effect::Forget { .. }
+                | Effect::Leases(_)
+                | Effect::HistoryFloor(_) => false,
             }
-            Effect::PutTuple { tenant: of, tuple } => of == tenant && self.selects_relationship(&tuple.relationship),
-            Effect::PutGrant { tenant: of, grant } => of == tenant && self.selects_grant(grant),
-            Effect::PutRole { tenant: of, .. } | Effect::DeleteRole { tenant: of, .. } => {
-                of == tenant && self.has(ChangeKind::Role)
-            }
-            Effect::PutSchema { tenant: of, .. } => of == tenant && self.has(ChangeKind::Schema),
-            Effect::Cluster(_)
-            | Effect::ActiveVersion(_)
-            | Effect::AdmitNode(_)
-            | Effect::RetireNode(_)
-            | Effect::PutTenant(_)
-            | Effect::DropTenant(_)
-            | Effect::Remember { .. }
-            | Effect::Forget { .. }
-            | Effect::Leases(_)
-            | Effect::HistoryFloor(_) => false,
-        }
     }
 
     fn selects_relationship(&self, relationship: &Relationship) -> bool {
