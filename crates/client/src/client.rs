@@ -215,6 +215,11 @@ impl Client {
         }
     }
 
+    /// A client with connections of its own.
+    pub(crate) fn apart(&self) -> Self {
+        Self { nodes: Arc::new(self.nodes.iter().map(Node::apart).collect()), ..self.clone() }
+    }
+
     /// Has others tried before a node that answered and then failed, for a while.
     pub(crate) fn failed(&self, address: &str) {
         self.nodes.iter().filter(|node| node.address == address).for_each(Node::failed);

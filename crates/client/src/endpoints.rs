@@ -42,6 +42,13 @@ impl Node {
         Ok(Self { address: address.to_owned(), channel, distance_us: AtomicU64::new(0) })
     }
 
+    /// The same node over a connection of its own.
+    pub(crate) fn apart(&self) -> Self {
+        let node = Self::new(&self.address).expect("INVARIANT: the address was one before");
+        node.distance_us.store(self.distance_us.load(Ordering::Relaxed), Ordering::Relaxed);
+        node
+    }
+
     pub(crate) fn answered_in(&self, took: Duration) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let old = self.distance_us.load(Ordering::Relaxed);

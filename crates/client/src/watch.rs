@@ -33,12 +33,13 @@ struct Stream {
 }
 
 impl Client {
-    /// Watches what the request says. Nothing is asked before [`Watch::message`] is called.
+    /// Watches what the request says, over a connection of its own: messages that nobody takes hold up no other call. Nothing is
+    /// asked before [`Watch::message`] is called.
     pub fn watch(&self, mut message: v1::WatchRequest) -> Watch {
         if message.tenant.is_empty() {
             message.tenant.clone_from(&self.options.tenant);
         }
-        Watch { client: self.clone(), request: message, stream: None }
+        Watch { client: self.apart(), request: message, stream: None }
     }
 }
 
