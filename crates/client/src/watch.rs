@@ -8,7 +8,7 @@ use portcullis_model::limit;
 use portcullis_wire::v1;
 use portcullis_wire::v1::watch_client::WatchClient;
 use tokio::time::timeout;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Response, Status, Streaming};
 
 use crate::client::{Client, is_worth_another};
 use crate::error::Error;
@@ -30,6 +30,8 @@ pub struct Watch {
 struct Stream {
     node: String,
     messages: Streaming<v1::WatchResponse>,
+    /// The message that it began with, until it was handed on.
+    first: Option<v1::WatchResponse>,
 }
 
 impl Client {
@@ -79,20 +81,29 @@ impl Watch {
     }
 }
 
+/// A stream has begun once its first message is there: one that ends before counts as a call that failed, with a pause behind it.
 async fn open(client: &Client, request: &v1::WatchRequest) -> Result<Stream, Error> {
     let method = |channel, request| async move {
-        WatchClient::new(channel).max_decoding_message_size(limit::EVENT_BYTES_MAX).watch(request).await
+        let mut client = WatchClient::new(channel).max_decoding_message_size(limit::EVENT_BYTES_MAX);
+        let mut messages = client.watch(request).await?.into_inner();
+        let first = messages.message().await?.ok_or_else(ended)?;
+        Ok(Response::new((messages, first)))
     };
-    let (node, messages) = client.call_somewhere(request.clone(), method, is_resumable, None).await?;
-    Ok(Stream { node, messages })
+    let (node, (messages, first)) = client.call_somewhere(request.clone(), method, is_resumable, None).await?;
+    Ok(Stream { node, messages, first: Some(first) })
+}
+
+fn ended() -> Status {
+    Status::unavailable("the node ended the watch and did not say why")
 }
 
 impl Stream {
     async fn next(&mut self, silence_max: Duration) -> Result<v1::WatchResponse, Status> {
+        if let Some(first) = self.first.take() {
+            return Ok(first);
+        }
         match timeout(silence_max, self.messages.message()).await {
-            Ok(Ok(Some(message))) => Ok(message),
-            Ok(Ok(None)) => Err(Status::unavailable(format!("`{}` ended the watch and did not say why", self.node))),
-            Ok(Err(status)) => Err(status),
+            Ok(message) => message?.ok_or_else(ended),
             Err(_) => Err(Status::unavailable(format!("`{}` said nothing for {silence_max:?}", self.node))),
         }
     }
