@@ -18,12 +18,11 @@ use std::time::Duration;
 use portcullis_consensus::ReadError;
 use portcullis_machine::{Change, Effect};
 use portcullis_model::{Actor, Reason, Revision, TenantId, Timestamp, Token};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::node::Node;
 use crate::view::ViewError;
-use bells::Bells;
+use bells::{Bells, Ear};
 use tail::Tail;
 pub use wanted::{ChangeKind, Wanted};
 
@@ -130,7 +129,7 @@ impl Node {
     ) -> Result<Watcher, WatchError> {
         let place = Place::take(self)?;
         // Whatever comes from here on wakes the watcher.
-        let bell = bells::hear(self, &watched.tenant);
+        let ear = bells::hear(self, &watched.tenant);
         let served = match since {
             Some(token) => self.at_least(token, deadline).await?,
             None => self.prove_fresh(deadline).await?,
@@ -151,8 +150,7 @@ impl Node {
             read: VecDeque::new(),
             reached: position,
             exists,
-            bell,
-            is_caught_up: false,
+            ear,
             next_checkpoint: Instant::now(),
             place,
         })
@@ -197,9 +195,7 @@ pub struct Watcher {
     reached: Revision,
     /// Whether the tenant was seen to exist.
     exists: bool,
-    bell: watch::Receiver<()>,
-    /// Whether everything was looked at that was published before the bell was last heard.
-    is_caught_up: bool,
+    ear: Ear,
     next_checkpoint: Instant,
     place: Place,
 }
@@ -216,39 +212,27 @@ impl Watcher {
             if let Some(commit) = self.look_at_read()? {
                 return Ok(Told::Commit(commit));
             }
-            self.listen()?;
+            let quiet = self.place.node.watchers.bells.quiet();
+            if self.ear.is_quiet().map_err(|_| ViewError::from(ReadError::Stopped))? {
+                self.reached = self.reached.max(quiet);
+                self.position = self.reached;
+            }
             if Instant::now() >= self.next_checkpoint {
                 self.place.node.check_not_stale()?;
                 self.next_checkpoint = Instant::now() + self.watched.checkpoint_every;
                 return Ok(Told::Checkpoint(self.position));
             }
-            if self.is_caught_up {
-                let until = self.next_checkpoint.min(Instant::now() + LOOK_EVERY);
-                if let Ok(Ok(())) = tokio::time::timeout_at(until, self.bell.changed()).await {
-                    self.is_caught_up = false;
-                }
+            if self.ear.is_caught_up() {
+                self.ear.wait(self.next_checkpoint.min(Instant::now() + LOOK_EVERY)).await;
             } else {
                 self.read_on().await?;
             }
         }
     }
 
-    /// Whoever was caught up and has heard nothing is caught up still, up to where everything is quiet. That is asked first.
-    fn listen(&mut self) -> Result<(), ViewError> {
-        let quiet = self.place.node.watchers.bells.quiet();
-        let is_rung = self.bell.has_changed().map_err(|_| ReadError::Stopped)?;
-        self.is_caught_up &= !is_rung;
-        if self.is_caught_up {
-            self.reached = self.reached.max(quiet);
-            self.position = self.reached;
-        }
-        Ok(())
-    }
-
     /// Reads some of what is published here behind the position, or finds that there is nothing.
     async fn read_on(&mut self) -> Result<(), WatchError> {
-        // What is rung from here on may not be included in what is read.
-        self.bell.mark_unchanged();
+        self.ear.forget();
         let Node { watchers, reader, .. } = &*self.place.node;
         let view = Arc::clone(&reader.view());
         if self.position < view.revision {
@@ -256,7 +240,7 @@ impl Watcher {
             (self.read, self.reached) = (piece.changes, piece.reached);
             return Ok(());
         }
-        self.is_caught_up = true;
+        self.ear.catch_up();
         self.exists |= view.resident.tenant(&self.watched.tenant).is_some();
         if self.exists { Ok(()) } else { Err(WatchError::TenantMissing(self.watched.tenant.clone())) }
     }

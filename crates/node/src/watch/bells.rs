@@ -50,7 +50,7 @@ impl Bells {
 }
 
 /// Hears of whatever is published from here on and concerns a tenant.
-pub(super) fn hear(node: &Arc<Node>, tenant: &TenantId) -> watch::Receiver<()> {
+pub(super) fn hear(node: &Arc<Node>, tenant: &TenantId) -> Ear {
     let bells = &node.watchers.bells;
     let mut hung = bells.hung();
     if !hung.is_rung {
@@ -58,7 +58,54 @@ pub(super) fn hear(node: &Arc<Node>, tenant: &TenantId) -> watch::Receiver<()> {
         bells.quiet.fetch_max(node.visible().0, Ordering::Release);
         tokio::spawn(ring(Arc::clone(node)));
     }
-    hung.of.entry(tenant.clone()).or_insert_with(|| watch::channel(()).0).subscribe()
+    hung.ear(tenant)
+}
+
+/// What a watcher hears by.
+pub(super) struct Ear {
+    bell: watch::Receiver<()>,
+    is_caught_up: bool,
+}
+
+/// The node has stopped.
+#[derive(Debug)]
+pub(super) struct Silenced;
+
+impl Ear {
+    /// Whether nothing that concerns the tenant was rung since everything was looked at. Then there is nothing up to where all
+    /// was quiet before this was asked.
+    pub(super) fn is_quiet(&mut self) -> Result<bool, Silenced> {
+        self.is_caught_up &= !self.bell.has_changed().map_err(|_| Silenced)?;
+        Ok(self.is_caught_up)
+    }
+
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.is_caught_up
+    }
+
+    /// Forgets what was rung: it is published, and all of that is looked at next.
+    pub(super) fn forget(&mut self) {
+        self.bell.mark_unchanged();
+    }
+
+    /// Everything was looked at that was published when it was last forgotten.
+    pub(super) fn catch_up(&mut self) {
+        self.is_caught_up = true;
+    }
+
+    /// Waits until something is rung, or until a time.
+    pub(super) async fn wait(&mut self, until: Instant) {
+        if let Ok(Ok(())) = tokio::time::timeout_at(until, self.bell.changed()).await {
+            self.is_caught_up = false;
+        }
+    }
+}
+
+impl Hung {
+    fn ear(&mut self, tenant: &TenantId) -> Ear {
+        let bell = self.of.entry(tenant.clone()).or_insert_with(|| watch::channel(()).0);
+        Ear { bell: bell.subscribe(), is_caught_up: false }
+    }
 }
 
 /// Rings until nobody hears it, or the node stops.
@@ -121,5 +168,41 @@ impl Bells {
             bell.receiver_count()
         })
         .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_missed_something_is_not_quiet() {
+        let (here, there) = (TenantId::default_tenant(), TenantId::system());
+        let bells = Bells::default();
+        let mut ear = bells.hung().ear(&here);
+        assert!(!ear.is_quiet().unwrap(), "it has looked at nothing yet");
+        // Rung while it reads: whether what is read includes that is not known.
+        ear.forget();
+        assert_eq!(bells.ring(|tenant| *tenant == here), 1);
+        ear.catch_up();
+        assert!(!ear.is_quiet().unwrap() && !ear.is_caught_up());
+        ear.forget();
+        ear.catch_up();
+        assert!(ear.is_quiet().unwrap());
+        // What concerns others is not heard.
+        assert_eq!(bells.ring(|tenant| *tenant == there), 0);
+        assert!(ear.is_quiet().unwrap());
+        // Rung before it waits, and while it does.
+        let late = Instant::now() + Duration::from_mins(1);
+        assert_eq!(bells.ring(|_| true), 1);
+        ear.wait(late).await;
+        assert!(!ear.is_quiet().unwrap());
+        ear.forget();
+        ear.catch_up();
+        let (_, ()) = tokio::join!(async { bells.ring(|_| true) }, ear.wait(late));
+        assert!(!ear.is_quiet().unwrap(), "it was woken, and has not looked");
+        // Nobody rings any more.
+        *bells.hung() = Hung::default();
+        assert!(ear.is_quiet().is_err());
     }
 }
