@@ -9,6 +9,7 @@ mod config;
 mod decide;
 mod draft;
 mod entropy;
+mod expand;
 mod health;
 mod identity;
 mod internal;

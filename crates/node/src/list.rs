@@ -2,8 +2,10 @@
 
 use portcullis_lease::Configuration;
 use portcullis_machine::StoredSchema;
-use portcullis_model::{Grant, GrantFilter, GrantId, Revision, Role, RoleId, Tenant, TenantId, Tuple, TupleFilter};
-use portcullis_storage::state::{Page, Past};
+use portcullis_model::{
+    Grant, GrantFilter, GrantId, Relationship, Revision, Role, RoleId, Tenant, TenantId, Tuple, TupleFilter,
+};
+use portcullis_storage::state::{Page, Past, place};
 use tokio::time::Instant;
 
 use crate::node::Node;
@@ -27,6 +29,11 @@ pub struct Listed<T> {
 }
 
 impl Source {
+    /// Where it reads.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
     fn listed<T>(&self, found: T) -> Listed<T> {
         Listed { found, revision: self.revision }
     }
@@ -128,6 +135,11 @@ impl Node {
             None => self.reader.schema(tenant).map_err(|error| ViewError::failed(&error))?,
         };
         Ok(source.listed(found))
+    }
+
+    /// From where a page of relationships begins that follows one.
+    pub fn behind(relationship: &Relationship) -> Vec<u8> {
+        place(relationship).into_bytes()
     }
 
     /// Relationships that match, with what they hold under.

@@ -131,7 +131,7 @@ impl Node {
     ) -> Result<Lookup, DecideError> {
         let (served, now, after) = match beginning {
             Beginning::First(freshness) => {
-                let served = self.ground_of_lookup(freshness, tenant, deadline).await?;
+                let served = self.standing(freshness, tenant, deadline).await?;
                 let now = served.then.unwrap_or_else(|| self.wall());
                 (served, now, None)
             }
@@ -199,7 +199,7 @@ impl Node {
     }
 
     /// Like [`Node::prove_fresh`], and knows what it takes into account where that was by the lease.
-    async fn ground_of_lookup(
+    pub(crate) async fn standing(
         &self,
         freshness: Freshness,
         tenant: &TenantId,

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use portcullis_consensus::clock::{Clock, Reading};
 use portcullis_consensus::{AnswerError, Group, LeaseStatus, NodeStatus, Status};
-use portcullis_model::{Clock as WallClock, ClusterId, GroupId, NodeId};
+use portcullis_model::{Clock as WallClock, ClusterId, GroupId, IdempotencyKey, NodeId};
 use portcullis_storage::codec;
 use portcullis_storage::state::{Reader, Sum};
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,12 @@ impl Node {
     /// Its wall clock, and the most that it may be wrong.
     pub fn wall(&self) -> WallClock {
         WallClock { reading: self.clock.wall(), error_ms: self.config.max_clock_error_ms }
+    }
+
+    /// A name for a write whose caller gave none, so that it may be tried again.
+    pub fn new_key(&self) -> IdempotencyKey {
+        let key = format!("{:032x}", u128::from_be_bytes(self.entropy.bytes()));
+        IdempotencyKey::new(&key).expect("INVARIANT: the key matches the grammar")
     }
 
     /// Whether a node id is used up.

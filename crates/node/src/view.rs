@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use portcullis_consensus::clock::Reading;
 use portcullis_consensus::{Counted, ReadError};
+use portcullis_eval::{Program, Snapshot};
 use portcullis_model::{Clock, GroupId, Revision, TenantId, Token};
+use portcullis_schema::Schema;
 use portcullis_storage::state::{PastError, View};
 use tokio::time::Instant;
 
@@ -42,6 +44,13 @@ pub struct Served {
     pub(crate) then: Option<Clock>,
     /// How long ago it was known to hold everything acknowledged; only where less than that was asked for.
     pub age: Option<Duration>,
+}
+
+impl Served {
+    /// The schema of a tenant in it, if it has one.
+    pub fn schema(&self, tenant: &TenantId) -> Option<&Schema> {
+        self.view.resident.tenant(tenant)?.program().map(Program::schema)
+    }
 }
 
 /// What made an answer as fresh as was asked for.
@@ -175,6 +184,11 @@ impl Node {
         self.group.wait_fresh(deadline).await?;
         self.was_fresh(asked);
         Ok(self.newest(ServedBy::Leader))
+    }
+
+    /// The schema of a tenant as this node shows it now, if it has one. It may be older than others that were acknowledged.
+    pub fn schema_shown(&self, tenant: &TenantId) -> Option<Schema> {
+        self.newest(ServedBy::Nothing).schema(tenant).cloned()
     }
 
     fn newest(&self, by: ServedBy) -> Served {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use portcullis_consensus::ReadError;
 use portcullis_machine::{Change, Effect};
-use portcullis_model::{Actor, Reason, Revision, TenantId, Timestamp, Token};
+use portcullis_model::{Actor, Context, Reason, Revision, TenantId, Timestamp, Token};
 use tokio::time::Instant;
 
 use crate::node::Node;
@@ -63,6 +63,8 @@ pub struct Commit {
     pub actor: Actor,
     /// Why.
     pub reason: Option<Reason>,
+    /// What its caller wants those who watch to be told.
+    pub metadata: Option<Context>,
     /// What is watched of its effects, in order; never empty.
     pub effects: Vec<Effect>,
 }
@@ -272,6 +274,7 @@ impl Watched {
             at: change.at,
             actor: change.actor.clone(),
             reason: change.reason.clone(),
+            metadata: change.metadata().cloned(),
             effects,
         })
     }

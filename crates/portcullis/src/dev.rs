@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
+use crate::secret::Secret;
+
 /// How long the nodes may take until all of them answer.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a node may take to stop.
@@ -37,6 +39,9 @@ pub(crate) struct Flags {
     /// The first port: node i listens at base + 10 (i - 1), +1 for peers, +2 for HTTP. 0 takes free ports.
     #[arg(long, value_name = "PORT", default_value_t = 8620)]
     base_port: u16,
+    /// What callers of `authzed.api.v1` have to give as their bearer token; without, any token will do.
+    #[arg(long, value_name = "KEY")]
+    authzed_key: Option<Secret>,
     /// Write where the nodes are to this file once all of them answer.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -95,7 +100,7 @@ impl Cluster {
     async fn start_and_watch(&mut self, flags: &Flags, folder: &Path) -> anyhow::Result<()> {
         for mut place in places(flags, folder)? {
             let join = self.nodes.first().map(|(first, _)| first.client.clone());
-            let child = spawn(&place, join.as_deref())?;
+            let child = spawn(&place, join.as_deref(), flags.authzed_key.as_ref())?;
             place.pid = child.id();
             self.nodes.push((place, child));
         }
@@ -250,7 +255,7 @@ fn log_path(place: &Place) -> PathBuf {
     place.data_dir.join("node.log")
 }
 
-fn spawn(place: &Place, join: Option<&str>) -> anyhow::Result<Child> {
+fn spawn(place: &Place, join: Option<&str>, authzed_key: Option<&Secret>) -> anyhow::Result<Child> {
     std::fs::create_dir_all(&place.data_dir)
         .with_context(|| format!("`{}` cannot be made", place.data_dir.display()))?;
     let log = std::fs::File::options().create(true).append(true).open(log_path(place))?;
@@ -261,6 +266,10 @@ fn spawn(place: &Place, join: Option<&str>) -> anyhow::Result<Child> {
     command.args(["--clock-sync", "ignore"]);
     if let Some(join) = join {
         command.args(["--join", join]);
+    }
+    if let Some(key) = authzed_key {
+        // Not among the arguments, which other users of the machine can see.
+        command.env("PORTCULLIS_AUTHZED_KEY", key.reveal());
     }
     // A group of its own, so that Ctrl-C reaches only this process, which stops the nodes in order.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0).kill_on_drop(true);

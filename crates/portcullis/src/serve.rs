@@ -15,6 +15,7 @@ use portcullis_server::{GrpcTransport, Listeners, check_insecure};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::secret::Secret;
 use crate::settings::{self, Flags, Settings};
 use crate::{logging, output};
 
@@ -38,7 +39,8 @@ pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCo
     let node = Node::start(config.clone(), seams).await.context("the node does not start")?;
     transport.identify(&node);
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics do not start")?;
-    let running = listeners.serve(&node, metrics, clients)?;
+    let authzed_key = settings.authzed_key.value.as_ref().map(Secret::reveal);
+    let running = listeners.serve(&node, metrics, clients, authzed_key)?;
     tracing::info!(node = config.id.0, client = %config.client, peer = %config.peer, "serving");
 
     let mut terminate = signal(SignalKind::terminate())?;

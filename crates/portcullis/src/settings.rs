@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Output;
 use crate::output;
+use crate::secret::Secret;
 
 /// Entries between two snapshots: a few minutes of writes at a high rate, and some hundred megabytes of log.
 const SNAPSHOT_EVERY: u64 = 100_000;
@@ -80,6 +81,10 @@ pub(crate) struct Flags {
     /// How long a watcher may leave a change untaken before it is disconnected, in seconds.
     #[arg(long, value_name = "SECONDS")]
     watcher_patience_s: Option<u64>,
+    /// What callers of `authzed.api.v1` have to give as their bearer token; without, any token will do. Better in the
+    /// environment, where other users of the machine do not see it.
+    #[arg(long, value_name = "KEY")]
+    authzed_key: Option<Secret>,
     /// How much is logged: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -110,6 +115,7 @@ struct File {
     memory_budget_mib: Option<u64>,
     watchers_max: Option<usize>,
     watcher_patience_s: Option<u64>,
+    authzed_key: Option<Secret>,
     log_level: Option<String>,
 }
 
@@ -172,6 +178,7 @@ pub(crate) struct Settings {
     pub memory_budget_mib: Setting<u64>,
     pub watchers_max: Setting<usize>,
     pub watcher_patience_s: Setting<u64>,
+    pub authzed_key: Setting<Option<Secret>>,
     pub log_level: Setting<String>,
 }
 
@@ -237,6 +244,7 @@ impl Settings {
                 file.watcher_patience_s,
                 limit::WATCHER_PATIENCE_S,
             )?,
+            authzed_key: maybe("authzed-key", flags.authzed_key, file.authzed_key)?,
             log_level: pick("log-level", flags.log_level, file.log_level, "info".to_owned())?,
         })
     }
@@ -266,6 +274,7 @@ impl Settings {
             ("memory-budget-mib", self.memory_budget_mib.value.to_string(), self.memory_budget_mib.source),
             ("watchers-max", self.watchers_max.value.to_string(), self.watchers_max.source),
             ("watcher-patience-s", self.watcher_patience_s.value.to_string(), self.watcher_patience_s.source),
+            ("authzed-key", or_none(self.authzed_key.value.as_ref().map(ToString::to_string)), self.authzed_key.source),
             ("log-level", self.log_level.value.clone(), self.log_level.source),
         ]
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_consensus::{Ack, Acked};
 use portcullis_machine::Precondition;
-use portcullis_model::{Actor, TenantId, limit};
+use portcullis_model::{Actor, TenantId, Token, limit};
 use portcullis_node::{Action, Draft, Freshness, Node, Source, Written};
 use portcullis_wire::{self as wire, FieldError, v1};
 use tokio::time::Instant;
@@ -44,6 +44,23 @@ impl<T> Call<T> {
         let call = Self::new(node, request)?;
         let default = Instant::now() + Duration::from_millis(limit::STREAM_DEADLINE_MS);
         Ok(Self { deadline: if timed { call.deadline } else { default }, ..call })
+    }
+
+    /// The same call about something else.
+    pub(crate) fn with<U>(&self, message: U) -> Call<U> {
+        Call { node: Arc::clone(&self.node), actor: self.actor.clone(), deadline: self.deadline, message }
+    }
+
+    /// The call without what it is about, and that.
+    pub(crate) fn split(self) -> (Call<()>, T) {
+        (self.with(()), self.message)
+    }
+
+    /// The token of a revision at which something may be read as it was, that is as fresh as was asked for.
+    pub(crate) async fn standing(&self, freshness: Freshness) -> Result<Token, Status> {
+        let source = self.node.source(freshness, self.deadline).await;
+        let source = source.map_err(|error| self.hinted(error::view(&error)))?;
+        Ok(Token { group: self.node.group_id(), revision: source.revision() })
     }
 
     /// Waits for what a list or a single record may be read from.
@@ -100,13 +117,18 @@ fn hinted(node: &Node, mut status: Status) -> Status {
 
 /// How fresh a caller wants an answer.
 pub(crate) fn freshness(consistency: Option<&v1::Consistency>) -> Result<Freshness, Status> {
-    Ok(match wire::freshness(consistency).map_err(error::field)? {
+    Ok(node_freshness(wire::freshness(consistency).map_err(error::field)?))
+}
+
+/// The same, of the node.
+pub(crate) fn node_freshness(freshness: wire::Freshness) -> Freshness {
+    match freshness {
         wire::Freshness::Linearizable => Freshness::Linearizable,
         wire::Freshness::FailClosed => Freshness::FailClosed,
         wire::Freshness::AtLeast(token) => Freshness::AtLeast(token),
         wire::Freshness::Exactly(token) => Freshness::Exactly(token),
         wire::Freshness::MinimizeLatency => Freshness::MinimizeLatency,
-    })
+    }
 }
 
 /// Where a write took place.

@@ -3,6 +3,7 @@
 //! A file per service. What a service does is parse, ask the node, and say what came of it; it decides nothing.
 
 mod authorization;
+mod authzed;
 mod call;
 mod cluster;
 mod connection;

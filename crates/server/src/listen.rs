@@ -30,7 +30,9 @@ use tower::util::MapResponseLayer;
 use crate::connection::{Accepted, Connection};
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
 use crate::watch as watching;
-use crate::{authorization, cluster, emission, grants, http, peer, ready, relationships, roles, schemas, tenants};
+use crate::{
+    authorization, authzed, cluster, emission, grants, http, peer, ready, relationships, roles, schemas, tenants,
+};
 
 /// Streams that one client connection may have open.
 const CONCURRENT_STREAMS_MAX: u32 = 1_000;
@@ -110,8 +112,14 @@ impl Listeners {
 
     /// Serves the node until [`Running::stop`]. Clients are served by another runtime, `clients`, than the one that calls
     /// this, so that a flood of them cannot keep nodes from talking to each other. Fails if the system does not let a listener
-    /// be handed over; the node must not go on then.
-    pub fn serve(self, node: &Arc<Node>, metrics: PrometheusHandle, clients: &Handle) -> std::io::Result<Running> {
+    /// be handed over; the node must not go on then. Callers of `authzed.api.v1` have to know `authzed_key`, where there is one.
+    pub fn serve(
+        self,
+        node: &Arc<Node>,
+        metrics: PrometheusHandle,
+        clients: &Handle,
+        authzed_key: Option<&str>,
+    ) -> std::io::Result<Running> {
         let router = http::router(Arc::clone(node), metrics);
         let peer = Served::start("peer", |stopped| {
             serve_grpc("peer", self.peer, peer_services(node, stopped.clone()), stopped)
@@ -121,7 +129,7 @@ impl Listeners {
         Ok(Running {
             served: [
                 Served::start("client", |stopped| {
-                    serve_grpc("client", client, client_services(node, stopped.clone()), stopped)
+                    serve_grpc("client", client, client_services(node, authzed_key, &stopped), stopped)
                 }),
                 peer,
                 Served::start("http", |stopped| tokio::spawn(serve_http(http, router, stopped))),
@@ -160,7 +168,7 @@ impl Served {
     }
 }
 
-fn client_services(node: &Arc<Node>, stopped: watch::Receiver<bool>) -> Routes {
+fn client_services(node: &Arc<Node>, authzed_key: Option<&str>, stopped: &watch::Receiver<bool>) -> Routes {
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(ready::report(Arc::downgrade(node), health));
     let reflection = tonic_reflection::server::Builder::configure()
@@ -168,8 +176,9 @@ fn client_services(node: &Arc<Node>, stopped: watch::Receiver<bool>) -> Routes {
         .build_v1()
         .expect("INVARIANT: the build wrote these descriptors");
     let most = limit::MESSAGE_BYTES_MAX;
+    let routes = authzed::add_to(Routes::new(health_service), node, authzed_key, stopped);
     let node = || Arc::clone(node);
-    Routes::new(health_service)
+    routes
         .add_service(reflection)
         .add_service(AuthorizationServer::new(authorization::Service { node: node() }).max_decoding_message_size(most))
         .add_service(RelationshipsServer::new(relationships::Service { node: node() }).max_decoding_message_size(most))
@@ -177,7 +186,10 @@ fn client_services(node: &Arc<Node>, stopped: watch::Receiver<bool>) -> Routes {
         .add_service(SchemasServer::new(schemas::Service { node: node() }).max_decoding_message_size(most))
         .add_service(GrantsServer::new(grants::Service { node: node() }).max_decoding_message_size(most))
         .add_service(TenantsServer::new(tenants::Service { node: node() }).max_decoding_message_size(most))
-        .add_service(WatchServer::new(watching::Service { node: node(), stopped }).max_decoding_message_size(most))
+        .add_service(
+            WatchServer::new(watching::Service { node: node(), stopped: stopped.clone() })
+                .max_decoding_message_size(most),
+        )
         .add_service(ClusterServer::new(cluster::Service { node: node() }).max_decoding_message_size(most))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use portcullis_model::{ObjectKey, RelationName, TenantId, TypeName};
-use portcullis_node::{Beginning, Cursor, CursorError, Found, Lookup, Node, Sought, Who};
+use portcullis_node::{Beginning, Cursor, CursorError, DecideError, Found, Lookup, Node, Sought, Who};
 use portcullis_wire::{self as wire, FieldError, v1};
 use tonic::{Code, Response, Status};
 
@@ -102,7 +102,7 @@ impl Under {
             Beginning::Behind(Cursor::parse(page_token, &tenant, &sought).map_err(|error| spoilt_cursor(&error))?)
         };
         let left = if page_size == 0 { usize::MAX } else { usize::try_from(page_size).unwrap_or(usize::MAX) };
-        Self::begin_at(call, tenant, sought, beginning, left).await
+        Self::begin_at(call, tenant, sought, beginning, left, error::decide).await
     }
 
     pub(crate) async fn begin_at<T>(
@@ -111,10 +111,15 @@ impl Under {
         sought: Sought,
         beginning: Beginning,
         left: usize,
+        told: impl Fn(&DecideError) -> Status,
     ) -> Result<Self, Status> {
         let begun = call.node.lookup(beginning, &tenant, sought.clone(), call.deadline).await;
-        let lookup = begun.map_err(|error| call.hinted(error::decide(&error)))?;
+        let lookup = begun.map_err(|error| call.hinted(told(&error)))?;
         Ok(Self { node: Arc::clone(&call.node), lookup, tenant, sought, left })
+    }
+
+    pub(crate) fn sought(&self) -> &Sought {
+        &self.sought
     }
 
     /// The next that are found, no more than are wanted. Looked at for the last time when the connection asks for them (R7).
@@ -163,7 +168,7 @@ fn subject_kind(text: &str) -> Result<(TypeName, Option<RelationName>), FieldErr
     })
 }
 
-pub(crate) fn spoilt_cursor(error: &CursorError) -> Status {
+fn spoilt_cursor(error: &CursorError) -> Status {
     error::status(Code::InvalidArgument, "CURSOR_INVALID", error.to_string())
 }
 

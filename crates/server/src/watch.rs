@@ -172,7 +172,7 @@ fn response(group: GroupId, told: Told) -> v1::WatchResponse {
             committed_at: Some(wire::wire_timestamp(commit.at)),
             actor: Some(wire::wire_actor(&commit.actor)),
             reason: commit.reason.map(|reason| reason.to_string()).unwrap_or_default(),
-            metadata: String::new(),
+            metadata: commit.metadata.map(|metadata| metadata.to_string()).unwrap_or_default(),
             changes: commit
                 .effects
                 .iter()

@@ -5,6 +5,7 @@ mod from_model;
 mod to_model;
 
 pub use from_model::*;
+pub use prost_types::Struct;
 pub use spicedb_grpc_tonic::v1;
 pub use to_model::*;
 

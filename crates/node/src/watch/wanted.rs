@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_machine::Effect;
-use portcullis_model::{Grant, Relationship, RelationshipFilter, TenantId, TypeName};
+use portcullis_model::{Grant, Relationship, TenantId, TupleFilter, TypeName};
 
 /// Which changes are told; by default all are.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,7 @@ pub struct Wanted {
     /// Of relationships and grants those on objects of these types; of every type if there is none.
     pub types: BTreeSet<TypeName>,
     /// Of relationships those that one of these selects; all if there is none.
-    pub relationships: Vec<RelationshipFilter>,
+    pub relationships: Vec<TupleFilter>,
 }
 
 /// What a change is about.

@@ -289,9 +289,7 @@ impl Keys {
     }
 
     pub(super) fn tuple(self, tenant: &TenantId, relationship: &Relationship) -> Key {
-        let Relationship { resource, relation, subject } = relationship;
-        let key = self.of(tenant, Family::Tuple).text(resource.object_type.as_str()).text(resource.key.as_str());
-        key.text(relation.as_str()).text(&subject.to_string())
+        self.of(tenant, Family::Tuple).beginning(&place(relationship))
     }
 
     pub(super) fn tuple_by_subject(self, tenant: &TenantId, relationship: &Relationship) -> Key {
@@ -334,6 +332,12 @@ impl Keys {
     pub(super) fn due(self, family: Family, at: Timestamp, tenant: &TenantId, grant: &GrantId) -> Key {
         self.global(family).time(at).text(tenant.as_str()).text(grant.as_str())
     }
+}
+
+/// The end of the key of a relationship, which orders those of a tenant: a page of them may begin behind it.
+pub fn place(relationship: &Relationship) -> String {
+    let Relationship { resource, relation, subject } = relationship;
+    format!("{}\0{}\0{relation}\0{subject}\0", resource.object_type, resource.key)
 }
 
 /// What the end of a key of the history says: when the row became so, and when it became something else.

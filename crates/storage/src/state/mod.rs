@@ -32,7 +32,7 @@ pub use changes::{Most, Record, Records};
 pub use compaction::Ripe;
 pub use foresight::Foresight;
 pub use incoming::{Inbox, Incoming, ReceiveError, Received};
-pub use keys::{Family, Key, Keys};
+pub use keys::{Family, Key, Keys, place};
 pub use open::{OpenError, Options, Progress};
 pub use past::{Past, PastError};
 pub use reader::{Due, Page, Reader, View};
