@@ -20,12 +20,12 @@ use portcullis_model::{
 };
 use portcullis_schema::{Schema, compile};
 use portcullis_tests::Cluster;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::shell::run_in;
 
 /// Names the folder that holds a folder `spicedb` with further validation files.
-const FOLDER: &str = "PORTCULLIS_CONFORMANCE";
+pub(crate) const FOLDER: &str = "PORTCULLIS_CONFORMANCE";
 /// How many lines a file has at most, so that it can be seen as a whole.
 const LINES_MAX: usize = 100;
 /// How many differences of one file are shown.
@@ -37,36 +37,48 @@ const STRANGER: &str = "a-stranger";
 
 /// A validation file.
 #[derive(Deserialize)]
-struct File {
-    schema: String,
+pub(crate) struct File {
+    pub(crate) schema: String,
     #[serde(default)]
     relationships: String,
-    assertions: Assertions,
+    #[serde(default, deserialize_with = "or_none")]
+    pub(crate) assertions: Assertions,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Assertions {
+pub(crate) struct Assertions {
     #[serde(rename = "assertTrue")]
-    allowed: Vec<String>,
+    pub(crate) allowed: Vec<String>,
     #[serde(rename = "assertFalse")]
-    denied: Vec<String>,
+    pub(crate) denied: Vec<String>,
     #[serde(rename = "assertCaveated")]
-    conditional: Vec<String>,
+    pub(crate) conditional: Vec<String>,
+}
+
+/// A file may say that there are no assertions by saying nothing after the word.
+fn or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Assertions, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl File {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        serde_saphyr::from_str(&fs::read_to_string(path)?).map_err(|error| anyhow!("{}: {error}", path.display()))
+    }
 }
 
 /// What can be asked, with the text of what is known for conditions.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Question {
-    resource: Object,
-    permission: PermissionName,
-    subject: Subject,
-    context: String,
+pub(crate) struct Question {
+    pub(crate) resource: Object,
+    pub(crate) permission: PermissionName,
+    pub(crate) subject: Subject,
+    pub(crate) context: String,
 }
 
 /// What comes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
+pub(crate) enum Answer {
     Allow,
     Deny,
     /// With the names of what is missing.
@@ -82,17 +94,17 @@ impl fmt::Display for Question {
 }
 
 /// The schema and relationships of a file, as they are now.
-struct World {
+pub(crate) struct World {
     schema: Schema,
     /// As they are written in the file.
     lines: Vec<String>,
-    tuples: Vec<Tuple>,
+    pub(crate) tuples: Vec<Tuple>,
     memory: Memory,
     now: Timestamp,
 }
 
 impl World {
-    fn new(file: &File) -> anyhow::Result<Self> {
+    pub(crate) fn new(file: &File) -> anyhow::Result<Self> {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let now = Timestamp(i64::try_from(since.as_millis())?);
         let schema = compile(&file.schema).map_err(|problems| anyhow!("{problems}"))?;
@@ -113,7 +125,7 @@ impl World {
     }
 
     /// Whatever can be asked about the objects and usersets that the relationships name, under each of these contexts.
-    fn questions(&self, contexts: &BTreeSet<String>) -> anyhow::Result<Vec<Question>> {
+    pub(crate) fn questions(&self, contexts: &BTreeSet<String>) -> anyhow::Result<Vec<Question>> {
         let mut objects = BTreeSet::new();
         for definition in self.schema.definitions() {
             objects.insert(format!("{}:{STRANGER}", definition.name()).parse::<Object>()?);
@@ -154,7 +166,7 @@ impl World {
     }
 
     /// What the evaluator says.
-    fn answer(&self, question: &Question) -> anyhow::Result<Answer> {
+    pub(crate) fn answer(&self, question: &Question) -> anyhow::Result<Answer> {
         let clock = Some(Clock { reading: self.now, error_ms: 0 });
         let context: Option<Context> =
             Some(&question.context).filter(|text| !text.is_empty()).map(|text| text.parse()).transpose()?;
@@ -175,7 +187,7 @@ impl World {
 }
 
 /// The question of an assertion, `document:plan#view@user:alice with {"ip": "10.0.0.1"}`.
-fn question(assertion: &str) -> anyhow::Result<Question> {
+pub(crate) fn question(assertion: &str) -> anyhow::Result<Question> {
     let (asked, context) = assertion.split_once(" with ").unwrap_or((assertion, ""));
     let asked: Tuple = asked.trim().parse().with_context(|| format!("assertion `{assertion}`"))?;
     let permission = PermissionName::new(asked.relationship.relation.as_str())?;
@@ -184,7 +196,7 @@ fn question(assertion: &str) -> anyhow::Result<Question> {
 }
 
 /// The YAML files of a folder, in order.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -193,7 +205,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn ours() -> PathBuf {
+pub(crate) fn ours() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
 }
 
@@ -339,8 +351,7 @@ async fn every_node_answers_as_validation_files_say() -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for path in files(&ours()) {
         let tenant = path.file_stem().and_then(|stem| stem.to_str()).context("the name is UTF-8")?.to_owned();
-        let file: File = serde_saphyr::from_str(&fs::read_to_string(&path)?)
-            .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let file = File::read(&path)?;
         let world = World::new(&file).with_context(|| path.display().to_string())?;
         let asked = Asked { tenant, nodes: [cluster.client(1), cluster.client(2), cluster.client(3)] };
         asked.write(&file, &world).await.with_context(|| path.display().to_string())?;

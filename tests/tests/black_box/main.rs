@@ -3,6 +3,8 @@
 mod acks;
 mod alarms;
 mod asking;
+mod authzed;
+mod authzed_conformance;
 mod command_line;
 mod conformance;
 mod contention;
@@ -13,6 +15,7 @@ mod history;
 mod interface;
 mod lease_config;
 mod leases;
+mod lookups;
 mod minority;
 mod rejoining;
 mod retries;

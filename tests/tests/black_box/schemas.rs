@@ -29,12 +29,12 @@ const SCHEMA: &str = "
     }
 ";
 
-async fn write_schema(cluster: &Cluster, node: u64, schema: &str) -> Result<(), portcullis_client::Error> {
+pub(crate) async fn write_schema(cluster: &Cluster, node: u64, schema: &str) -> Result<(), portcullis_client::Error> {
     let request = v1::WriteSchemaRequest { schema: schema.to_owned(), ..v1::WriteSchemaRequest::default() };
     cluster.client(node).write_schema(request).await.map(|_| ())
 }
 
-fn updates(operation: Operation, relationships: &[&str]) -> v1::WriteRelationshipsRequest {
+pub(crate) fn updates(operation: Operation, relationships: &[&str]) -> v1::WriteRelationshipsRequest {
     let update = |relationship: &&str| v1::RelationshipUpdate {
         operation: operation.into(),
         relationship: (*relationship).to_owned(),

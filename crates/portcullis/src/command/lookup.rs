@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use portcullis_client::{Client, v1};
 
 use super::consistency;
-use crate::args::{Lookup, Output, Part};
+use crate::args::{Consistency, Lookup, Mode, Output, Part};
 use crate::output;
 
 /// Looks up what is allowed, and prints it as it is found.
@@ -29,7 +29,7 @@ pub(crate) async fn run(client: &Client, output: Output, lookup: Lookup) -> anyh
                 subject: subject.to_string(),
                 permission,
                 resource_type: object_type.to_string(),
-                consistency: consistency(given)?,
+                consistency: first_fresh(given, cursor.as_deref())?,
                 context: context.unwrap_or_default(),
                 page_size: limit.map_or(0, Into::into),
                 page_token: cursor.unwrap_or_default(),
@@ -52,7 +52,7 @@ pub(crate) async fn run(client: &Client, output: Output, lookup: Lookup) -> anyh
                 permission,
                 resource: resource.to_string(),
                 subject_type,
-                consistency: consistency(given)?,
+                consistency: first_fresh(given, cursor.as_deref())?,
                 context: context.unwrap_or_default(),
                 page_size: limit.map_or(0, Into::into),
                 page_token: cursor.unwrap_or_default(),
@@ -69,6 +69,15 @@ pub(crate) async fn run(client: &Client, output: Output, lookup: Lookup) -> anyh
             Ok(())
         }
     }
+}
+
+/// How fresh a lookup has to be. One that goes on behind a cursor is as of its revision, unless something else was asked for,
+/// which is then refused.
+fn first_fresh(given: Consistency, cursor: Option<&str>) -> anyhow::Result<Option<v1::Consistency>> {
+    if cursor.is_some() && given.at.is_none() && given.mode == Mode::Linearizable {
+        return Ok(None);
+    }
+    consistency(given)
 }
 
 /// How far a lookup has come.
