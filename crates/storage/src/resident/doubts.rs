@@ -19,7 +19,7 @@ use portcullis_model::{
 };
 
 use super::Resident;
-use super::tenant::{TenantIndex, node_name};
+use super::tenant::TenantIndex;
 
 /// What entries behind a version put in doubt, as far as one tenant is concerned.
 #[derive(Debug, Default)]
@@ -165,7 +165,7 @@ impl TenantDoubts {
                 let row = GrantRow {
                     handle,
                     subject: self.added.node(index, subject),
-                    scope: self.added.object(index, &scope.object_type, &scope.to_string()),
+                    scope: self.added.object(index, scope),
                     role: self.added.role(index, role),
                     end: None,
                     certainty: Bounds::MAYBE,
@@ -177,7 +177,7 @@ impl TenantDoubts {
                 let subject = self.added.node(index, subject);
                 let userset = NodeKey {
                     relation: self.added.relation(index, relation),
-                    object: self.added.object(index, &resource.object_type, &resource.to_string()),
+                    object: self.added.object(index, resource),
                 };
                 self.added.up.insert((subject, userset));
                 self.added.down.insert((userset, subject));
@@ -204,19 +204,23 @@ impl Names {
 impl Added {
     fn node(&mut self, index: &TenantIndex, subject: &Subject) -> NodeKey {
         match subject {
-            Subject::Userset { object, relation } => NodeKey {
-                relation: self.relation(index, relation),
-                object: self.object(index, &object.object_type, &object.to_string()),
-            },
-            Subject::Object(object) => NodeKey::object(self.object(index, &object.object_type, &object.to_string())),
-            Subject::Wildcard(object_type) => NodeKey::object(self.object(index, object_type, &subject.to_string())),
+            Subject::Userset { object, relation } => {
+                NodeKey { relation: self.relation(index, relation), object: self.object(index, object) }
+            }
+            Subject::Object(object) => NodeKey::object(self.object(index, object)),
+            Subject::Wildcard(object_type) => {
+                let known = index.wildcard(object_type);
+                NodeKey::object(known.unwrap_or_else(|| self.new_object(index, object_type, &subject.to_string())))
+            }
         }
     }
 
-    fn object(&mut self, index: &TenantIndex, object_type: &TypeName, name: &str) -> ObjectKey {
-        if let Some(known) = index.object_named(name) {
-            return known;
-        }
+    fn object(&mut self, index: &TenantIndex, object: &Object) -> ObjectKey {
+        let known = index.object(object);
+        known.unwrap_or_else(|| self.new_object(index, &object.object_type, &object.to_string()))
+    }
+
+    fn new_object(&mut self, index: &TenantIndex, object_type: &TypeName, name: &str) -> ObjectKey {
         let place = self.objects.add(name);
         if place as usize == self.types_of.len() {
             let known = index.type_named(object_type);
@@ -306,6 +310,11 @@ impl Doubted<'_> {
         self.index.between(userset, subject).any(|edge| edge.qualifier.is_none())
     }
 
+    fn added_object(&self, name: &str) -> Option<ObjectKey> {
+        let place = self.doubts.added.objects.place(name)?;
+        Some(ObjectKey(self.index.objects_end() + place))
+    }
+
     fn relationship(&self, subject: NodeKey, userset: NodeKey) -> Relationship {
         let text = format!("{}@{}", self.name(userset), self.name(subject));
         text.parse().expect("INVARIANT: an edge is a relationship")
@@ -367,11 +376,11 @@ impl Doubted<'_> {
 
 impl Snapshot for Doubted<'_> {
     fn object(&self, object: &Object) -> Option<ObjectKey> {
-        self.object_named(&object.to_string())
+        self.index.object(object).or_else(|| self.added_object(&object.to_string()))
     }
 
     fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey> {
-        self.object_named(&format!("{object_type}:*"))
+        self.index.wildcard(object_type).or_else(|| self.added_object(&format!("{object_type}:*")))
     }
 
     fn relation(&self, relation: &str) -> Option<RelationKey> {
@@ -468,8 +477,14 @@ impl Snapshot for Doubted<'_> {
     }
 
     fn name(&self, node: NodeKey) -> Arc<str> {
-        let relation = (node.relation != RelationKey::NONE).then(|| self.relation_name(node.relation));
-        node_name(self.object_name(node.object), relation.as_ref())
+        let object = match node.object.0.checked_sub(self.index.objects_end()) {
+            None => self.index.name(NodeKey::object(node.object)),
+            Some(place) => Arc::clone(&self.doubts.added.objects.names[place as usize]),
+        };
+        if node.relation == RelationKey::NONE {
+            return object;
+        }
+        Arc::from(format!("{object}#{}", self.relation_name(node.relation)))
     }
 
     fn grant_id(&self, grant: GrantHandle) -> GrantId {
@@ -488,21 +503,5 @@ impl Snapshot for Doubted<'_> {
 
     fn role(&self, role: &RoleId) -> Option<Arc<Role>> {
         self.index.role(role)
-    }
-}
-
-impl Doubted<'_> {
-    fn object_named(&self, name: &str) -> Option<ObjectKey> {
-        self.index.object_named(name).or_else(|| {
-            let place = self.doubts.added.objects.place(name)?;
-            Some(ObjectKey(self.index.objects_end() + place))
-        })
-    }
-
-    fn object_name(&self, object: ObjectKey) -> &Arc<str> {
-        match object.0.checked_sub(self.index.objects_end()) {
-            None => self.index.object_name(object),
-            Some(place) => &self.doubts.added.objects.names[place as usize],
-        }
     }
 }

@@ -7,12 +7,14 @@
 //! uses a role, are questions to the rows.
 
 mod doubts;
+mod links;
 mod names;
 mod places;
 mod qualifiers;
 mod roles;
 mod set;
 mod tenant;
+mod vector;
 
 use std::sync::Arc;
 

@@ -1,4 +1,7 @@
 //! Names, interned: a name's number is its place in a list, and a name stays once it was mentioned.
+//!
+//! Of objects there are many, and their names are read by people only, or compared. So sixteen of them share one piece
+//! of memory, without their types, which are numbers elsewhere.
 
 use std::iter;
 use std::sync::Arc;
@@ -7,6 +10,75 @@ use portcullis_eval::{Keys, RelationKey, TypeKey};
 use portcullis_model::TypeName;
 
 use super::places::{Hash, Places};
+use super::vector::Vector;
+
+/// What stands for all objects of a type, where the id of one stands otherwise.
+pub(super) const WILDCARD: &str = "*";
+/// How many ids share a block.
+const IDS: usize = 16;
+/// What a block and what holds it take besides its ids.
+const BLOCK_BYTES: usize = 56;
+
+/// The ids of objects by number, and the numbers of objects by type and id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ids {
+    /// For each id where it ends behind the heads, and the ids.
+    blocks: Vector<Arc<[u8]>>,
+    places: Places,
+    bytes: usize,
+}
+
+/// Where an id ends.
+type Head = [u8; 2];
+const HEADS: usize = IDS * size_of::<Head>();
+
+impl Ids {
+    /// How many bytes all of it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.blocks.len() * BLOCK_BYTES + self.places.bytes()
+    }
+
+    /// The number of an object; `is_type` says whether the object with a number has the type.
+    pub(super) fn find(&self, object_type: TypeKey, id: &str, is_type: impl Fn(u32) -> bool) -> Option<u32> {
+        let is_it = |object| self.bytes_of(object) == id.as_bytes() && is_type(object);
+        self.places.find(Hash::of_kind(object_type.0, id), is_it)
+    }
+
+    /// Adds the id of the next object.
+    pub(super) fn add(&mut self, object_type: TypeKey, id: &str) {
+        let object = self.places.len();
+        let (block, slot) = (object / IDS, object % IDS);
+        if slot == 0 {
+            self.blocks.push(Arc::new([0; HEADS]));
+            self.bytes += HEADS;
+        }
+        self.blocks.replace(block, |block| {
+            let mut bytes: Arc<[u8]> = block.iter().chain(id.as_bytes()).copied().collect();
+            let end = u16::try_from(bytes.len() - HEADS).expect("INVARIANT: ids have a limit");
+            let heads = Arc::get_mut(&mut bytes).expect("INVARIANT: what was just made is not shared");
+            heads[slot * size_of::<Head>()..][..size_of::<Head>()].copy_from_slice(&end.to_le_bytes());
+            *block = bytes;
+        });
+        self.bytes += id.len();
+        let object = u32::try_from(object).expect("INVARIANT: fewer than 2^32 objects in a tenant");
+        self.places.add(Hash::of_kind(object_type.0, id), object);
+    }
+
+    /// The id of a number.
+    pub(super) fn id(&self, object: u32) -> &str {
+        str::from_utf8(self.bytes_of(object)).expect("INVARIANT: ids were text when they were added")
+    }
+
+    fn bytes_of(&self, object: u32) -> &[u8] {
+        let (block, slot) = (object as usize / IDS, object as usize % IDS);
+        let block = self.blocks.get(block).expect("INVARIANT: only names of objects that were added are asked for");
+        let end = |slot: usize| {
+            let at = slot * size_of::<Head>();
+            HEADS + usize::from(u16::from_le_bytes([block[at], block[at + 1]]))
+        };
+        &block[slot.checked_sub(1).map_or(HEADS, end)..end(slot)]
+    }
+}
 
 /// Names by number, and numbers by name.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +139,10 @@ impl Default for SchemaNames {
 impl SchemaNames {
     pub(super) fn object_type(&self, name: &TypeName) -> Option<TypeKey> {
         self.types.key(name.as_str()).map(TypeKey)
+    }
+
+    pub(super) fn type_name(&self, object_type: TypeKey) -> &Arc<str> {
+        self.types.name(object_type.0)
     }
 
     pub(super) fn relation(&self, name: &str) -> Option<RelationKey> {

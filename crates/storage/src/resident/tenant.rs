@@ -1,6 +1,5 @@
 //! One tenant.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use portcullis_eval::{
@@ -13,20 +12,18 @@ use portcullis_model::{
 use portcullis_schema::Schema;
 
 use super::Map;
-use super::names::{Names, SchemaNames};
+use super::links::{Links, Row, Side};
+use super::names::{Ids, SchemaNames, WILDCARD};
 use super::places::{Hash, Places};
 use super::qualifiers::Qualifiers;
 use super::roles::Roles;
 use super::set::{self, Set};
 
-/// What a name, a relationship and a grant take in memory, in bytes, maps included. For 1.45 million relationships between
-/// 860,000 documents, folders, groups and users with short ids, each listed at both of its ends, the sum was within 2 % of
-/// what was measured.
-const NAME_BYTES: u64 = 160;
-const RELATIONSHIP_BYTES: u64 = 250;
+/// What a grant, a role and a qualifier take in memory, in bytes, maps included; of a qualifier a sum of its parts, with a
+/// small context.
 const GRANT_BYTES: u64 = 320;
-/// What a qualifier takes besides: a sum of its parts, with a small context.
-const QUALIFIER_BYTES: u64 = 300;
+const ROLE_BYTES: u64 = 160;
+const QUALIFIER_BYTES: u64 = 400;
 
 /// What checks read of one tenant.
 ///
@@ -34,12 +31,11 @@ const QUALIFIER_BYTES: u64 = 300;
 /// scope, or in none of these. A relationship is in the lists of both of its ends, or in neither.
 #[derive(Clone, Debug, Default)]
 pub struct TenantIndex {
-    objects: Names,
-    /// The type of each object.
-    types_of: imbl::Vector<TypeKey>,
+    ids: Ids,
+    /// The wildcard of each type that has one.
+    wildcards: Map<TypeKey, ObjectKey>,
     names: SchemaNames,
-    usersets_of: Map<NodeKey, Set<Row>>,
-    subjects_of: Map<NodeKey, Set<Row>>,
+    links: Links,
     qualifiers: Qualifiers,
     program: Option<Arc<Program>>,
     grants_on: Map<ObjectKey, Set<GrantRow>>,
@@ -55,28 +51,6 @@ pub struct TenantIndex {
     relationships: u64,
 }
 
-/// One end of a relationship, as the other lists it.
-///
-/// INVARIANT: a list has one row for each node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    node: NodeKey,
-    qualifier: Option<QualifierKey>,
-}
-
-impl Row {
-    /// All rows of these nodes lie between the two.
-    fn ends([first, last]: [NodeKey; 2]) -> [Self; 2] {
-        let greatest = Some(QualifierKey(NonZeroU32::MAX));
-        [Self { node: first, qualifier: None }, Self { node: last, qualifier: greatest }]
-    }
-
-    /// Everything here is certain: what is only possible is not in the state.
-    fn certain(self) -> Edge {
-        Edge { node: self.node, certainty: Bounds::YES, qualifier: self.qualifier }
-    }
-}
-
 #[derive(Clone, Debug)]
 struct Slot {
     id: GrantId,
@@ -84,11 +58,11 @@ struct Slot {
 }
 
 impl TenantIndex {
-    /// How many bytes the tenant takes. An estimate from counts, not a measurement.
+    /// How many bytes the tenant takes: a sum over what it holds, with what holds it estimated.
     pub fn bytes_estimate(&self) -> u64 {
-        let (names, roles) = (u64::from(self.objects.end()), self.roles.len() as u64);
-        let relationships = self.relationships * RELATIONSHIP_BYTES + self.qualifiers.len() * QUALIFIER_BYTES;
-        (names + roles) * NAME_BYTES + relationships + self.grants() * GRANT_BYTES
+        let objects = (self.ids.bytes() + self.links.bytes()) as u64;
+        let qualifiers = self.qualifiers.len() * QUALIFIER_BYTES;
+        objects + qualifiers + self.roles.len() as u64 * ROLE_BYTES + self.grants() * GRANT_BYTES
     }
 
     /// How many grants are active.
@@ -103,7 +77,7 @@ impl TenantIndex {
 
     /// The first key that stands for no object.
     pub(super) fn objects_end(&self) -> u32 {
-        self.objects.end()
+        self.links.end()
     }
 
     /// The first key that stands for no relation.
@@ -149,7 +123,7 @@ impl TenantIndex {
         let row = GrantRow {
             handle: self.handle(),
             subject: self.intern(&grant.subject),
-            scope: self.intern_object(&grant.scope.object_type, &grant.scope.to_string()),
+            scope: self.intern_object(&grant.scope),
             role: self.roles.intern(&grant.role),
             end: grant.window.end,
             certainty: Bounds::YES,
@@ -165,28 +139,36 @@ impl TenantIndex {
 
     /// Adds a tuple, in place of what there was of its relationship.
     pub(super) fn put_tuple(&mut self, tuple: &Tuple) {
-        let Tuple { relationship, qualifier } = tuple;
-        let Relationship { resource, relation, subject } = relationship;
-        self.delete_relationship(relationship);
+        let Tuple { relationship: Relationship { resource, relation, subject }, qualifier } = tuple;
         let subject = self.intern(subject);
-        let userset = NodeKey {
-            relation: self.names.relation_key(relation.as_str()),
-            object: self.intern_object(&resource.object_type, &resource.to_string()),
-        };
-        let qualifier = self.qualifiers.add(qualifier);
-        let up = insert(&mut self.usersets_of, subject, Row { node: userset, qualifier });
-        let down = insert(&mut self.subjects_of, userset, Row { node: subject, qualifier });
-        assert!(up && down, "INVARIANT: a list has one row for each node");
+        let userset =
+            NodeKey { relation: self.names.relation_key(relation.as_str()), object: self.intern_object(resource) };
+        if let Some(row) = self.row(userset, subject) {
+            if !row.qualified && qualifier.is_none() {
+                return;
+            }
+            self.delete_edge(userset, row);
+        }
+        let qualified = self.qualifiers.add((userset, subject), qualifier);
+        self.links.insert(Side::Up, subject, Row { node: userset, qualified });
+        self.links.insert(Side::Down, userset, Row { node: subject, qualified });
         self.relationships += 1;
     }
 
     pub(super) fn delete_relationship(&mut self, relationship: &Relationship) {
         let Some((subject, userset)) = self.ends(relationship) else { return };
-        let Some(row) = self.row(userset, subject) else { return };
-        let down = remove(&mut self.subjects_of, userset, &row);
-        let up = remove(&mut self.usersets_of, subject, &Row { node: userset, ..row });
-        assert!(up && down, "INVARIANT: both ends list a relationship");
-        self.qualifiers.remove(row.qualifier);
+        if let Some(row) = self.row(userset, subject) {
+            self.delete_edge(userset, row);
+        }
+    }
+
+    /// Takes away what a userset lists.
+    fn delete_edge(&mut self, userset: NodeKey, row: Row) {
+        self.links.remove(Side::Down, userset, row);
+        self.links.remove(Side::Up, row.node, Row { node: userset, ..row });
+        if row.qualified {
+            self.qualifiers.remove((userset, row.node));
+        }
         self.relationships -= 1;
     }
 
@@ -197,8 +179,13 @@ impl TenantIndex {
 
     /// The row of a subject in the list of a userset.
     fn row(&self, userset: NodeKey, subject: NodeKey) -> Option<Row> {
-        let [first, last] = Row::ends([subject, subject]);
-        self.subjects_of.get(&userset)?.range(&first, &last).next().copied()
+        self.links.between(Side::Down, userset, [subject, subject]).next()
+    }
+
+    /// A row as evaluations see it. Everything here is certain: what is only possible is not in the state.
+    fn edge(&self, (userset, subject): (NodeKey, NodeKey), row: Row) -> Edge {
+        let qualifier = row.qualified.then(|| self.qualifiers.of((userset, subject)));
+        Edge { node: row.node, certainty: Bounds::YES, qualifier }
     }
 
     /// The nodes between which a relationship leads, from the subject up to the userset; `None` if it cannot be stored.
@@ -246,30 +233,35 @@ impl TenantIndex {
 
     fn intern(&mut self, subject: &Subject) -> NodeKey {
         match subject {
-            Subject::Userset { object, relation } => NodeKey {
-                relation: self.names.relation_key(relation.as_str()),
-                object: self.intern_object(&object.object_type, &object.to_string()),
-            },
-            Subject::Object(object) => NodeKey::object(self.intern_object(&object.object_type, &object.to_string())),
-            Subject::Wildcard(object_type) => NodeKey::object(self.intern_object(object_type, &subject.to_string())),
+            Subject::Userset { object, relation } => {
+                NodeKey { relation: self.names.relation_key(relation.as_str()), object: self.intern_object(object) }
+            }
+            Subject::Object(object) => NodeKey::object(self.intern_object(object)),
+            Subject::Wildcard(object_type) => {
+                let object_type = self.names.type_key(object_type);
+                let wildcard = self.intern_id(object_type, WILDCARD);
+                self.wildcards.insert(object_type, wildcard);
+                NodeKey::object(wildcard)
+            }
         }
     }
 
-    fn intern_object(&mut self, object_type: &TypeName, name: &str) -> ObjectKey {
-        let key = self.objects.intern(name);
-        if key as usize == self.types_of.len() {
-            self.types_of.push_back(self.names.type_key(object_type));
+    fn intern_object(&mut self, object: &Object) -> ObjectKey {
+        let object_type = self.names.type_key(&object.object_type);
+        self.intern_id(object_type, object.key.as_str())
+    }
+
+    fn intern_id(&mut self, object_type: TypeKey, id: &str) -> ObjectKey {
+        if let Some(known) = self.find(object_type, id) {
+            return known;
         }
-        ObjectKey(key)
+        self.ids.add(object_type, id);
+        self.links.add(object_type)
     }
 
-    /// The key of an object, or of a wildcard, by its whole name.
-    pub(super) fn object_named(&self, name: &str) -> Option<ObjectKey> {
-        self.objects.key(name).map(ObjectKey)
-    }
-
-    pub(super) fn object_name(&self, object: ObjectKey) -> &Arc<str> {
-        self.objects.name(object.0)
+    fn find(&self, object_type: TypeKey, id: &str) -> Option<ObjectKey> {
+        let is_type = |object| self.links.type_of(ObjectKey(object)) == object_type;
+        self.ids.find(object_type, id, is_type).map(ObjectKey)
     }
 
     /// The key of a type; `None` if nothing mentions it.
@@ -280,14 +272,6 @@ impl TenantIndex {
     /// The first key that stands for no type.
     pub(super) fn types_end(&self) -> u32 {
         self.names.types_end()
-    }
-}
-
-/// The name of a node, from the names of its parts.
-pub(super) fn node_name(object: &Arc<str>, relation: Option<&Arc<str>>) -> Arc<str> {
-    match relation {
-        None => Arc::clone(object),
-        Some(relation) => Arc::from(format!("{object}#{relation}")),
     }
 }
 
@@ -328,11 +312,11 @@ fn count<K: Key, T: Clone + Ord>(sets: &Map<K, Set<T>>, node: K) -> usize {
 
 impl Snapshot for TenantIndex {
     fn object(&self, object: &Object) -> Option<ObjectKey> {
-        self.object_named(&object.to_string())
+        self.find(self.names.object_type(&object.object_type)?, object.key.as_str())
     }
 
     fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey> {
-        self.object_named(&format!("{object_type}:*"))
+        self.wildcards.get(&self.names.object_type(object_type)?).copied()
     }
 
     fn relation(&self, relation: &str) -> Option<RelationKey> {
@@ -340,7 +324,7 @@ impl Snapshot for TenantIndex {
     }
 
     fn type_of(&self, object: ObjectKey) -> TypeKey {
-        self.types_of[object.0 as usize]
+        self.links.type_of(object)
     }
 
     fn program(&self) -> Option<&Program> {
@@ -348,18 +332,16 @@ impl Snapshot for TenantIndex {
     }
 
     fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
-        let [first, last] = Row::ends(NodeKey::all_of(relation));
-        let usersets = self.usersets_of.get(&subject);
-        let usersets = usersets.map_or_else(set::Iter::empty, |usersets| usersets.range(&first, &last));
-        usersets.copied().map(Row::certain)
+        let usersets = self.links.between(Side::Up, subject, NodeKey::all_of(relation));
+        usersets.map(move |row| self.edge((row.node, subject), row))
     }
 
     fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
-        items(&self.subjects_of, userset).copied().map(Row::certain)
+        self.links.list(Side::Down, userset).map(move |row| self.edge((userset, row.node), row))
     }
 
     fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge> {
-        self.row(userset, subject).into_iter().map(Row::certain)
+        self.row(userset, subject).into_iter().map(move |row| self.edge((userset, subject), row))
     }
 
     fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier {
@@ -407,8 +389,11 @@ impl Snapshot for TenantIndex {
     }
 
     fn name(&self, node: NodeKey) -> Arc<str> {
-        let relation = (node.relation != RelationKey::NONE).then(|| self.names.relation_name(node.relation));
-        node_name(self.object_name(node.object), relation)
+        let (object_type, id) = (self.names.type_name(self.type_of(node.object)), self.ids.id(node.object.0));
+        if node.relation == RelationKey::NONE {
+            return Arc::from(format!("{object_type}:{id}"));
+        }
+        Arc::from(format!("{object_type}:{id}#{}", self.names.relation_name(node.relation)))
     }
 
     fn grant_id(&self, grant: GrantHandle) -> GrantId {
