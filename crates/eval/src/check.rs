@@ -75,7 +75,10 @@ pub fn check_with<'a, S: Snapshot>(
     budget: &Budget<'_>,
 ) -> Result<Outcome, Error> {
     let circumstances = circumstances.into();
-    let mut joined = Joined::new(snapshot, (query.subject, query.resource), circumstances, budget);
+    let (ends, memory) = ((query.subject, query.resource), std::mem::take(&mut scratch.members));
+    let mut joined = Joined::in_memory(snapshot, ends, circumstances, budget, memory);
     let value = joined.value(scratch, query.permission)?;
-    joined.outcome(&value)
+    let outcome = joined.outcome(&value);
+    scratch.members = joined.into_memory();
+    outcome
 }

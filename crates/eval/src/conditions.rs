@@ -48,8 +48,12 @@ impl<'a> Conditions<'a> {
     }
 
     /// Whether a relationship holds.
+    #[inline]
     pub(crate) fn judge<S: Snapshot>(&mut self, snapshot: &S, edge: &Edge) -> Value {
-        self.held(snapshot, edge).value()
+        match edge.qualifier {
+            None => edge.certainty.into(),
+            Some(_) => self.held(snapshot, edge).value(),
+        }
     }
 
     /// The same, with its caveat apart.

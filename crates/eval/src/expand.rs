@@ -80,7 +80,7 @@ impl<S: Snapshot> Expansion<'_, '_, S> {
         self.path.push(place);
         self.meter.descend(u32::try_from(self.path.len()).unwrap_or(u32::MAX))?;
         let parts = match &item.kind {
-            Kind::Group | Kind::Relation { .. } => {
+            Kind::Group | Kind::Relation(_) => {
                 Parts::Subjects(self.subjects(NodeKey { relation: item.name, object: object.0 })?)
             }
             // A permission that is another is told as a choice of one, so that both are named.

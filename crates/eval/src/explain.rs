@@ -6,7 +6,7 @@
 use std::iter;
 use std::sync::Arc;
 
-use portcullis_model::{GrantId, PermissionPattern, RoleId};
+use portcullis_model::{GrantId, PermissionPattern, RoleId, Subject};
 
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Error};
@@ -176,7 +176,8 @@ fn lost<S: Snapshot>(snapshot: &S, query: Query<'_>, scratch: &Scratch, rows: &[
         others.truncate(NAMES_MAX);
         [own, others].concat().join(", ")
     };
-    let subject = iter::once(query.subject.clone()).chain(walk::wildcard_of(query.subject));
+    let wildcard = walk::wildcard_of(query.subject).map(|object_type| Subject::Wildcard(object_type.clone()));
+    let subject = iter::once(query.subject.clone()).chain(wildcard);
     let subject = subject.map(|subject| subject.to_string()).collect();
     let mut steps = vec![
         format!("the subject is {}", names(&scratch.subjects, subject)),

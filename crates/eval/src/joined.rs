@@ -8,7 +8,7 @@ use portcullis_model::{Object, PermissionName, Subject, TypeName};
 use crate::budget::{Budget, Error, Meter};
 use crate::check::{Circumstances, Outcome};
 use crate::conditions::{Conditions, before};
-use crate::members::{Asked, Members, UNKNOWN};
+use crate::members::{Asked, Members, Memory, UNKNOWN};
 use crate::reasons::Reasons;
 use crate::snapshot::{Edge, GrantRow, NodeKey, RelationKey, Snapshot};
 use crate::value::Value;
@@ -28,7 +28,7 @@ pub(crate) struct Joined<'a, 'b, S> {
 enum Side<'a, 'b, S> {
     /// Without a schema every group is found from the subject upwards.
     Plain(Asked, Meter<'b>),
-    BySchema(Box<Members<'a, 'b, S>>),
+    BySchema(Members<'a, 'b, S>),
 }
 
 impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
@@ -38,9 +38,21 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         circumstances: Circumstances<'a>,
         budget: &'b Budget<'b>,
     ) -> Self {
-        let wildcard = walk::wildcard_of(subject).and_then(|wildcard| snapshot.subject(&wildcard));
+        Self::in_memory(snapshot, (subject, resource), circumstances, budget, Memory::default())
+    }
+
+    /// The same, in memory of an earlier evaluation.
+    pub(crate) fn in_memory(
+        snapshot: &'a S,
+        (subject, resource): (&'a Subject, &'a Object),
+        circumstances: Circumstances<'a>,
+        budget: &'b Budget<'b>,
+        memory: Memory,
+    ) -> Self {
+        let wildcard = walk::wildcard_of(subject).and_then(|object_type| snapshot.wildcard(object_type));
+        let wildcard = wildcard.map(NodeKey::object);
         let asked = Asked { subject: snapshot.subject(subject), wildcard };
-        Self::asking(snapshot, (subject, asked, resource), circumstances, budget)
+        Self::asking(snapshot, (subject, asked, resource), circumstances, budget, memory)
     }
 
     /// The same for whoever is of the type of `wildcard`, and is mentioned nowhere.
@@ -51,7 +63,7 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         budget: &'b Budget<'b>,
     ) -> Self {
         let asked = Asked { subject: None, wildcard: snapshot.subject(wildcard) };
-        Self::asking(snapshot, (wildcard, asked, resource), circumstances, budget)
+        Self::asking(snapshot, (wildcard, asked, resource), circumstances, budget, Memory::default())
     }
 
     fn asking(
@@ -59,13 +71,14 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         (subject, asked, resource): (&'a Subject, Asked, &'a Object),
         circumstances: Circumstances<'a>,
         budget: &'b Budget<'b>,
+        memory: Memory,
     ) -> Self {
         let meter = Meter::new(budget);
         let side = match snapshot.program() {
             None => Side::Plain(asked, meter),
             Some(program) => {
                 let conditions = Conditions::new(circumstances);
-                Side::BySchema(Box::new(Members::new(snapshot, program, asked, conditions, meter)))
+                Side::BySchema(Members::new(snapshot, program, asked, conditions, meter).in_memory(memory))
             }
         };
         Self { snapshot, subject, resource, asked, circumstances, side }
@@ -83,7 +96,8 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
     /// Whether the subject has a permission on the resource.
     pub(crate) fn value(&mut self, scratch: &mut Scratch, permission: &PermissionName) -> Result<Value, Error> {
         let mut value = self.by_schema(permission)?;
-        if !value.is_yes() {
+        // Most tenants have a schema or grants, and few have both.
+        if !value.is_yes() && (self.snapshot.program().is_none() || self.snapshot.has_grants()) {
             let (snapshot, resource, clock) = (self.snapshot, self.resource, self.circumstances.clock);
             self.by_grants(scratch, Order::AsStored, |row, joined| {
                 let held = snapshot.holds(row.role, &resource.object_type, permission);
@@ -93,6 +107,14 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
             })?;
         }
         Ok(value)
+    }
+
+    /// The memory, for another evaluation.
+    pub(crate) fn into_memory(self) -> Memory {
+        match self.side {
+            Side::Plain(..) => Memory::default(),
+            Side::BySchema(members) => members.into_memory(),
+        }
     }
 
     /// What the schema says, if there is one.
@@ -135,7 +157,7 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         order: Order,
         mut visit: impl FnMut(GrantRow, Value) -> bool,
     ) -> Result<(), Error> {
-        let (snapshot, Scratch { subjects, scopes }) = (self.snapshot, scratch);
+        let (snapshot, Scratch { subjects, scopes, .. }) = (self.snapshot, scratch);
         let resource = snapshot.object(self.resource).map(NodeKey::object);
         let parents = |node| order.apply(snapshot, walk::parents_of(snapshot, node));
         match &mut self.side {
@@ -147,7 +169,7 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
                 meet(snapshot, (subjects, scopes), meter, visit)
             }
             Side::BySchema(members) => {
-                let Members { conditions, meter, .. } = &mut **members;
+                let Members { conditions, meter, .. } = &mut *members;
                 scopes.walk(resource, usize::MAX, meter, parents, |edge| conditions.judge(snapshot, edge))?;
                 for scope in &scopes.nodes {
                     for row in snapshot.grants_on(scope.object) {

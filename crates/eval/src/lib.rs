@@ -19,6 +19,7 @@ mod conditions;
 mod expand;
 mod explain;
 mod joined;
+mod known;
 mod lookup;
 mod members;
 pub mod memory;

@@ -12,14 +12,12 @@
 //! make a difference from where it is asked. Such answers are never remembered, or it would matter which row came first,
 //! and that is chance. The price is that what is reached over many ways is asked on each of them.
 
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
 use portcullis_schema::Mode;
 
 use crate::budget::{Error, Meter};
 use crate::conditions::{Conditions, Held};
-use crate::program::{Arrow, Expr, ItemKey, Kind, Program};
+use crate::known::Known;
+use crate::program::{Arrow, Expr, ItemKey, Kind, Leads, Program};
 use crate::snapshot::{Edge, NodeKey, ObjectKey, RelationKey, Snapshot};
 use crate::value::Value;
 use crate::walk::Reached;
@@ -53,9 +51,7 @@ pub(crate) struct Members<'a, 'b, S> {
     pub(crate) conditions: Conditions<'a>,
     pub(crate) meter: Meter<'b>,
     groups: Groups,
-    known: HashMap<(ObjectKey, ItemKey), Value, FixedState>,
-    /// What is being answered, from the outside inwards.
-    path: Vec<(ObjectKey, ItemKey)>,
+    memory: Memory,
     /// The first place on the path that what is being answered depends on.
     depends_on: usize,
     /// How many steps from object to object have been taken.
@@ -63,11 +59,21 @@ pub(crate) struct Members<'a, 'b, S> {
     frames: u32,
 }
 
-/// What the subject is in.
+/// Whether `reached` of the memory is what the subject is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Groups {
     NotCollected,
-    Collected(Reached),
+    Collected,
     TooMany,
+}
+
+/// What an evaluation keeps at hand, in memory that the next one uses again.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    reached: Reached,
+    known: Known,
+    /// What is being answered, from the outside inwards.
+    path: Vec<(ObjectKey, ItemKey)>,
 }
 
 impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
@@ -85,8 +91,7 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
             conditions,
             meter,
             groups: Groups::NotCollected,
-            known: HashMap::default(),
-            path: Vec::new(),
+            memory: Memory::default(),
             depends_on: usize::MAX,
             depth: 0,
             frames: 0,
@@ -98,8 +103,21 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         if self.asked != asked {
             self.asked = asked;
             self.groups = Groups::NotCollected;
-            self.known.clear();
+            self.memory.known.clear();
         }
+    }
+
+    /// Before anything is asked: the same in memory of an earlier evaluation.
+    pub(crate) fn in_memory(mut self, mut memory: Memory) -> Self {
+        memory.known.clear();
+        memory.path.clear();
+        self.memory = memory;
+        self
+    }
+
+    /// The memory, for another evaluation.
+    pub(crate) fn into_memory(self) -> Memory {
+        self.memory
     }
 
     /// Whether a subject that a relationship or a grant names is the one that is asked about, or contains it.
@@ -123,31 +141,32 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         if self.asked.subject == Some(node) {
             return Ok(Value::YES);
         }
-        if matches!(item.kind, Kind::Group)
-            && let Groups::Collected(groups) = self.collected()?
-        {
-            return Ok(groups.value(node));
+        match item.kind {
+            Kind::Group if self.collected()? => return Ok(self.memory.reached.value(node)),
+            // What leads nowhere else is looked up again as quickly as it is remembered, and cannot lead back here.
+            Kind::Relation(leads @ (Leads::Nowhere | Leads::ToGroups)) => return self.relation(node, leads),
+            Kind::Group | Kind::Relation(Leads::ToUsersets) | Kind::Permission(_) => {}
         }
         let question = (object, key);
-        if let Some(value) = self.known.get(&question) {
+        if let Some(value) = self.memory.known.get(question) {
             return Ok(value.clone());
         }
-        if let Some(place) = self.path.iter().position(|asked| *asked == question) {
+        if let Some(place) = self.memory.path.iter().position(|asked| *asked == question) {
             self.depends_on = self.depends_on.min(place);
             return Ok(Value::NO);
         }
-        let place = self.path.len();
+        let place = self.memory.path.len();
         let others = std::mem::replace(&mut self.depends_on, usize::MAX);
-        self.path.push(question);
+        self.memory.path.push(question);
         let value = match &item.kind {
             Kind::Permission(expr) => self.expr(object, expr),
-            Kind::Group => self.relation(node, true),
-            Kind::Relation { usersets } => self.relation(node, *usersets),
+            Kind::Group => self.relation(node, Leads::ToGroups),
+            Kind::Relation(leads) => self.relation(node, *leads),
         }?;
-        self.path.pop();
+        self.memory.path.pop();
         if self.depends_on >= place {
             if !item.wavers {
-                self.known.insert(question, value.clone());
+                self.memory.known.add(question, value.clone());
             }
             self.depends_on = others;
         } else {
@@ -163,14 +182,12 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
 
     /// From the subject, or the wildcard of its type, each in the next, to a group; empty where groups are not collected.
     pub(crate) fn way_to(&self, node: NodeKey) -> Vec<NodeKey> {
-        match &self.groups {
-            Groups::Collected(groups) if !groups.value(node).is_no() => groups.way_to(node),
-            Groups::Collected(_) | Groups::NotCollected | Groups::TooMany => Vec::new(),
-        }
+        let reached = &self.memory.reached;
+        if self.groups == Groups::Collected && !reached.value(node).is_no() { reached.way_to(node) } else { Vec::new() }
     }
 
     /// Whether the subject is among the subjects of a relation, or in one of them.
-    fn relation(&mut self, node: NodeKey, usersets: bool) -> Result<Value, Error> {
+    fn relation(&mut self, node: NodeKey, leads: Leads) -> Result<Value, Error> {
         let mut value = Value::NO;
         for subject in self.asked.nodes() {
             self.meter.visit()?;
@@ -178,10 +195,10 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
                 value = value.or(self.conditions.judge(self.snapshot, &edge));
             }
         }
-        if !usersets || value.is_yes() {
+        if leads == Leads::Nowhere || value.is_yes() {
             return Ok(value);
         }
-        for edge in self.snapshot.subjects_of(node).filter(|edge| edge.node.relation != RelationKey::NONE) {
+        for edge in self.snapshot.usersets_in(node) {
             self.meter.visit()?;
             let held = self.conditions.judge(self.snapshot, &edge);
             if !held.is_no() {
@@ -250,8 +267,11 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
             Mode::Any => {
                 let mut value = Value::NO;
                 for edge in edges {
-                    let (held, rest) = self.follow(&edge, arrow, nth)?;
-                    value = value.or(held.value().and(rest));
+                    self.meter.visit()?;
+                    let held = self.conditions.judge(snapshot, &edge);
+                    if !held.is_no() {
+                        value = value.or(held.and(self.beyond(&edge, arrow, nth)?));
+                    }
                     if value.is_yes() {
                         break;
                     }
@@ -280,9 +300,12 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         if held.clone().value().is_no() {
             return Ok((held, Value::NO));
         }
-        // What leads to a userset leads to its object.
-        let rest = self.deeper(|members| members.arrow(edge.node.object, arrow, nth + 1))?;
-        Ok((held, rest))
+        Ok((held, self.beyond(edge, arrow, nth)?))
+    }
+
+    /// Whether the rest of an arrow holds on the subject of a relationship. What leads to a userset leads to its object.
+    fn beyond(&mut self, edge: &Edge, arrow: &Arrow, nth: usize) -> Result<Value, Error> {
+        self.deeper(|members| members.arrow(edge.node.object, arrow, nth + 1))
     }
 
     fn deeper(&mut self, ask: impl FnOnce(&mut Self) -> Result<Value, Error>) -> Result<Value, Error> {
@@ -293,19 +316,22 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         Ok(value)
     }
 
-    /// What the subject is in, collected when it is first asked for.
-    fn collected(&mut self) -> Result<&Groups, Error> {
-        if matches!(self.groups, Groups::NotCollected) {
+    /// Whether what the subject is in is collected; it is when it is first asked for, unless it is too much.
+    fn collected(&mut self) -> Result<bool, Error> {
+        if self.groups == Groups::NotCollected {
             let (snapshot, conditions) = (self.snapshot, &mut self.conditions);
-            let next = |node| {
-                let relations = self.program.groups().iter();
-                relations.flat_map(move |relation| snapshot.usersets_of(node, *relation))
-            };
             let judge = |edge: &Edge| conditions.judge(snapshot, edge);
-            let mut reached = Reached::default();
-            let all = reached.walk(self.asked.nodes(), GROUPS_MAX, &mut self.meter, next, judge)?;
-            self.groups = if all { Groups::Collected(reached) } else { Groups::TooMany };
+            let (starts, reached, meter) = (self.asked.nodes(), &mut self.memory.reached, &mut self.meter);
+            let all = match self.program.groups() {
+                // Most schemas have one kind of group.
+                [one] => reached.walk(starts, GROUPS_MAX, meter, |node| snapshot.usersets_of(node, *one), judge)?,
+                all => {
+                    let next = |node| all.iter().flat_map(move |one| snapshot.usersets_of(node, *one));
+                    reached.walk(starts, GROUPS_MAX, meter, next, judge)?
+                }
+            };
+            self.groups = if all { Groups::Collected } else { Groups::TooMany };
         }
-        Ok(&self.groups)
+        Ok(self.groups == Groups::Collected)
     }
 }

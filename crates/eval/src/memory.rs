@@ -263,6 +263,10 @@ impl Snapshot for Memory {
         &self.qualifiers[qualifier.0.get() as usize - 1]
     }
 
+    fn has_grants(&self) -> bool {
+        !self.grants.is_empty()
+    }
+
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
         self.grants.iter().filter(move |row| row.scope == scope).copied()
     }

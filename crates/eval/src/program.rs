@@ -23,7 +23,8 @@ pub struct Program {
     items: Vec<Item>,
     types: HashMap<TypeName, TypeKey, FixedState>,
     names: HashMap<Box<str>, RelationKey, FixedState>,
-    by_node: HashMap<(TypeKey, RelationKey), ItemKey, FixedState>,
+    /// The items of each type, by the number of the type.
+    by_type: Vec<Vec<(RelationKey, ItemKey)>>,
     groups: Vec<RelationKey>,
     /// For each item the usersets that its relationships may lead to.
     leads_to: Vec<Vec<ItemKey>>,
@@ -32,7 +33,7 @@ pub struct Program {
 
 /// A relation or permission of a definition, by its place in the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ItemKey(u32);
+pub(crate) struct ItemKey(pub(crate) u32);
 
 /// A relation or permission of a definition.
 #[derive(Clone, Debug)]
@@ -44,16 +45,22 @@ pub(crate) struct Item {
     pub(crate) wavers: bool,
 }
 
+/// Where the relationships of a relation may lead, beyond subjects themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leads {
+    Nowhere,
+    /// To usersets that are groups, and no others.
+    ToGroups,
+    ToUsersets,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// Its members are those of its relationships alone, however far away, so all that a subject is in can be collected
     /// from the subject upwards; and it is one of those that others refer to as a group.
     Group,
-    /// Any other relation, and whether its relationships may lead to usersets.
-    Relation {
-        /// Whether they may.
-        usersets: bool,
-    },
+    /// Any other relation, and where its relationships may lead.
+    Relation(Leads),
     Permission(Expr),
 }
 
@@ -85,7 +92,7 @@ impl Program {
             items: Vec::new(),
             types: HashMap::default(),
             names: HashMap::default(),
-            by_node: HashMap::default(),
+            by_type: Vec::new(),
             groups: Vec::new(),
             leads_to: Vec::new(),
             caveats: HashMap::default(),
@@ -93,14 +100,18 @@ impl Program {
         for definition in schema.definitions() {
             let object_type = keys.type_key(definition.name());
             program.types.insert(definition.name().clone(), object_type);
+            let mut of_type = Vec::new();
             for member in definition.members() {
                 let item = ItemKey(u32::try_from(program.items.len()).expect("INVARIANT: a schema has a limit"));
                 let name = keys.relation_key(member.name());
                 let wavers = schema.wavers(definition.name(), member.name());
-                program.items.push(Item { object_type, name, kind: Kind::Relation { usersets: false }, wavers });
+                program.items.push(Item { object_type, name, kind: Kind::Relation(Leads::Nowhere), wavers });
                 program.names.insert(member.name().into(), name);
-                program.by_node.insert((object_type, name), item);
+                of_type.push((name, item));
             }
+            let place = object_type.0 as usize;
+            program.by_type.resize(program.by_type.len().max(place + 1), Vec::new());
+            program.by_type[place] = of_type;
         }
         let mut next = 0;
         for definition in schema.definitions() {
@@ -128,7 +139,8 @@ impl Program {
 
     /// The relation or permission of a type.
     pub(crate) fn item_of(&self, object_type: TypeKey, name: RelationKey) -> Option<ItemKey> {
-        self.by_node.get(&(object_type, name)).copied()
+        let items = self.by_type.get(object_type.0 as usize)?;
+        items.iter().find(|(known, _)| *known == name).map(|(_, item)| *item)
     }
 
     /// The same by names.
@@ -159,7 +171,7 @@ impl Program {
         match member {
             Member::Relation(relation) => {
                 let usersets = relation.subjects.iter().any(|subject| matches!(subject.kind, SubjectKind::Userset(_)));
-                Kind::Relation { usersets }
+                Kind::Relation(if usersets { Leads::ToUsersets } else { Leads::Nowhere })
             }
             Member::Permission(permission) => Kind::Permission(self.expr(object_type, &permission.expression, keys)),
         }
@@ -208,8 +220,7 @@ impl Program {
                 }
             }
         }
-        let mut is_plain: Vec<bool> =
-            self.items.iter().map(|item| matches!(item.kind, Kind::Relation { .. })).collect();
+        let mut is_plain: Vec<bool> = self.items.iter().map(|item| matches!(item.kind, Kind::Relation(_))).collect();
         let mut spoilt: Vec<usize> = (0..is_plain.len()).filter(|item| !is_plain[*item]).collect();
         while let Some(item) = spoilt.pop() {
             for from in &led_from[item] {
@@ -222,6 +233,12 @@ impl Program {
             let item = &mut self.items[userset.0 as usize];
             item.kind = Kind::Group;
             self.groups.push(item.name);
+        }
+        for (item, usersets) in self.items.iter_mut().zip(&leads_to) {
+            let all_plain = usersets.iter().all(|to| is_plain[to.0 as usize]);
+            if matches!(item.kind, Kind::Relation(Leads::ToUsersets)) && all_plain {
+                item.kind = Kind::Relation(Leads::ToGroups);
+            }
         }
         self.leads_to = leads_to;
         self.groups.sort_unstable();

@@ -134,10 +134,16 @@ pub trait Snapshot {
     fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge>;
     /// The subjects that a userset contains directly, each once, in the order of their keys.
     fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge>;
+    /// Those of the subjects of a userset that are usersets themselves.
+    fn usersets_in(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
+        self.subjects_of(userset).filter(|edge| edge.node.relation != RelationKey::NONE)
+    }
     /// The relationship between a userset and a subject, if there is one; one that is being replaced comes twice.
     fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge>;
     /// What a relationship holds under.
     fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier;
+    /// Whether there may be grants at all.
+    fn has_grants(&self) -> bool;
     /// The grants on an object itself.
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow>;
     /// How many grants there are on an object itself.

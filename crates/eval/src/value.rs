@@ -54,11 +54,13 @@ impl Value {
         Self { lower: Truth::Conditional, upper: Truth::Conditional, missing: Some(Arc::new(missing)), doubted: false }
     }
 
+    #[inline]
     pub(crate) fn or(self, other: Self) -> Self {
         let (lower, upper) = (self.lower.max(other.lower), self.upper.max(other.upper));
         Self::of(lower, upper, [self, other])
     }
 
+    #[inline]
     pub(crate) fn and(self, other: Self) -> Self {
         let (lower, upper) = (self.lower.min(other.lower), self.upper.min(other.upper));
         Self::of(lower, upper, [self, other])
@@ -91,7 +93,16 @@ impl Value {
     }
 
     /// What comes of two values.
+    #[inline]
     fn of(lower: Truth, upper: Truth, parts: [Self; 2]) -> Self {
+        if parts.iter().all(|part| part.missing.is_none()) {
+            return Self { lower, upper, missing: None, doubted: false };
+        }
+        Self::of_conditional(lower, upper, parts)
+    }
+
+    /// What comes of two values of which one depends on parameters.
+    fn of_conditional(lower: Truth, upper: Truth, parts: [Self; 2]) -> Self {
         if lower != Truth::Conditional && upper != Truth::Conditional {
             return Self { lower, upper, missing: None, doubted: false };
         }

@@ -6,17 +6,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use portcullis_model::Subject;
+use portcullis_model::{Subject, TypeName};
 
 use crate::budget::{Error, Meter};
+use crate::members::Memory;
 use crate::snapshot::{Edge, NodeKey, RelationKey, Snapshot};
 use crate::value::Value;
 
-/// Memory that evaluations use again, so that they need not ask for it each time. Holds nothing between them.
+/// Memory that evaluations use again, so that they need not ask for it each time. No answer depends on what is left in it.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) subjects: Reached,
     pub(crate) scopes: Reached,
+    pub(crate) members: Memory,
 }
 
 /// What was reached, in the order of its distance, and from where.
@@ -171,10 +173,10 @@ impl Reached {
     }
 }
 
-/// The wildcard that stands for a subject among others.
-pub(crate) fn wildcard_of(subject: &Subject) -> Option<Subject> {
+/// The type whose wildcard stands for a subject among others.
+pub(crate) fn wildcard_of(subject: &Subject) -> Option<&TypeName> {
     match subject {
-        Subject::Object(object) => Some(Subject::Wildcard(object.object_type.clone())),
+        Subject::Object(object) => Some(&object.object_type),
         // The members of a group need not be all of one type.
         Subject::Userset { .. } | Subject::Wildcard(_) => None,
     }

@@ -1,15 +1,21 @@
 //! Decisions.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_eval::{self as eval, Bounds, Budget, Circumstances, Error, Query};
+use portcullis_eval::{self as eval, Bounds, Budget, Circumstances, Error, Query, Scratch};
 use portcullis_model::{CaveatName, Clock, Context, Object, PermissionName, Subject, TenantId, TypeName};
 use tokio::time::Instant;
 
 use crate::decide::{DecideError, Ground, Judged};
 use crate::node::Node;
 use crate::view::{Freshness, Served};
+
+thread_local! {
+    /// A check runs to its end on one thread, and the next one there uses the same memory.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
 
 /// May `subject` do `permission` with `resource`?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -320,10 +326,10 @@ impl Node {
         let (index, doubts) = ground.tenant(tenant)?;
         let is_late = || Instant::now() >= deadline;
         let (now, budget) = (circumstances(ground.now(self), &question.context), Budget::new(&is_late));
-        let outcome = match doubts {
-            None => eval::check(index, query(question), now, &budget)?,
-            Some(doubts) => eval::check(&index.doubted_by(doubts), query(question), now, &budget)?,
-        };
+        let outcome = SCRATCH.with_borrow_mut(|scratch| match doubts {
+            None => eval::check_with(scratch, index, query(question), now, &budget),
+            Some(doubts) => eval::check_with(scratch, &index.doubted_by(doubts), query(question), now, &budget),
+        })?;
         answer(ground, outcome)
     }
 }

@@ -19,9 +19,9 @@ pub fn resource_candidates<S: Snapshot>(
     budget: &Budget<'_>,
 ) -> Result<Vec<ObjectId>, Error> {
     let mut climb = Climb { snapshot, meter: Meter::new(budget), reached: HashSet::default(), waiting: Vec::new() };
-    let wildcard = walk::wildcard_of(query.subject);
-    let starts = [Some(query.subject), wildcard.as_ref()].into_iter().flatten();
-    starts.filter_map(|subject| snapshot.subject(subject)).for_each(|start| climb.arrive(start));
+    let wildcard = walk::wildcard_of(query.subject).and_then(|object_type| snapshot.wildcard(object_type));
+    let starts = snapshot.subject(query.subject).into_iter().chain(wildcard.map(NodeKey::object));
+    starts.for_each(|start| climb.arrive(start));
     let target =
         snapshot.program().and_then(|program| program.item_named(query.object_type, query.permission.as_str()));
     let mut found = BTreeSet::new();

@@ -86,7 +86,7 @@ impl<S: Snapshot> Descent<'_, '_, S> {
                 snapshot.program().and_then(|program| Some((program, program.item_of(object_type, node.relation)?)));
             match item.map(|(program, item)| (program, &program.item(item).kind)) {
                 Some((program, Kind::Permission(expr))) => self.expr(program, node.object, expr)?,
-                Some((_, Kind::Group | Kind::Relation { .. })) | None => {
+                Some((_, Kind::Group | Kind::Relation(_))) | None => {
                     for edge in snapshot.subjects_of(node) {
                         self.meter.visit()?;
                         self.arrive(edge.node);

@@ -40,7 +40,7 @@ impl<'a> Plan<'a> {
             if plan.relevant.insert(item) {
                 match &program.item(item).kind {
                     Kind::Permission(expr) => plan.permission(item, expr, &mut waiting),
-                    Kind::Group | Kind::Relation { .. } => {
+                    Kind::Group | Kind::Relation(_) => {
                         plan.relations.push(program.item(item).name);
                         waiting.extend(program.leads_to(item));
                     }

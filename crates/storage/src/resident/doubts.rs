@@ -426,6 +426,10 @@ impl Snapshot for Doubted<'_> {
         self.index.qualifier(qualifier)
     }
 
+    fn has_grants(&self) -> bool {
+        self.index.has_grants() || !self.doubts.added.grants.is_empty()
+    }
+
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
         let added = self.doubts.added.grants.iter().filter(move |row| row.scope == scope).copied();
         self.index.grants_on(scope).map(|row| self.row(row)).chain(added)

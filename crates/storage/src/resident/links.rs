@@ -20,6 +20,8 @@ use super::vector::Vector;
 const OBJECTS: usize = 16;
 /// How many rows of a node, on one side, are listed in the block.
 const INLINE_MAX: usize = 32;
+/// How many rows are passed one by one.
+const SCAN_MAX: usize = 8;
 /// How many words a block has, before further lists stand apart.
 const WORDS_MAX: usize = 2_048;
 
@@ -104,11 +106,12 @@ impl Links {
     pub(super) fn between(&self, side: Side, node: NodeKey, [first, last]: [NodeKey; 2]) -> Iter<'_> {
         let rows = match inline_prefix(side, node.relation) {
             Some(prefix) => {
-                let rows = within(self.rows(node.object), prefix | FIRST, prefix | LAST);
-                if rows.last() != Some(&(prefix | APART)) {
-                    let last = packed(prefix, last, true).unwrap_or(prefix | LAST);
-                    let rows = packed(prefix, first, false).map_or(&[][..], |first| within(rows, first, last));
-                    return Iter::Inline(rows.iter());
+                let least = packed(prefix, first, false).unwrap_or(prefix | APART);
+                let rows = from(self.rows(node.object), least);
+                // The word that says that a list stands apart is the only one, and comes after all that there could be.
+                if rows.first() != Some(&(prefix | APART)) {
+                    let greatest = packed(prefix, last, true).unwrap_or(prefix | LAST);
+                    return Iter::Inline(rows[..rows.len() - from(rows, greatest + 1).len()].iter());
                 }
                 self.apart.get(&(side, node))
             }
@@ -116,6 +119,21 @@ impl Links {
         };
         let ends = (Row { node: first, qualified: false }, Row { node: last, qualified: true });
         rows.map_or(Iter::Inline([].iter()), |rows| Iter::Apart(rows.range(&ends.0, &ends.1)))
+    }
+
+    /// The row of a node for another end.
+    pub(super) fn find(&self, side: Side, node: NodeKey, other: NodeKey) -> Option<Row> {
+        let Some((prefix, word)) = inline_prefix(side, node.relation)
+            .and_then(|prefix| packed(prefix, other, false).map(|word| (prefix, word)))
+        else {
+            return self.between(side, node, [other, other]).next();
+        };
+        let next = *from(self.rows(node.object), word).first()?;
+        if next | 1 == word | 1 {
+            return Some(unpacked(next));
+        }
+        // The word that says that the list stands apart is the only one, and comes after all that there could be.
+        if next == prefix | APART { self.between(side, node, [other, other]).next() } else { None }
     }
 
     /// Adds a row to a node; the node must not have one for the same other end.
@@ -256,6 +274,16 @@ const FIRST: u64 = 0;
 const LAST: u64 = (1 << OWN_SHIFT) - 1;
 const APART: u64 = LAST;
 
+/// The words from one on. Most objects list few, and those are passed one by one more quickly than a search begins.
+fn from(words: &[u64], least: u64) -> &[u64] {
+    let begin = if words.len() <= SCAN_MAX {
+        words.iter().take_while(|word| **word < least).count()
+    } else {
+        words.partition_point(|word| *word < least)
+    };
+    &words[begin..]
+}
+
 /// What all rows of a node have in common, if its relation has few enough bits.
 fn inline_prefix(side: Side, own: RelationKey) -> Option<u64> {
     let side = match side {
@@ -276,13 +304,6 @@ fn packed(prefix: u64, other: NodeKey, qualified: bool) -> Option<u64> {
 fn unpacked(word: u64) -> Row {
     let relation = RelationKey((word >> OTHER_SHIFT) as u32 & RELATIONS);
     Row { node: NodeKey { relation, object: ObjectKey((word >> 1) as u32) }, qualified: word & 1 == 1 }
-}
-
-/// The words from `first` to `last`, both included.
-fn within(words: &[u64], first: u64, last: u64) -> &[u64] {
-    let begin = words.partition_point(|word| *word < first);
-    let rest = &words[begin..];
-    &rest[..rest.partition_point(|word| *word <= last)]
 }
 
 /// The rows of a node, in order.

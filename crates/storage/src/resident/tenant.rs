@@ -179,7 +179,7 @@ impl TenantIndex {
 
     /// The row of a subject in the list of a userset.
     fn row(&self, userset: NodeKey, subject: NodeKey) -> Option<Row> {
-        self.links.between(Side::Down, userset, [subject, subject]).next()
+        self.links.find(Side::Down, userset, subject)
     }
 
     /// A row as evaluations see it. Everything here is certain: what is only possible is not in the state.
@@ -340,12 +340,22 @@ impl Snapshot for TenantIndex {
         self.links.list(Side::Down, userset).map(move |row| self.edge((userset, row.node), row))
     }
 
+    fn usersets_in(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
+        let first = NodeKey { relation: RelationKey(1), ..NodeKey::FIRST };
+        let usersets = self.links.between(Side::Down, userset, [first, NodeKey::LAST]);
+        usersets.map(move |row| self.edge((userset, row.node), row))
+    }
+
     fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge> {
         self.row(userset, subject).into_iter().map(move |row| self.edge((userset, subject), row))
     }
 
     fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier {
         self.qualifiers.get(qualifier)
+    }
+
+    fn has_grants(&self) -> bool {
+        self.handles.len() > 0
     }
 
     fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// How many children a node has.
 const WIDTH: usize = 1 << BITS;
-const BITS: usize = 4;
+const BITS: usize = 5;
 
 /// A list that is cheap to clone.
 #[derive(Clone, Debug)]
