@@ -1,26 +1,30 @@
 //! `portcullis bench`: how fast a running cluster is, beside a reference that is measured in the same run.
 //!
 //! Absolute figures drift on shared machines, so each one is reported with its ratio: checks beside the same client and
-//! the same messages against a service that does nothing, writes beside a bare loop of `fdatasync`.
+//! the same messages against a service that does nothing, writes beside a bare loop of `fdatasync`. The evaluation alone is
+//! measured in this process, and checked: every question of a world has an answer that the world knows.
 
+mod calls;
+mod copy;
 mod drive;
+mod evaluate;
+mod print;
 mod processor;
 mod reference;
 mod world;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use portcullis_client::{Client, v1};
+use portcullis_client::Client;
 use serde::Serialize;
 
-use crate::args::{Global, Output, duration};
-use crate::{command, output};
+use crate::args::{Global, duration};
+use crate::command;
 use drive::{Load, Measured};
-use world::World;
+use world::{Parts, World};
 
 pub(crate) use reference::serve_nothing;
 
@@ -39,9 +43,12 @@ pub(crate) struct Flags {
     /// The data that checks are made on; it is loaded into a tenant of its own unless it is there.
     #[arg(long, default_value = "docs")]
     world: world::Shape,
-    /// How many documents the world has.
-    #[arg(long, value_name = "N", default_value_t = 6_000)]
+    /// How many relationships the world has, roughly; grants count as relationships.
+    #[arg(long, value_name = "N", default_value_t = 153_000)]
     size: u32,
+    /// How many checks are asked in one call.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    batch: u32,
     /// How many calls are under way at a time.
     #[arg(long, value_name = "C", default_value_t = 32)]
     concurrency: usize,
@@ -58,12 +65,14 @@ pub(crate) struct Flags {
 enum What {
     /// Linearizable checks.
     Check,
-    /// Grants that are made, one a call.
+    /// Relationships that are made, one a call; grants where the world has no schema.
     Write,
-    /// Nineteen checks and one grant in turn.
+    /// Nineteen checks and one write in turn.
     Mixed,
     /// Relationships, a thousand a call.
     Load,
+    /// The evaluation of checks alone, and one node's copy of the world, without a cluster.
+    Evaluate,
 }
 
 /// What was measured, beside its reference.
@@ -72,7 +81,12 @@ enum What {
 struct Report {
     #[serde(flatten)]
     measured: Measured,
+    /// What the world is made of.
+    world: Parts,
+    /// How many checks or relationships a call was about; rates count these, the other figures calls.
+    per_call: u32,
     reference: Measured,
+    /// Of the rates; where relationships are loaded, of the calls to the turns of the loop.
     ratio_to_reference: f64,
 }
 
@@ -84,98 +98,46 @@ pub(crate) async fn run(global: &Global, flags: Flags) -> anyhow::Result<ExitCod
     if flags.size == 0 || flags.size > world::SIZE_MAX {
         bail!("--size: `{}` is not possible: give 1 to {}", flags.size, world::SIZE_MAX);
     }
-    let clients = clients(&global.endpoint, global)?;
     let world = World::new(flags.world, flags.size);
+    if flags.what == What::Evaluate {
+        print::evaluated(global.output, &evaluate::run(&world, flags.period)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let clients = clients(&global.endpoint, global)?;
     let tenant = world.load(&clients[0]).await.context("the world cannot be loaded")?;
     let clients: Vec<Client> = clients.iter().map(|client| client.for_tenant(&tenant)).collect();
     let load = Load { concurrency: flags.concurrency, rate: flags.rate, warm_up: WARM_UP, period: flags.period };
-    let measured = match flags.what {
-        What::Check => load.drive(&clients, &global.endpoint, checks(world)).await,
-        What::Write => load.drive(&clients, &global.endpoint, Arc::new(writes)).await,
-        What::Mixed => load.drive(&clients, &global.endpoint, mixed(world)).await,
-        What::Load => load.drive(&clients, &global.endpoint, Arc::new(loads)).await,
+    let (call, per_call) = match flags.what {
+        What::Check if flags.batch > 1 => (calls::batches(&world, flags.batch), flags.batch),
+        What::Check => (calls::checks(&world), 1),
+        What::Write => (calls::writes(&world), 1),
+        What::Mixed => (calls::mixed(&world), 1),
+        What::Load => (calls::loads(), calls::LOADED),
+        What::Evaluate => unreachable!("INVARIANT: it needs no cluster, and was done above"),
     };
-    let reference = match flags.what {
+    let mut measured = load.drive(&clients, &global.endpoint, call).await;
+    let (reference, ratio_to_reference) = match flags.what {
+        What::Write | What::Load | What::Evaluate => {
+            let reference = reference::sync_loop(flags.period)?;
+            let ratio = measured.rate / reference.rate;
+            measured.rate *= f64::from(per_call);
+            (reference, ratio)
+        }
         What::Check | What::Mixed => {
             let service = reference::Service::start().await?;
             let clients = self::clients(std::slice::from_ref(&service.address), global)?;
-            load.drive(&clients, std::slice::from_ref(&service.address), checks(world)).await
+            let checks = calls::checks(&world);
+            let reference = load.drive(&clients, std::slice::from_ref(&service.address), checks).await;
+            measured.rate *= f64::from(per_call);
+            let ratio = measured.rate / reference.rate;
+            (reference, ratio)
         }
-        What::Write | What::Load => reference::sync_loop(flags.period)?,
     };
-    let ratio_to_reference = measured.rate / reference.rate;
-    let report = Report { measured, reference, ratio_to_reference };
-    print(global.output, &report)?;
+    let report = Report { measured, world: world.parts(), per_call, reference, ratio_to_reference };
+    print::report(global.output, &report)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn clients(endpoints: &[String], global: &Global) -> anyhow::Result<Vec<Client>> {
     (0..CONNECTIONS).map(|_| command::client(endpoints, global)).collect()
-}
-
-fn checks(world: World) -> drive::Call {
-    let questions = Arc::new(world.questions());
-    Arc::new(move |client: Client, nth: u64| {
-        let questions = Arc::clone(&questions);
-        Box::pin(async move { check(&client, &questions, nth).await })
-    })
-}
-
-async fn check(client: &Client, questions: &[v1::CheckItem], nth: u64) -> bool {
-    let at = usize::try_from(nth).unwrap_or_default() % questions.len();
-    let request = v1::CheckRequest { item: Some(questions[at].clone()), ..v1::CheckRequest::default() };
-    client.check(request).await.is_ok()
-}
-
-fn writes(client: Client, nth: u64) -> futures::future::BoxFuture<'static, bool> {
-    Box::pin(async move {
-        let request = v1::CreateGrantRequest {
-            subject: format!("user:w{}", nth % 1_000),
-            role: "viewer".to_owned(),
-            scope: format!("document:w{nth}"),
-            ..v1::CreateGrantRequest::default()
-        };
-        client.create_grant(request).await.is_ok()
-    })
-}
-
-fn mixed(world: World) -> drive::Call {
-    let check = checks(world);
-    Arc::new(move |client, nth| if nth % 20 == 19 { writes(client, nth) } else { check(client, nth) })
-}
-
-fn loads(client: Client, nth: u64) -> futures::future::BoxFuture<'static, bool> {
-    Box::pin(async move {
-        let relationship = |at: u64| format!("document:l{nth}-{at}#parent@folder:l{}", at % 10);
-        let update = |at| world::touch(relationship(at));
-        let updates = (0..1_000).map(update).collect();
-        let request = v1::WriteRelationshipsRequest { updates, ..v1::WriteRelationshipsRequest::default() };
-        client.write_relationships(request).await.is_ok()
-    })
-}
-
-fn print(output: Output, report: &Report) -> anyhow::Result<()> {
-    match output {
-        Output::Json => output::line(serde_json::to_string(report)?),
-        Output::Table => {
-            let mut table = comfy_table::Table::new();
-            table.load_preset(comfy_table::presets::NOTHING);
-            table.set_header(["", "PER SECOND", "P50 µs", "P99 µs", "P99.9 µs", "SERVER CPU µs", "ERRORS"]);
-            for (name, measured) in [("measured", &report.measured), ("reference", &report.reference)] {
-                let cpu = measured.server_cpu_us.map_or("-".to_owned(), |cpu| format!("{cpu:.0}"));
-                table.add_row([
-                    name.to_owned(),
-                    format!("{:.0}", measured.rate),
-                    measured.p50_us.to_string(),
-                    measured.p99_us.to_string(),
-                    measured.p999_us.to_string(),
-                    cpu,
-                    measured.errors.to_string(),
-                ]);
-            }
-            output::line(table.trim_fmt());
-            output::line(format_args!("ratio to the reference: {:.3}", report.ratio_to_reference));
-        }
-    }
-    Ok(())
 }

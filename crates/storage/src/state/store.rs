@@ -191,6 +191,15 @@ impl Store {
         Snapshot::open(header, self.reads.keys, &path)
     }
 
+    /// Merges all tables into those that they become in time, so that what they take can be told. Blocks for as long as
+    /// that takes.
+    pub fn merge_tables(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        self.reads.db.flush()?;
+        self.reads.db.compact_range(None::<&[u8]>, None::<&[u8]>);
+        Ok(())
+    }
+
     /// Where snapshots of other nodes are received.
     pub fn inbox(&self) -> Inbox {
         Inbox { folder: self.folder.clone(), group: self.options.group }
