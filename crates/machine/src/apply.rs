@@ -111,9 +111,8 @@ fn decide<S: State>(
     let context = Context { state, version: *version, tenant, actor, reason: reason.as_ref(), revision, clock };
     let (outcome, effects) = command.decide(&context)?;
     let footprint = command.footprint(tenant);
-    for effect in &effects {
-        assert!(footprint.covers(effect), "INVARIANT: {command:?} touches what it did not declare: {effect:?}");
-    }
+    let undeclared = footprint.first_not_covered(&effects);
+    assert!(undeclared.is_none(), "INVARIANT: {command:?} touches what it did not declare: {undeclared:?}");
     Ok((outcome, effects))
 }
 

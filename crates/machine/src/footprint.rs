@@ -112,43 +112,69 @@ impl Touch {
     }
 }
 
+/// What was declared, and where the last effect was found: effects come in the order in which they were declared, and a
+/// command may have thousands.
+struct Declared<'a> {
+    touches: &'a [Touch],
+    next: usize,
+}
+
+impl Declared<'_> {
+    fn any(&mut self, covers: impl Fn(&Touch) -> bool) -> bool {
+        let (before, after) = self.touches.split_at(self.next);
+        let found = after.iter().chain(before).position(covers);
+        if let Some(found) = found {
+            self.next = (self.next + found + 1) % self.touches.len();
+        }
+        found.is_some()
+    }
+}
+
 impl Footprint {
     /// Returns whether an effect was declared. Effects that no answer depends on need no declaration.
     pub fn covers(&self, effect: &Effect) -> bool {
-        let (adds, removes) = (&self.may_add, &self.may_remove);
-        match effect {
-            Effect::PutTenant(tenant) => adds.iter().any(|touch| touch.covers_tenant(&tenant.id)),
-            Effect::DropTenant(tenant) => removes.iter().any(|touch| touch.covers_tenant(tenant)),
-            Effect::PutRole { tenant, role } => {
-                let is_new = role.created == role.modified;
-                adds.iter().any(|touch| touch.covers_role(tenant, &role.id))
-                    && (is_new || removes.iter().any(|touch| touch.covers_role(tenant, &role.id)))
-            }
-            Effect::DeleteRole { tenant, role } => removes.iter().any(|touch| touch.covers_role(tenant, role)),
-            Effect::PutGrant { tenant, grant } => {
-                let declared = if grant.state.is_live() { adds } else { removes };
-                declared.iter().any(|touch| touch.covers_grant(tenant, grant))
-            }
-            Effect::PutRelationship { tenant, relationship } => {
-                adds.iter().any(|touch| touch.covers_relationship(tenant, relationship))
-            }
-            Effect::PutTuple { tenant, tuple } => {
-                adds.iter().any(|touch| touch.covers_relationship(tenant, &tuple.relationship))
-            }
-            Effect::PutSchema { tenant, .. } => {
-                [adds, removes].iter().all(|touches| touches.iter().any(|touch| touch.covers_schema(tenant)))
-            }
-            Effect::DeleteRelationship { tenant, relationship } => {
-                removes.iter().any(|touch| touch.covers_relationship(tenant, relationship))
-            }
-            Effect::Cluster(_)
-            | Effect::ActiveVersion(_)
-            | Effect::AdmitNode(_)
-            | Effect::RetireNode(_)
-            | Effect::Remember { .. }
-            | Effect::Forget { .. }
-            | Effect::Leases(_)
-            | Effect::HistoryFloor(_) => true,
+        self.first_not_covered(std::slice::from_ref(effect)).is_none()
+    }
+
+    /// The first effect that was not declared.
+    pub fn first_not_covered<'a>(&self, effects: &'a [Effect]) -> Option<&'a Effect> {
+        let mut adds = Declared { touches: &self.may_add, next: 0 };
+        let mut removes = Declared { touches: &self.may_remove, next: 0 };
+        effects.iter().find(|effect| !is_declared(effect, &mut adds, &mut removes))
+    }
+}
+
+fn is_declared<'a>(effect: &Effect, adds: &mut Declared<'a>, removes: &mut Declared<'a>) -> bool {
+    match effect {
+        Effect::PutTenant(tenant) => adds.any(|touch| touch.covers_tenant(&tenant.id)),
+        Effect::DropTenant(tenant) => removes.any(|touch| touch.covers_tenant(tenant)),
+        Effect::PutRole { tenant, role } => {
+            let is_new = role.created == role.modified;
+            adds.any(|touch| touch.covers_role(tenant, &role.id))
+                && (is_new || removes.any(|touch| touch.covers_role(tenant, &role.id)))
         }
+        Effect::DeleteRole { tenant, role } => removes.any(|touch| touch.covers_role(tenant, role)),
+        Effect::PutGrant { tenant, grant } => {
+            let declared = if grant.state.is_live() { adds } else { removes };
+            declared.any(|touch| touch.covers_grant(tenant, grant))
+        }
+        Effect::PutRelationship { tenant, relationship } => {
+            adds.any(|touch| touch.covers_relationship(tenant, relationship))
+        }
+        Effect::PutTuple { tenant, tuple } => adds.any(|touch| touch.covers_relationship(tenant, &tuple.relationship)),
+        Effect::PutSchema { tenant, .. } => {
+            adds.any(|touch| touch.covers_schema(tenant)) && removes.any(|touch| touch.covers_schema(tenant))
+        }
+        Effect::DeleteRelationship { tenant, relationship } => {
+            removes.any(|touch| touch.covers_relationship(tenant, relationship))
+        }
+        Effect::Cluster(_)
+        | Effect::ActiveVersion(_)
+        | Effect::AdmitNode(_)
+        | Effect::RetireNode(_)
+        | Effect::Remember { .. }
+        | Effect::Forget { .. }
+        | Effect::Leases(_)
+        | Effect::HistoryFloor(_) => true,
     }
 }

