@@ -25,6 +25,7 @@ pub(crate) struct Joined<'a, 'b, S> {
 }
 
 /// How it is found out whether a grant's subject contains the one that is asked about.
+#[expect(clippy::large_enum_variant, reason = "there is one for each evaluation, on the stack")]
 enum Side<'a, 'b, S> {
     /// Without a schema every group is found from the subject upwards.
     Plain(Asked, Meter<'b>),

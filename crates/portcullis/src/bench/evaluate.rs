@@ -105,7 +105,9 @@ fn load(world: &World, tenant: &TenantId) -> anyhow::Result<(Resident, Duration)
             tuples.push(text.parse::<Relationship>()?.into());
         }
         let begun = Instant::now();
-        tuples.iter().for_each(|tuple| resident.put_tuple(tenant, tuple));
+        for tuple in &tuples {
+            resident.put_tuple(tenant, tuple);
+        }
         took += begun.elapsed();
     }
     Ok((resident, took))

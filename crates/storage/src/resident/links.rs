@@ -106,8 +106,8 @@ impl Links {
     pub(super) fn between(&self, side: Side, node: NodeKey, [first, last]: [NodeKey; 2]) -> Iter<'_> {
         let rows = match inline_prefix(side, node.relation) {
             Some(prefix) => {
-                let least = packed(prefix, first, false).unwrap_or(prefix | APART);
-                let rows = from(self.rows(node.object), least);
+                let begin = packed(prefix, first, false).unwrap_or(prefix | APART);
+                let rows = from(self.rows(node.object), begin);
                 // The word that says that a list stands apart is the only one, and comes after all that there could be.
                 if rows.first() != Some(&(prefix | APART)) {
                     let greatest = packed(prefix, last, true).unwrap_or(prefix | LAST);
@@ -258,7 +258,6 @@ fn end_of(head: u64) -> usize {
     head as u32 as usize
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "half of a word is left")]
 fn type_of(head: u64) -> TypeKey {
     TypeKey((head >> 32) as u32)
 }

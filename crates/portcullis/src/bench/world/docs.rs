@@ -66,7 +66,7 @@ impl Docs {
             format!("group:g{group}#member@user:u{user}")
         });
         let nested = (0..self.groups).filter_map(|group| {
-            let outer = self.outer(group)?;
+            let outer = outer(group)?;
             Some(format!("group:g{outer}#member@group:g{group}#member"))
         });
         let above = (1..self.folders).map(|folder| format!("folder:f{folder}#parent@folder:f{}", above(folder)));
@@ -114,7 +114,7 @@ impl Docs {
     /// A member of the group with which the nearest folder at or above a document is shared, or of a group within it.
     fn member_above(&self, document: u32, dice: &mut Dice) -> u32 {
         let shared = self.shared_above(document).next().expect("INVARIANT: the topmost folder is shared");
-        let within = |group: &u32| self.outer(*group) == Some(shared);
+        let within = |group: &u32| outer(*group) == Some(shared);
         let inner = (0..4).map(|_| dice.below(self.groups)).find(within);
         self.members[(inner.unwrap_or(shared) * MEMBERS + dice.below(MEMBERS)) as usize]
     }
@@ -125,7 +125,7 @@ impl Docs {
         }
         let is_in = |wanted: u32| {
             let first = Some(self.group_of[user as usize]);
-            std::iter::successors(first, |group| self.outer(*group)).any(|group| group == wanted)
+            std::iter::successors(first, |group| outer(*group)).any(|group| group == wanted)
         };
         self.viewer(document) == user || self.shared_above(document).any(is_in)
     }
@@ -135,11 +135,6 @@ impl Docs {
         let folders =
             std::iter::successors(Some(self.folder_of(document)), |folder| (*folder > 0).then(|| above(*folder)));
         folders.filter(|folder| folder.is_multiple_of(SHARED)).map(|folder| self.shared_with(folder))
-    }
-
-    /// The group that a group is in.
-    fn outer(&self, group: u32) -> Option<u32> {
-        (!group.is_multiple_of(OUTERMOST)).then(|| Dice::nth(GROUP_OF_GROUP, group, group))
     }
 
     fn shared_with(&self, folder: u32) -> u32 {
@@ -162,4 +157,9 @@ impl Docs {
 /// The folder above another, in a tree where each has three below it.
 fn above(folder: u32) -> u32 {
     (folder - 1) / 3
+}
+
+/// The group that a group is in.
+fn outer(group: u32) -> Option<u32> {
+    (!group.is_multiple_of(OUTERMOST)).then(|| Dice::nth(GROUP_OF_GROUP, group, group))
 }

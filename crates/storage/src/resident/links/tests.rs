@@ -46,13 +46,12 @@ fn turn(links: &mut Links, plain: &mut Plain, dice: &mut Dice) {
             links.remove(side, node, Row { node: node_there, qualified });
         }
     }
-    match rows.remove(&other) {
-        Some(qualified) => links.remove(side, node, Row { node: other, qualified }),
-        None => {
-            let qualified = dice.below(4) == 0;
-            links.insert(side, node, Row { node: other, qualified });
-            rows.insert(other, qualified);
-        }
+    if let Some(qualified) = rows.remove(&other) {
+        links.remove(side, node, Row { node: other, qualified });
+    } else {
+        let qualified = dice.below(4) == 0;
+        links.insert(side, node, Row { node: other, qualified });
+        rows.insert(other, qualified);
     }
     if rows.is_empty() {
         plain.rows.remove(&key);
@@ -105,7 +104,9 @@ fn lists_are_those_of_plain_maps_and_versions_never_change() {
         // What is emptied takes no more than the objects.
         for ((up, node), rows) in std::mem::take(&mut plain.rows) {
             let side = if up { Side::Up } else { Side::Down };
-            rows.into_iter().for_each(|(other, qualified)| links.remove(side, node, Row { node: other, qualified }));
+            for (other, qualified) in rows {
+                links.remove(side, node, Row { node: other, qualified });
+            }
         }
         assert_eq!((links.apart.len(), links.rows_apart), (0, 0));
         assert_eq!(links.words, links.blocks.len() * OBJECTS);
