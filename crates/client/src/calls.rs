@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt};
 use portcullis_wire::v1;
 use portcullis_wire::v1::authorization_client::AuthorizationClient;
 use portcullis_wire::v1::cluster_client::ClusterClient;
@@ -113,6 +113,33 @@ impl Client {
         /// Lists relationships.
         read_relationships: RelationshipsClient, ReadRelationshipsRequest => ReadRelationshipsResponse, call, tenant
     );
+    method!(
+        /// Reads all relationships that match as they were at one revision.
+        export_relationships: RelationshipsClient, ExportRelationshipsRequest => stream ExportRelationshipsResponse
+    );
+
+    /// Touches all relationships of a stream, each of which may come once, and tells how far it has come. Asked of one node, and
+    /// not tried again: what was told of is written, and touching it again does no harm.
+    pub fn import_relationships(
+        &self,
+        messages: impl Stream<Item = v1::ImportRelationshipsRequest> + Send + 'static,
+    ) -> BoxFuture<'static, Result<Messages<v1::ImportRelationshipsResponse>, Error>> {
+        let tenant = self.options.tenant.clone();
+        let messages = messages.map(move |mut message| {
+            if message.tenant.is_empty() {
+                message.tenant.clone_from(&tenant);
+            }
+            message
+        });
+        let (channel, request) = self.nearest(messages, STREAM_TIMEOUT);
+        async move {
+            let opened = RelationshipsClient::new(channel).import_relationships(request).await;
+            let stream = opened.map_err(|status| Error::answered(&status))?.into_inner();
+            Ok(stream.map_err(|status| Error::answered(&status)).boxed())
+        }
+        .boxed()
+    }
+
     method!(
         /// Gives a tenant a schema.
         write_schema: SchemasClient, WriteSchemaRequest => WriteSchemaResponse, call, tenant, key

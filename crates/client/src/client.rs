@@ -188,6 +188,21 @@ impl Client {
         if age > most { Err(Error::TooOld { age, most }) } else { Ok(answer) }
     }
 
+    /// The node to ask first, and a request to it that may take so long.
+    pub(crate) fn nearest<M>(&self, message: M, lasting: Duration) -> (Channel, Request<M>) {
+        let node = endpoints::choose(&self.nodes, 0, None);
+        (node.channel.clone(), self.request(message, lasting))
+    }
+
+    fn request<M>(&self, message: M, lasting: Duration) -> Request<M> {
+        let mut request = Request::new(message);
+        request.set_timeout(lasting);
+        if let Some(run_as) = &self.run_as {
+            request.metadata_mut().insert("portcullis-as", run_as.clone());
+        }
+        request
+    }
+
     async fn attempt<M, R, F, Fut>(
         &self,
         node: &Node,
@@ -199,11 +214,7 @@ impl Client {
         F: Fn(Channel, Request<M>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
-        let mut request = Request::new(message);
-        request.set_timeout(lasting);
-        if let Some(run_as) = &self.run_as {
-            request.metadata_mut().insert("portcullis-as", run_as.clone());
-        }
+        let request = self.request(message, lasting);
         let sent = Instant::now();
         match tokio::time::timeout(share, method(node.channel.clone(), request)).await {
             Ok(Ok(answer)) => {

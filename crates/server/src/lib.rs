@@ -4,6 +4,7 @@
 
 mod authorization;
 mod authzed;
+mod bulk;
 mod call;
 mod cluster;
 mod connection;
@@ -18,6 +19,7 @@ mod listen;
 mod lookup;
 mod meter;
 mod peer;
+mod reading;
 mod ready;
 mod relationships;
 mod roles;

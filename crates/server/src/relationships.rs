@@ -9,10 +9,11 @@ use portcullis_node::{Action, Node};
 use portcullis_wire::v1::relationship_update::Operation;
 use portcullis_wire::v1::relationships_server::Relationships;
 use portcullis_wire::{self as wire, FieldError, v1};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::call::{Call, position};
-use crate::error;
+use crate::lookup::Stream;
+use crate::{bulk, error};
 
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
@@ -20,6 +21,23 @@ pub(crate) struct Service {
 
 #[tonic::async_trait]
 impl Relationships for Service {
+    type ImportRelationshipsStream = Stream<v1::ImportRelationshipsResponse>;
+    type ExportRelationshipsStream = Stream<v1::ExportRelationshipsResponse>;
+
+    async fn import_relationships(
+        &self,
+        request: Request<Streaming<v1::ImportRelationshipsRequest>>,
+    ) -> Result<Response<Self::ImportRelationshipsStream>, Status> {
+        bulk::import(Call::streamed(&self.node, request)?).await
+    }
+
+    async fn export_relationships(
+        &self,
+        request: Request<v1::ExportRelationshipsRequest>,
+    ) -> Result<Response<Self::ExportRelationshipsStream>, Status> {
+        bulk::export(Call::streamed(&self.node, request)?).await
+    }
+
     async fn write_relationships(
         &self,
         request: Request<v1::WriteRelationshipsRequest>,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use futures::TryStreamExt;
 use portcullis_client::{Client, v1};
 use portcullis_model::{Tuple, TupleFilter};
 use portcullis_wire::wire_tuple_filter;
@@ -106,7 +107,7 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
         }
         Command::Read { filter, as_of } => read(client, output, &filter, &as_of).await,
         Command::Import { file, write } => import::run(client, output, &file, write).await,
-        Command::Export { as_of } => read(client, output, &TupleFilter::default(), &as_of).await,
+        Command::Export { as_of } => export(client, output, &as_of).await,
     }
 }
 
@@ -134,17 +135,30 @@ async fn update(
     Ok(())
 }
 
+/// Prints all relationships as they were at one revision, as they come.
+async fn export(client: &Client, output: Output, as_of: &AsOf) -> anyhow::Result<()> {
+    let consistency = super::as_of(as_of)?;
+    let request = v1::ExportRelationshipsRequest { consistency, ..v1::ExportRelationshipsRequest::default() };
+    let mut messages = client.export_relationships(request).await?;
+    while let Some(message) = messages.try_next().await? {
+        message.relationships.iter().for_each(|relationship| print(output, relationship));
+    }
+    Ok(())
+}
+
+fn print(output: Output, relationship: &str) {
+    match output {
+        Output::Json => output::line(serde_json::json!({ "relationship": relationship })),
+        Output::Table => output::line(relationship),
+    }
+}
+
 async fn read(client: &Client, output: Output, filter: &TupleFilter, as_of: &AsOf) -> anyhow::Result<()> {
     let (filter, consistency) = (Some(wire_tuple_filter(filter)), super::as_of(as_of)?);
     let mut request = v1::ReadRelationshipsRequest { filter, consistency, ..v1::ReadRelationshipsRequest::default() };
     loop {
         let page = client.read_relationships(request.clone()).await?;
-        for relationship in &page.relationships {
-            match output {
-                Output::Json => output::line(serde_json::json!({ "relationship": relationship })),
-                Output::Table => output::line(relationship),
-            }
-        }
+        page.relationships.iter().for_each(|relationship| print(output, relationship));
         if page.next_page_token.is_empty() {
             return Ok(());
         }
