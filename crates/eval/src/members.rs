@@ -198,11 +198,34 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         if leads == Leads::Nowhere || value.is_yes() {
             return Ok(value);
         }
+        if leads == Leads::ToGroups && self.collected()? {
+            let groups = self.memory.reached.nodes.len();
+            // A list that is longer than what the subject is in is not walked: it is asked for each of these.
+            if self.snapshot.usersets_in(node).nth(groups).is_some() {
+                return self.among_groups(node, value);
+            }
+        }
         for edge in self.snapshot.usersets_in(node) {
             self.meter.visit()?;
             let held = self.conditions.judge(self.snapshot, &edge);
             if !held.is_no() {
                 value = value.or(held.and(self.is_in(edge.node)?));
+            }
+            if value.is_yes() {
+                break;
+            }
+        }
+        Ok(value)
+    }
+
+    /// Whether what the subject is in is among the subjects of a relation, which lead to groups alone.
+    fn among_groups(&mut self, node: NodeKey, mut value: Value) -> Result<Value, Error> {
+        for position in 0..self.memory.reached.nodes.len() {
+            let group = self.memory.reached.nodes[position];
+            self.meter.visit()?;
+            for edge in self.snapshot.between(node, group) {
+                let held = self.conditions.judge(self.snapshot, &edge);
+                value = value.or(held.and(self.memory.reached.value(group)));
             }
             if value.is_yes() {
                 break;

@@ -26,7 +26,9 @@ pub fn subject_candidates<S: Snapshot>(
             None => known_outside(snapshot, &query.resource.object_type, query.permission)?,
             Some(item) => {
                 let relation = program.item(item).name;
-                resource.into_iter().for_each(|object| descent.arrive(NodeKey { relation, object }));
+                if let Some(object) = resource {
+                    descent.arrive(NodeKey { relation, object });
+                }
             }
         }
     }
@@ -116,7 +118,9 @@ impl<S: Snapshot> Descent<'_, '_, S> {
                     next.dedup();
                     objects = next;
                 }
-                objects.into_iter().for_each(|object| self.arrive(NodeKey { relation: arrow.target, object }));
+                for object in objects {
+                    self.arrive(NodeKey { relation: arrow.target, object });
+                }
             }
             // What subtracts counts too: it is what a wildcard excludes.
             Expr::Union(operands) | Expr::Intersection(operands) => {

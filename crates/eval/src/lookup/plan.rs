@@ -8,6 +8,9 @@ use portcullis_schema::Mode;
 use crate::program::{Expr, ItemKey, Kind, Program};
 use crate::snapshot::{NodeKey, RelationKey, Snapshot};
 
+/// From an object over relations to others.
+type Steps<'a> = &'a [(RelationKey, Mode)];
+
 /// What leads up to some items, and how.
 ///
 /// Of what has to hold together one part is enough to follow, since an answer needs them all.
@@ -19,7 +22,7 @@ pub(super) struct Plan<'a> {
     /// The permissions that hold where an item of the same object does.
     computed: HashMap<ItemKey, Vec<ItemKey>, FixedState>,
     /// The permissions that hold where an item of this name does on the object at the end of an arrow.
-    arrows: HashMap<RelationKey, Vec<(ItemKey, &'a [(RelationKey, Mode)])>, FixedState>,
+    arrows: HashMap<RelationKey, Vec<(ItemKey, Steps<'a>)>, FixedState>,
     /// The permissions that an object has on itself.
     itself: Vec<ItemKey>,
 }

@@ -227,6 +227,45 @@ fn schemas_agree_with_the_oracle() {
     );
 }
 
+/// A relation that leads to many groups is met from the side of the few that the subject is in.
+#[test]
+fn long_lists_of_groups_agree_with_the_oracle() {
+    let schema = "definition user {} definition group { relation member: user | group#member }
+        definition document { relation viewer: user | group#member relation banned: group#member permission view = viewer - banned }";
+    let schema = compile(schema).unwrap();
+    let group = || (0..30_usize).prop_map(|n| format!("group:g{n}#member"));
+    let tuple = prop_oneof![
+        3 => ((0..30_usize), 0..4_usize).prop_map(|(n, user)| format!("group:g{n}#member@user:u{user}")),
+        2 => ((0..30_usize), group()).prop_map(|(n, group)| format!("group:g{n}#member@{group}")),
+        8 => ((0..2_usize), group()).prop_map(|(n, group)| format!("document:{n}#viewer@{group}")),
+        2 => ((0..2_usize), group()).prop_map(|(n, group)| format!("document:{n}#banned@{group}")),
+    ];
+    let tuple = tuple.prop_map(|text| text.parse::<Tuple>().unwrap());
+    let counts = Counts::default();
+    let tested = runner(300).run(&prop::collection::btree_set(tuple, 20..70), |tuples| {
+        let mut facts = vec![Fact::Schema(schema.clone())];
+        facts.extend(tuples.iter().cloned().map(Fact::Tuple));
+        let (memory, budget) = (load(&facts), Budget::new(&in_time));
+        let relationships: Vec<&Relationship> = tuples.iter().map(|tuple| &tuple.relationship).collect();
+        for subject in ["user:u0", "user:u1", "user:u2", "user:u3", "group:g0#member", "group:g1#member"] {
+            let (subject, permission): (Subject, PermissionName) = (subject.parse().unwrap(), "view".parse().unwrap());
+            for resource in ["document:0", "document:1"] {
+                let resource = resource.parse().unwrap();
+                let oracle = Oracle { schema: &schema, relationships: &relationships, subject: &subject };
+                let expected = oracle.holds(&resource, "view", &mut Vec::new());
+                let query = Query { subject: &subject, permission: &permission, resource: &resource };
+                let checked = check(&memory, query, Some(CLOCK), &budget).unwrap();
+                prop_assert_eq!(checked.bounds.decided(), Some(expected), "{} {}", subject, resource);
+                counts.count(expected);
+            }
+        }
+        Ok(())
+    });
+    tested.unwrap();
+    let (allows, denies) = (counts.allows.get(), counts.denies.get());
+    assert!(allows.min(denies) * 5 > allows + denies, "{allows} and {denies}");
+}
+
 /// Whichever of the pending changes are shown, the answer lies between the bounds.
 #[test]
 fn what_is_pending_lies_between_the_bounds() {

@@ -134,6 +134,14 @@ mod tests {
         {
             assert_eq!(Cursor::parse(text, tenant, sought), Err(CursorError::OfAnother(text.clone())));
         }
+        // No byte of it can be another.
+        for at in (0..text.len()).step_by(2) {
+            for other in ["00", "01", "7f", "ff"] {
+                let forged = format!("{}{other}{}", &text[..at], &text[at + 2..]);
+                assert!(forged == text || Cursor::parse(&forged, &tenant, &own).is_err(), "{forged}");
+            }
+            assert!(Cursor::parse(&text[..at], &tenant, &own).is_err(), "{at}");
+        }
         for bad in ["", "01", "é1", "0g", "02000000", &text[2..], &text.replacen("01", "02", 1)] {
             assert!(Cursor::parse(bad, &tenant, &own).is_err(), "{bad}");
         }
