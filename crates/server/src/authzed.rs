@@ -91,11 +91,13 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// The token of what an answer was given from.
+#[expect(clippy::unnecessary_wraps, reason = "messages have it as an option")]
 fn token(node: &Node, served: &Served) -> Option<v1::ZedToken> {
     Some(wire::zed_token(node.group_id(), served.token))
 }
 
 /// The token of what is read of one revision.
+#[expect(clippy::unnecessary_wraps, reason = "messages have it as an option")]
 fn token_at(node: &Node, revision: Revision) -> Option<v1::ZedToken> {
     Some(wire::zed_token(node.group_id(), revision))
 }

@@ -72,7 +72,7 @@ impl Import {
 }
 
 /// Updates as so many writes as it takes.
-pub(crate) fn pieces(updates: Vec<Update>) -> impl Stream<Item = Result<Vec<Update>, Status>> {
+pub(crate) fn pieces(updates: &[Update]) -> impl Stream<Item = Result<Vec<Update>, Status>> + use<> {
     let pieces: Vec<_> = updates.chunks(limit::UPDATES_MAX).map(|piece| Ok(piece.to_vec())).collect();
     stream::iter(pieces)
 }
@@ -95,7 +95,7 @@ pub(crate) async fn import(
     let node = std::sync::Arc::clone(&call.node);
     let messages = stream::iter([Ok(first)]).chain(messages);
     let writes =
-        messages.map(|message| Ok::<_, Status>(pieces(touches(&message?).map_err(error::field)?))).try_flatten();
+        messages.map(|message| Ok::<_, Status>(pieces(&touches(&message?).map_err(error::field)?))).try_flatten();
     let written = import.carry_out(call, writes, error::write);
     let told = written.scan(v1::ImportRelationshipsResponse::default(), move |sum, written| {
         let told = written.and_then(|(count, written)| {

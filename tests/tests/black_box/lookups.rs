@@ -44,9 +44,9 @@ async fn found(
 ) -> Result<(String, String), portcullis_client::Error> {
     let messages: Vec<_> = client.lookup_resources(request).await?.try_collect().await?;
     let cursor = messages.last().map(|last| last.next_page_token.clone()).unwrap_or_default();
-    let found = messages.into_iter().flat_map(|message| message.resources);
-    let found = found.map(|one| {
-        format!("{}{}", one.resource, one.missing.iter().map(|name| format!(" {name}?")).collect::<String>())
+    let found = messages.into_iter().flat_map(|message| message.resources).map(|one| {
+        let missing = one.missing.iter().map(|name| format!("{name}?"));
+        [one.resource.clone()].into_iter().chain(missing).collect::<Vec<_>>().join(" ")
     });
     Ok((found.collect::<Vec<_>>().join(", "), cursor))
 }
@@ -54,8 +54,8 @@ async fn found(
 async fn found_subjects(client: &Client, request: v1::LookupSubjectsRequest) -> anyhow::Result<String> {
     let messages: Vec<_> = client.lookup_subjects(request).await?.try_collect().await?;
     let one = |one: v1::FoundSubject| {
-        let excluded: String = one.excluded.iter().map(|excluded| format!(" -{}", excluded.subject)).collect();
-        format!("{}{excluded}", one.subject)
+        let excluded = one.excluded.iter().map(|excluded| format!("-{}", excluded.subject));
+        [one.subject.clone()].into_iter().chain(excluded).collect::<Vec<_>>().join(" ")
     };
     Ok(messages.into_iter().flat_map(|message| message.subjects).map(one).collect::<Vec<_>>().join(", "))
 }

@@ -105,7 +105,9 @@ fn worlds() -> impl Strategy<Value = World> {
         let doubted: BTreeSet<usize> = doubted.into_iter().map(|index| index.index(tuples.len())).collect();
         let mut memory = load(&[Fact::Schema(compile(&schema).unwrap())]);
         let mut rows: Vec<String> = grants.iter().map(|fact| format!("{fact:?}")).collect();
-        grants.iter().for_each(|fact| memory.put(fact));
+        for fact in &grants {
+            memory.put(fact);
+        }
         for (nth, tuple) in tuples.into_values().enumerate() {
             let is_doubted = doubted.contains(&nth);
             rows.push(format!("{tuple}{}", if is_doubted { " in doubt" } else { "" }));

@@ -119,12 +119,12 @@ fn permissions(answer: &v1::LookupPermissionsResponse) -> String {
 }
 
 fn subject(found: &v1::FoundSubject) -> String {
-    let mut text = with_missing(&found.subject, &found.missing);
-    if !found.excluded.is_empty() {
-        let excluded = found.excluded.iter().map(|one| with_missing(&one.subject, &one.missing));
-        text.push_str(&format!(" but not {}", excluded.collect::<Vec<_>>().join(", ")));
+    let text = with_missing(&found.subject, &found.missing);
+    if found.excluded.is_empty() {
+        return text;
     }
-    text
+    let excluded = found.excluded.iter().map(|one| with_missing(&one.subject, &one.missing));
+    format!("{text} but not {}", excluded.collect::<Vec<_>>().join(", "))
 }
 
 fn with_missing(name: &str, missing: &[String]) -> String {

@@ -25,7 +25,7 @@ pub(super) async fn import(
     let import = Import { tenant, reason: None, metadata: Context::default(), key: None };
     let writes = messages.map(|message| {
         let updates = creations(&message?.relationships).map_err(crate::error::field)?;
-        Ok::<_, Status>(pieces(updates))
+        Ok::<_, Status>(pieces(&updates))
     });
     let mut written = Box::pin(import.carry_out(call, writes.try_flatten(), error::write));
     let mut num_loaded = 0;

@@ -120,8 +120,8 @@ fn missing(answer: &Answer) -> Option<v1::PartialCaveatInfo> {
 }
 
 /// The error of one question of many.
+#[expect(clippy::default_trait_access, reason = "its type has no name outside the crate of the messages")]
 fn failed(status: &Status) -> Answered {
-    // Its type has no name outside the crate of the messages.
     let mut answered = Answered::Error(Default::default());
     if let Answered::Error(error) = &mut answered {
         error.code = status.code() as i32;

@@ -31,9 +31,10 @@ pub(super) fn decide(node: &Node, tenant: &TenantId, error: &DecideError) -> Sta
 pub(super) fn check(node: &Node, tenant: &TenantId, error: &CheckError) -> Status {
     match error {
         CheckError::PermissionUnknown { object_type, permission } => {
-            match node.schema_shown(tenant).is_some_and(|schema| schema.definition(object_type).is_some()) {
-                true => unknown_member(object_type, permission.as_str()),
-                false => unknown_definition(object_type),
+            let schema = node.schema_shown(tenant);
+            match schema.as_ref().and_then(|schema| schema.definition(object_type)) {
+                Some(_) => unknown_member(object_type, permission.as_str()),
+                None => unknown_definition(object_type),
             }
         }
         CheckError::DepthExceeded { .. } | CheckError::NestingExceeded { .. } => {
