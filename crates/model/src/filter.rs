@@ -240,6 +240,7 @@ impl FromStr for SubjectFilter {
 mod tests {
     use super::*;
 
+    #[expect(clippy::option_option, reason = "no relation is not any relation, as in `SubjectFilter`")]
     fn subject(object_type: &str, which: Option<&str>, relation: Option<Option<&str>>) -> TupleFilter {
         let which = which.map(|which| match which {
             "*" => Which::Wildcard,
