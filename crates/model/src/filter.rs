@@ -189,10 +189,8 @@ impl FromStr for TupleFilter {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (resource, subject) = match text.split_once('@') {
-            Some((resource, subject)) => (resource, Some(subject.parse()?)),
-            None => (text, None),
-        };
+        let (resource, subject) = halves(text);
+        let subject = subject.map(str::parse).transpose()?;
         let (resource, relation) = match resource.split_once('#') {
             Some((resource, relation)) => (resource, Some(RelationName::new(relation)?)),
             None => (resource, None),
@@ -209,6 +207,16 @@ impl FromStr for TupleFilter {
             relation,
             subject,
         })
+    }
+}
+
+/// The resource with its relation, and the subject. Ids may hold an `@`: it is part of the resource's where a relation follows,
+/// and after that a subject. Elsewhere the first begins the subject.
+pub(crate) fn halves(text: &str) -> (&str, Option<&str>) {
+    let relation = text.find('#').filter(|&at| text[at..].contains('@')).unwrap_or(0);
+    match text[relation..].find('@') {
+        Some(at) => (&text[..relation + at], Some(&text[relation + at + 1..])),
+        None => (text, None),
     }
 }
 
@@ -276,6 +284,9 @@ mod tests {
         assert!(!filter.matches(&"document:spec#viewer@user:a".parse().unwrap()));
         assert_eq!((filter.to_string(), filter.simple()), ("*:pl…".to_owned(), None));
         assert_eq!("*:pl…".parse(), Ok(filter));
+        let mailbox = "document:a@b:c#viewer@user:x@example.org#…";
+        let filter: TupleFilter = mailbox.parse().unwrap();
+        assert_eq!((filter.to_string(), filter.resource_key), (mailbox.to_owned(), Some("a@b:c".parse().unwrap())));
         for bad in ["document:…", "document:pl…#", "document@user", "document@user:", "docu ment", "*@*:a"] {
             assert!(bad.parse::<TupleFilter>().is_err(), "{bad}");
         }

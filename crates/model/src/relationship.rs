@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::filter::halves;
 use crate::{NameError, Object, ObjectKey, RelationName, Subject, TypeName};
 
 /// One stored fact: `group:eng#member@user:alice`, `document:plan#parent@folder:q3`.
@@ -62,10 +63,8 @@ impl FromStr for RelationshipFilter {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (resource, subject) = match text.split_once('@') {
-            Some((resource, subject)) => (resource, Some(subject.parse()?)),
-            None => (text, None),
-        };
+        let (resource, subject) = halves(text);
+        let subject = subject.map(str::parse).transpose()?;
         let (resource, relation) = match resource.split_once('#') {
             Some((resource, relation)) => (resource, Some(RelationName::new(relation)?)),
             None => (resource, None),

@@ -62,6 +62,8 @@ impl Window {
 }
 
 impl Timestamp {
+    /// The earliest that a message or a text may hold, the beginning of year 1.
+    pub const MIN: Self = Self(-62_135_596_800_000);
     /// The latest that can be written as RFC 3339 in every zone, near the end of year 9999; arithmetic stops there.
     pub const MAX: Self = Self(253_402_207_200_000);
 
@@ -95,10 +97,8 @@ impl FromStr for Timestamp {
             expected: "RFC 3339 with a zone, for example `2026-12-01T09:00:00Z`",
         };
         let time: jiff::Timestamp = text.parse().map_err(|_| malformed())?;
-        if time.as_millisecond() > Self::MAX.0 {
-            return Err(malformed());
-        }
-        Ok(Self(time.as_millisecond()))
+        let time = Self(time.as_millisecond());
+        if (Self::MIN..=Self::MAX).contains(&time) { Ok(time) } else { Err(malformed()) }
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
         }
         assert_eq!("2026-12-01T10:00:00+01:00".parse::<Timestamp>().unwrap().to_string(), "2026-12-01T09:00:00Z");
-        for bad in ["", "tomorrow", "2026-12-01", "2026-12-01T09:00:00"] {
+        for bad in ["", "tomorrow", "2026-12-01", "2026-12-01T09:00:00", "-000001-12-01T09:00:00Z"] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
     }

@@ -84,7 +84,8 @@ pub fn page(page_size: u32, page_token: &str) -> Result<(usize, Option<Vec<u8>>)
             format!("`{page_token}` is not a cursor: give that of the page before, unchanged"),
         )
     };
-    if !page_token.len().is_multiple_of(2) || !page_token.is_ascii() {
+    // A sign before a digit would be read as a number, too.
+    if !page_token.len().is_multiple_of(2) || !page_token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(malformed());
     }
     let bytes = (0..page_token.len()).step_by(2).map(|at| u8::from_str_radix(&page_token[at..at + 2], 16));
@@ -160,23 +161,28 @@ pub fn grant_filter(filter: Option<&v1::GrantFilter>) -> Result<GrantFilter, Fie
     })
 }
 
+/// Nanoseconds of a second; a message has fewer beside its seconds.
+const NANOS_END: i32 = 1_000_000_000;
+
 /// A point in time, to the millisecond below.
 pub fn timestamp(name: &str, time: &prost_types::Timestamp) -> Result<Timestamp, FieldError> {
-    let ms = time.seconds.checked_mul(1_000).and_then(|ms| ms.checked_add(i64::from(time.nanos) / 1_000_000));
-    match ms {
-        Some(ms) if (0..1_000_000_000).contains(&time.nanos) && ms <= Timestamp::MAX.0 => Ok(Timestamp(ms)),
-        _ => {
-            Err(FieldError::new(name, format!("{} s {} ns is not a time before year 10000", time.seconds, time.nanos)))
-        }
-    }
+    let ms = whole_ms(time.seconds, time.nanos).map(Timestamp);
+    ms.filter(|time| (Timestamp::MIN..=Timestamp::MAX).contains(time)).ok_or_else(|| {
+        let given = format!("{} s {} ns", time.seconds, time.nanos);
+        FieldError::new(name, format!("{given} is not a time from year 1 on and before year 10000"))
+    })
 }
 
 /// A duration above zero, in milliseconds.
 pub fn duration_ms(name: &str, duration: &prost_types::Duration) -> Result<NonZeroU64, FieldError> {
-    let ms = duration.seconds.checked_mul(1_000).and_then(|ms| ms.checked_add(i64::from(duration.nanos) / 1_000_000));
-    let ms = ms.and_then(|ms| u64::try_from(ms).ok()).and_then(NonZeroU64::new);
-    ms.ok_or_else(|| {
+    let ms = whole_ms(duration.seconds, duration.nanos).and_then(|ms| u64::try_from(ms).ok());
+    ms.and_then(NonZeroU64::new).ok_or_else(|| {
         let given = format!("{} s {} ns", duration.seconds, duration.nanos);
         FieldError::new(name, format!("{given} is not a duration above zero: give at least one millisecond"))
     })
+}
+
+fn whole_ms(seconds: i64, nanos: i32) -> Option<i64> {
+    let ms = seconds.checked_mul(1_000)?.checked_add(i64::from(nanos) / 1_000_000)?;
+    (0..NANOS_END).contains(&nanos).then_some(ms)
 }
