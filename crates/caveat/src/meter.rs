@@ -26,7 +26,6 @@ impl Meter {
     }
 
     /// How many were taken.
-    #[cfg(test)]
     pub(crate) fn taken(&self) -> u64 {
         limit::STEPS_MAX - self.left
     }

@@ -116,8 +116,14 @@ impl Program {
         self.run(relationship, request).0
     }
 
+    /// Evaluates the caveat, and tells how many steps that took; [`Program::cost_bound`] says how many it takes at most.
+    pub fn measure(&self, relationship: &Context, request: &Context) -> (Result<Verdict, Error>, u64) {
+        let (verdict, meter) = self.run(relationship, request);
+        (verdict, meter.taken())
+    }
+
     /// The verdict, and the budget as it is afterwards.
-    pub(crate) fn run(&self, relationship: &Context, request: &Context) -> (Result<Verdict, Error>, Meter) {
+    fn run(&self, relationship: &Context, request: &Context) -> (Result<Verdict, Error>, Meter) {
         let mut parameters = Vec::with_capacity(self.0.parameters.len());
         for (name, expected) in &self.0.parameters {
             let given = relationship.fields().get(name).or_else(|| request.fields().get(name));

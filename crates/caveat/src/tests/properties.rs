@@ -81,9 +81,9 @@ proptest! {
         if let Some(program) = compiled(&expression) {
             let whole = context(&mut dice);
             for request in [part(&whole, |_| dice.below(3) > 0), whole] {
-                let (_, meter) = program.run(&Context::default(), &request);
+                let (_, steps) = program.measure(&Context::default(), &request);
                 let bound = program.cost_bound();
-                prop_assert!(meter.taken() <= bound.assumed_steps, "{} > {}: {}", meter.taken(), bound.assumed_steps, expression);
+                prop_assert!(steps <= bound.assumed_steps, "{} > {}: {}", steps, bound.assumed_steps, expression);
                 prop_assert!(bound.assumed_steps <= bound.most_steps, "{}", expression);
             }
         }
