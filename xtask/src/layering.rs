@@ -31,6 +31,8 @@ const USES: &[(&str, &[&str])] = &[
     ("portcullis-tests", &["portcullis-client"]),
     ("portcullis-sim", &["portcullis-server"]),
     ("portcullis-jepsen", &["portcullis-client"]),
+    // What reads input from outside.
+    ("portcullis-fuzz", &["portcullis-schema", "portcullis-wire"]),
 ];
 
 /// Values in, values out: time, randomness and input are arguments of these crates.
@@ -76,7 +78,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("librocksdb-sys", &["portcullis-storage"]),
     ("openraft*", &["portcullis-consensus"]),
     ("tonic-prost*", &["portcullis-wire"]),
-    ("prost*", &["portcullis-wire"]),
+    // Fuzzing takes messages apart that no listener has taken apart before.
+    ("prost*", &["portcullis-wire", "portcullis-fuzz"]),
     ("protox*", &["portcullis-wire"]),
     ("tonic*", &["portcullis-wire", "portcullis-server", "portcullis-client", "portcullis-tests"]),
 ];
