@@ -30,6 +30,7 @@ const USES: &[(&str, &[&str])] = &[
     // From outside, like any user; the simulation runs the node itself.
     ("portcullis-tests", &["portcullis-client"]),
     ("portcullis-sim", &["portcullis-server"]),
+    ("portcullis-differential", &["portcullis-eval", "portcullis-machine"]),
     ("portcullis-jepsen", &["portcullis-client"]),
     // What reads input from outside.
     ("portcullis-fuzz", &["portcullis-schema", "portcullis-wire"]),
