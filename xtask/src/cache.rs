@@ -4,6 +4,7 @@
 //! ${PORTCULLIS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/portcullis}
 //!   rocksdb/<key>/lib/librocksdb.a    compiled once, see `rocksdb`
 //!   rocksdb/<key>/key.txt             what it was compiled from, in words
+//!   spicedb/                          SpiceDB as packages, see `differential`
 //!   build/                            cargo's intermediate artefacts, see `cargo`
 //! ```
 

@@ -7,6 +7,7 @@ mod build;
 mod cache;
 mod cargo;
 mod demo;
+mod differential;
 mod env;
 mod layering;
 mod model;
@@ -37,6 +38,8 @@ usage: cargo xtask COMMAND
                     check the lease protocol in every order of events, and that every broken rule is noticed
   sim [--seed N | --from N --seeds N | --mutants | --regions] [--seconds N]
                     run the real node in a simulated world; a seed replays a run exactly
+  differential [--cases N] [--seed S] [--keep-going]
+                    compare the evaluator with a real SpiceDB on random worlds; a seed replays a world exactly
   layering          which crate uses which, and what the pure ones must not reach
   tidy              rules on files and words that no compiler checks
   env               print the environment for calling cargo directly: eval \"$(cargo xtask env)\"
@@ -81,6 +84,10 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         ["sim", ..] => {
             let (cargo, _) = cargo()?;
             let status = sim::run(&cargo, &args[1..])?;
+            return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        ["differential", ..] => {
+            let status = differential::run(&cargo()?.0, &root, &args[1..])?;
             return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         ["layering"] => return Ok(report(&layering::check(&workspace::metadata(&root)?, &Tree::read(&root)?)?)),
