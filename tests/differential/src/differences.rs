@@ -53,7 +53,9 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             };
             wildcards_name(world, &subject).iter().any(|world| {
                 let ours = Ours::new(world, comparison.ours.now());
-                says_the_same(&ours.check(&resource, &permission, &subject, &context), &compared.theirs)
+                let ours = ours.check(&resource, &permission, &subject, &context);
+                let mut theirs = [&compared.theirs].into_iter().chain(&compared.their_check);
+                theirs.any(|theirs| says_the_same(&ours, theirs))
             })
         },
     },
@@ -107,6 +109,17 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         is_it: |_, comparison, compared| {
             is_only_there(compared)
                 && has_problem(comparison, |problem| matches!(problem.kind, ProblemKind::CyclicPermission { .. }))
+        },
+    },
+    Difference {
+        name: "what fails every time in a caveat is refused",
+        reason: "there it is an error when it is evaluated",
+        is_it: |_, comparison, compared| {
+            is_only_there(compared)
+                && has_problem(
+                    comparison,
+                    |problem| matches!(&problem.kind, ProblemKind::Caveat(kind) if kind.to_string().contains("fails every time")),
+                )
         },
     },
     Difference {
