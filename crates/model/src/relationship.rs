@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::filter::halves;
-use crate::{NameError, Object, ObjectKey, RelationName, Subject, TypeName};
+use crate::{NameError, Object, ObjectKey, RelationName, Subject, TupleFilter, TypeName};
 
 /// One stored fact: `group:eng#member@user:alice`, `document:plan#parent@folder:q3`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,18 +62,12 @@ impl FromStr for RelationshipFilter {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (resource, subject) = halves(text);
-        let subject = subject.map(str::parse).transpose()?;
-        let (resource, relation) = match resource.split_once('#') {
-            Some((resource, relation)) => (resource, Some(RelationName::new(relation)?)),
-            None => (resource, None),
-        };
-        let (resource_type, resource_key) = match resource.split_once(':') {
-            Some((resource_type, key)) => (Some(TypeName::new(resource_type)?), Some(ObjectKey::new(key)?)),
-            None if resource == "*" => (None, None),
-            None => (Some(TypeName::new(resource)?), None),
-        };
-        Ok(Self { resource_type, resource_key, relation, subject })
+        let filter: TupleFilter = text.parse()?;
+        filter.simple().ok_or_else(|| NameError::Malformed {
+            kind: "filter",
+            value: text.to_owned(),
+            expected: "`type[:id][#relation][@subject]` with whole ids, for example `group:eng#member`",
+        })
     }
 }
 
@@ -86,20 +79,7 @@ impl fmt::Display for Relationship {
 
 impl fmt::Display for RelationshipFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.resource_type {
-            Some(resource_type) => write!(f, "{resource_type}")?,
-            None => f.write_str("*")?,
-        }
-        if let Some(key) = &self.resource_key {
-            write!(f, ":{key}")?;
-        }
-        if let Some(relation) = &self.relation {
-            write!(f, "#{relation}")?;
-        }
-        if let Some(subject) = &self.subject {
-            write!(f, "@{subject}")?;
-        }
-        Ok(())
+        TupleFilter::from(self).fmt(f)
     }
 }
 
@@ -125,6 +105,7 @@ mod tests {
             assert!(filter.matches(&alice), "{yes}");
             assert_eq!(filter.to_string(), yes);
         }
+        assert!("group:e…".parse::<RelationshipFilter>().is_err());
         for no in ["folder", "group:ops", "group#parent", "group@user:bob"] {
             assert!(!no.parse::<RelationshipFilter>().unwrap().matches(&alice), "{no}");
         }
