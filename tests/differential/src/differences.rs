@@ -112,6 +112,15 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        name: "something follows `and`",
+        reason: "there `with when and` may end so, and means `with when`",
+        is_it: |_, comparison, compared| {
+            let after_and =
+                |problem: &Problem| matches!(problem.kind, ProblemKind::Unexpected { expected: "`expiration`", .. });
+            is_only_there(compared) && has_problem(comparison, after_and)
+        },
+    },
+    Difference {
         name: "what fails every time in a caveat is refused",
         reason: "there it is an error when it is evaluated",
         is_it: |_, comparison, compared| {
