@@ -184,12 +184,14 @@ impl Node {
         if found.is_empty() {
             return Ok(None);
         }
-        let holds = |ground: &Ground<'_>| self.still_finds(ground, lookup, &found);
-        if self.may_leave(&lookup.served, &lookup.tenant, holds) {
-            Ok(Some(found))
-        } else {
-            Err(CheckError::Overtaken.into())
-        }
+        self.check_may_leave(lookup, &found)?;
+        Ok(Some(found))
+    }
+
+    /// Looks again whether something that was found may leave, where it did not leave at once.
+    pub fn check_may_leave(&self, lookup: &Lookup, found: &[Found]) -> Result<(), DecideError> {
+        let holds = |ground: &Ground<'_>| self.still_finds(ground, lookup, found);
+        if self.may_leave(&lookup.served, &lookup.tenant, holds) { Ok(()) } else { Err(CheckError::Overtaken.into()) }
     }
 
     /// From where to go on behind an answer.

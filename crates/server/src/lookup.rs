@@ -136,6 +136,12 @@ impl Under {
         }))
     }
 
+    /// Looks again whether something that was found earlier may leave.
+    pub(crate) fn check_may_leave(&self, found: &Found) -> Result<(), Status> {
+        let found = std::slice::from_ref(found);
+        self.node.check_may_leave(&self.lookup, found).map_err(|error| error::decide(&error))
+    }
+
     /// The cursor behind the last of what was found, or nothing behind a wildcard.
     fn cursor(&self, found: &[Found]) -> String {
         let last = found.last().and_then(|found| found.who.one());

@@ -62,7 +62,7 @@ pub(super) async fn export(
     let message = &call.message;
     let filter = wire::filter("optional_relationship_filter", message.optional_relationship_filter.as_ref());
     let filter = filter.map_err(crate::error::field)?;
-    read::check_filter(call.node.schema_shown(&tenant).as_ref(), &filter)?;
+    read::check_filter(&call, &tenant, &filter).await?;
     let from = read::from(message.consistency.as_ref(), message.optional_cursor.as_ref())?;
     // Here it is the size of a message that is limited, and not of the whole.
     let most = usize::try_from(message.optional_limit).unwrap_or(usize::MAX);

@@ -1,6 +1,8 @@
 //! Lookups.
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::VecDeque;
+
+use futures::stream::{self, StreamExt};
 use portcullis_model::{ObjectKey, TenantId};
 use portcullis_node::{Beginning, Cursor, Found, Sought, Who};
 use portcullis_schema::Schema;
@@ -134,20 +136,27 @@ fn check_known(schema: Option<&Schema>, sought: &Sought) -> Result<(), Status> {
     }
 }
 
-/// The answers, one a message.
+/// The answers, one a message. They may have to wait until a slow caller takes them, so each is looked at again when it is
+/// asked for (R7).
 fn answers<T, F>(under: Under, answer: F) -> Stream<T>
 where
     T: Send + 'static,
     F: Fn(&Under, &Found) -> Option<T> + Send + 'static,
 {
-    let next = async |(mut under, answer): (Under, F)| {
-        let found = under.found().await?;
-        Ok::<_, Status>(found.map(|found| {
-            let said: Vec<Result<T, Status>> = found.iter().filter_map(|found| answer(&under, found)).map(Ok).collect();
-            (stream::iter(said), (under, answer))
-        }))
+    let next = async |(mut under, mut waiting, answer): (Under, VecDeque<Found>, F)| loop {
+        let Some(found) = waiting.pop_front() else {
+            match under.found().await? {
+                Some(found) => waiting.extend(found),
+                None => return Ok::<_, Status>(None),
+            }
+            continue;
+        };
+        under.check_may_leave(&found)?;
+        if let Some(said) = answer(&under, &found) {
+            return Ok(Some((said, (under, waiting, answer))));
+        }
     };
-    stream::try_unfold((under, answer), next).try_flatten().boxed()
+    stream::try_unfold((under, VecDeque::new(), answer), next).boxed()
 }
 
 fn field<T>(field: Result<T, FieldError>) -> Result<T, Status> {

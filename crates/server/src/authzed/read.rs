@@ -2,6 +2,7 @@
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use portcullis_model::{RelationName, TenantId, Tuple, TupleFilter, limit};
+use portcullis_node::Freshness;
 use portcullis_schema::Schema;
 use portcullis_wire::authzed::{self as wire, v1};
 use tonic::{Code, Response, Status};
@@ -24,7 +25,7 @@ pub(super) async fn relationships(
             "it selects every relationship: give at least one part",
         ));
     }
-    check_filter(call.node.schema_shown(&tenant).as_ref(), &filter)?;
+    check_filter(&call, &tenant, &filter).await?;
     let from = from(message.consistency.as_ref(), message.optional_cursor.as_ref())?;
     let most = match message.optional_limit {
         0 => usize::MAX,
@@ -52,7 +53,18 @@ pub(super) fn from(consistency: Option<&v1::Consistency>, cursor: Option<&v1::Cu
 }
 
 /// Refuses a filter that names what the schema does not have.
-pub(super) fn check_filter(schema: Option<&Schema>, filter: &TupleFilter) -> Result<(), Status> {
+///
+/// The schema that this node shows may be older than one that was acknowledged elsewhere, so nothing is refused before it was
+/// proved fresh.
+pub(super) async fn check_filter<T>(call: &Call<T>, tenant: &TenantId, filter: &TupleFilter) -> Result<(), Status> {
+    if is_known(call.node.schema_shown(tenant).as_ref(), filter).is_ok() {
+        return Ok(());
+    }
+    call.standing(Freshness::Linearizable).await?;
+    is_known(call.node.schema_shown(tenant).as_ref(), filter)
+}
+
+fn is_known(schema: Option<&Schema>, filter: &TupleFilter) -> Result<(), Status> {
     match (&filter.resource_type, &filter.relation) {
         (Some(object_type), Some(relation)) => error::check_member(schema, object_type, relation.as_str())?,
         (Some(object_type), None) => error::check_type(schema, object_type)?,

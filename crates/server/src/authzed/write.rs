@@ -58,7 +58,7 @@ pub(super) async fn delete(
             "it selects every relationship: give at least one part",
         ));
     }
-    check_filter(call.node.schema_shown(&tenant).as_ref(), &filter)?;
+    check_filter(&call, &tenant, &filter).await?;
     let (most, partly) = (message.optional_limit, message.optional_allow_partial_deletions);
     let most = if most == 0 { limit::ENDED_BY_FILTER_MAX as u64 } else { u64::from(most) };
     let preconditions = preconditions(&message.optional_preconditions)?;
