@@ -36,6 +36,15 @@ impl Cluster {
         Self::start_with(count, &[]).await
     }
 
+    /// The same, and the last node has no memory for relationships, so that it reads them from the disk.
+    pub async fn start_with_spilling_node(count: u64) -> anyhow::Result<Self> {
+        let mut cluster = Self::start(count).await?;
+        cluster.kill(count)?;
+        cluster.set_flags(count, &["--memory-budget-mib", "0"]);
+        cluster.restart(count).await?;
+        Ok(cluster)
+    }
+
     /// The same with further flags of `portcullis serve`.
     pub async fn start_with(count: u64, flags: &[&str]) -> anyhow::Result<Self> {
         let turn = TURN.lock().await;

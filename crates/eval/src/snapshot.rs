@@ -8,9 +8,8 @@
 //!
 //! INVARIANT: no answer depends on the order of the numbers or of the rows. What people see is ordered by name.
 //!
-//! Reading cannot fail: whoever implements the trait has the rows in memory. One that reads from disk would fetch what
-//! it is asked for and remember its first failure for the caller, who must then drop the answer; a `Result` for every
-//! row would cost each check what only those tenants need.
+//! Reading cannot fail. An implementation that reads from the disk remembers its first failure for whoever began the
+//! evaluation, who must then drop the answer; a `Result` for every row would cost each check what only few tenants need.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -110,7 +109,7 @@ pub struct GrantRow {
 
 /// One tenant at one revision.
 pub trait Snapshot {
-    /// The key of an object; `None` if nothing stored mentions it.
+    /// The key of an object; `None` if nothing stored mentions it, as far as that is known.
     fn object(&self, object: &Object) -> Option<ObjectKey>;
     /// The key of the wildcard of a type; `None` if nothing stored mentions it.
     fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey>;
@@ -132,7 +131,7 @@ pub trait Snapshot {
     }
     /// The usersets of a relation that contain a subject directly, each once.
     fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge>;
-    /// The subjects that a userset contains directly, each once, in the order of their keys.
+    /// The subjects that a userset contains directly, each once.
     fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge>;
     /// Those of the subjects of a userset that are usersets themselves.
     fn usersets_in(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use portcullis_eval::{self as eval, Bounds, Budget, Circumstances, Error, Query, Scratch};
 use portcullis_model::{CaveatName, Clock, Context, Object, PermissionName, Subject, TenantId, TypeName};
+use portcullis_storage::state::StoreError;
 use tokio::time::Instant;
 
 use crate::decide::{DecideError, Ground, Judged};
 use crate::node::Node;
+use crate::over::over;
 use crate::view::{Freshness, Served};
 
 thread_local! {
@@ -136,6 +138,9 @@ pub enum CheckError {
     /// The answer is changing at this very moment: a grant ends, and its end is not visible yet.
     #[error("the answer is changing right now, because a grant on which it depends is about to end: ask again")]
     Undecided,
+    /// This node cannot read its state.
+    #[error("this node cannot read its state: ask another node")]
+    Unreadable,
     /// Something that a lookup found was taken away, or the lease ended, before it could be told.
     #[error(
         "what was found was taken away, or the node's lease ended, before it was told: look up again, or go on from the last \
@@ -156,7 +161,14 @@ impl CheckError {
             Self::Caveat { .. } => "CAVEAT_EVALUATION_FAILED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Undecided | Self::Overtaken => "ANSWER_CHANGING",
+            Self::Unreadable => "NODE_FAILED",
         }
+    }
+
+    /// What callers are told when the rows of a tenant cannot be read.
+    pub(crate) fn unreadable(error: &StoreError) -> Self {
+        tracing::error!(error = error as &dyn std::error::Error, "the state cannot be read");
+        Self::Unreadable
     }
 }
 
@@ -223,13 +235,10 @@ impl Node {
         deadline: Instant,
     ) -> Result<(Why, Served), DecideError> {
         let judge = |ground: &Ground<'_>| {
-            let (index, doubts) = ground.tenant(tenant)?;
+            let (stored, doubts) = ground.tenant(tenant)?;
             let is_late = || Instant::now() >= deadline;
             let (now, budget) = (circumstances(ground.now(self), &question.context), Budget::new(&is_late));
-            let explained = match doubts {
-                None => eval::explain(index, query(question), now, &budget)?,
-                Some(doubts) => eval::explain(&index.doubted_by(doubts), query(question), now, &budget)?,
-            };
+            let explained = over!(stored, doubts, |snapshot| eval::explain(snapshot, query(question), now, &budget))?;
             let answer = answer(ground, explained.outcome)?;
             let allows = answer.is_guarded();
             let why = Why { answer, steps: explained.steps, truncated: explained.truncated };
@@ -255,7 +264,7 @@ impl Node {
     }
 
     /// Looks again, at the last moment, whether decisions that are no denials may leave: the lease must hold, and nothing that came meanwhile may
-    /// take any of them away. Reads memory only.
+    /// take any of them away.
     pub fn still_allows(
         &self,
         served: &Served,
@@ -294,7 +303,7 @@ impl Node {
         pair: &Pair,
         deadline: Instant,
     ) -> Result<Permissions, CheckError> {
-        let (index, doubts) = ground.tenant(tenant)?;
+        let (stored, doubts) = ground.tenant(tenant)?;
         // A role that is about to be added may name permissions that none names yet.
         if doubts.is_some_and(|doubts| doubts.is_whole() || doubts.touches_roles()) && !ground.fails_closed() {
             return Err(CheckError::Undecided);
@@ -302,10 +311,7 @@ impl Node {
         let is_late = || Instant::now() >= deadline;
         let Pair { subject, resource, context } = pair;
         let (now, budget) = (circumstances(ground.now(self), context), Budget::new(&is_late));
-        let held = match doubts {
-            None => eval::permissions(index, subject, resource, now, &budget)?,
-            Some(doubts) => eval::permissions(&index.doubted_by(doubts), subject, resource, now, &budget)?,
-        };
+        let held = over!(stored, doubts, |snapshot| eval::permissions(snapshot, subject, resource, now, &budget))?;
         let all = decided(ground, held.all)?;
         let mut names = Vec::new();
         for (name, bounds) in held.permissions {
@@ -323,12 +329,11 @@ impl Node {
         question: &Question,
         deadline: Instant,
     ) -> Result<Answer, CheckError> {
-        let (index, doubts) = ground.tenant(tenant)?;
+        let (stored, doubts) = ground.tenant(tenant)?;
         let is_late = || Instant::now() >= deadline;
         let (now, budget) = (circumstances(ground.now(self), &question.context), Budget::new(&is_late));
-        let outcome = SCRATCH.with_borrow_mut(|scratch| match doubts {
-            None => eval::check_with(scratch, index, query(question), now, &budget),
-            Some(doubts) => eval::check_with(scratch, &index.doubted_by(doubts), query(question), now, &budget),
+        let outcome = SCRATCH.with_borrow_mut(|scratch| {
+            over!(stored, doubts, |snapshot| eval::check_with(scratch, snapshot, query(question), now, &budget))
         })?;
         answer(ground, outcome)
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use portcullis_consensus::{Counted, View};
 use portcullis_model::{Clock, Revision, TenantId};
-use portcullis_storage::resident::{Doubts, TenantDoubts, TenantIndex};
-use portcullis_storage::state;
+use portcullis_storage::resident::{Doubts, TenantDoubts};
+use portcullis_storage::state::{self, Stored};
 use tokio::time::Instant;
 
 use crate::check::CheckError;
@@ -76,7 +76,10 @@ impl<'a> Ground<'a> {
     }
 
     /// The tenant that is decided in, and what is in doubt in it.
-    pub(crate) fn tenant(&self, tenant: &TenantId) -> Result<(&TenantIndex, Option<&TenantDoubts>), CheckError> {
+    pub(crate) fn tenant<'s>(
+        &'s self,
+        tenant: &'s TenantId,
+    ) -> Result<(Stored<'s>, Option<&'s TenantDoubts>), CheckError> {
         if self.doubts.as_ref().is_some_and(|doubts| doubts.is_everything()) {
             return Err(CheckError::Undecided);
         }
@@ -84,8 +87,8 @@ impl<'a> Ground<'a> {
         if doubts.is_some_and(TenantDoubts::touches_schema) {
             return Err(CheckError::Undecided);
         }
-        match self.state.resident.tenant(tenant) {
-            Some(index) => Ok((index, doubts)),
+        match self.state.tenant(tenant) {
+            Some(stored) => Ok((stored, doubts)),
             None if doubts.is_some() => Err(CheckError::Undecided),
             None => Err(CheckError::TenantMissing(tenant.clone())),
         }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::check::CheckError;
 use crate::decide::DecideError;
 use crate::node::Node;
+use crate::over::over;
 use crate::view::{Freshness, Served};
 
 impl Node {
@@ -20,10 +21,10 @@ impl Node {
     ) -> Result<(Option<Expanded>, Served), DecideError> {
         let served = self.standing(freshness, tenant, deadline).await?;
         let missing = || CheckError::TenantMissing(tenant.clone());
-        let index = served.view.resident.tenant(tenant).ok_or_else(missing)?;
+        let stored = served.view.tenant(tenant).ok_or_else(missing)?;
         let is_late = || Instant::now() >= deadline;
-        let expanded = eval::expand(&**index, resource, permission, &Budget::new(&is_late));
-        let expanded = expanded.map_err(CheckError::from)?;
+        let budget = Budget::new(&is_late);
+        let expanded = over!(stored, None, |snapshot| eval::expand(snapshot, resource, permission, &budget))?;
         Ok((expanded, served))
     }
 

@@ -132,7 +132,8 @@ fn alarm_after(previous: Option<&Alarm>) -> Option<Alarm> {
         Some(Alarm::MemoryBudget { .. }) => Alarm::ClockDeviates { by_ms: -2_500 },
         Some(Alarm::ClockDeviates { .. }) => Alarm::ClockUnsynchronised,
         Some(Alarm::ClockUnsynchronised) => Alarm::ClockError { error_ms: 300, most_ms: 250 },
-        Some(Alarm::ClockError { .. }) => return None,
+        Some(Alarm::ClockError { .. }) => Alarm::TenantsSpilled { tenants: 300 },
+        Some(Alarm::TenantsSpilled { .. }) => return None,
     })
 }
 

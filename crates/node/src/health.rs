@@ -63,6 +63,14 @@ pub enum Alarm {
         /// What is assumed.
         most_ms: u64,
     },
+    /// There was no room in memory for the relationships of some tenants.
+    #[error(
+        "TENANTS_SPILLED: checks in {tenants} tenants read relationships from the disk, for which there was no room in memory"
+    )]
+    TenantsSpilled {
+        /// How many.
+        tenants: u64,
+    },
 }
 
 /// A member whose disk is nearly full.
@@ -114,6 +122,11 @@ impl Node {
         self.reader.view().resident.bytes_estimate()
     }
 
+    /// How many tenants have their relationships on disk alone.
+    pub fn spilled_tenants(&self) -> u64 {
+        self.reader.view().resident.spilled() as u64
+    }
+
     /// What an operator should see to on this node.
     pub fn alarms(&self) -> Vec<Alarm> {
         let (seen, reserve_bytes) = (self.health.seen(), self.config.disk_reserve_bytes);
@@ -124,6 +137,9 @@ impl Node {
             (used_bytes > budget_bytes).then_some(Alarm::MemoryBudget { used_bytes, budget_bytes }),
             seen.deviation_ms.map(|by_ms| Alarm::ClockDeviates { by_ms }),
             self.clock_alarm(),
+            Some(self.spilled_tenants())
+                .filter(|tenants| *tenants > 0)
+                .map(|tenants| Alarm::TenantsSpilled { tenants }),
         ]
         .into_iter()
         .flatten()

@@ -16,6 +16,7 @@ mod internal;
 mod list;
 mod lookup;
 mod node;
+mod over;
 mod past;
 mod retention;
 mod settle;

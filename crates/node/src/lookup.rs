@@ -17,12 +17,14 @@ use portcullis_eval::{self as eval, Budget, Circumstances, ResourceQuery, Subjec
 use portcullis_model::{
     Clock, Context, Object, ObjectKey, PermissionName, RelationName, Subject, TenantId, Token, TypeName, limit,
 };
-use portcullis_storage::resident::TenantIndex;
+use portcullis_storage::resident::TenantDoubts;
+use portcullis_storage::state::Stored;
 use tokio::time::Instant;
 
 use crate::check::CheckError;
 use crate::decide::{DecideError, Ground};
 use crate::node::Node;
+use crate::over::over;
 use crate::view::{Freshness, Served, ServedBy, ViewError};
 
 pub use cursor::{Cursor, CursorError};
@@ -154,7 +156,7 @@ impl Node {
             deadline,
         };
         lookup.candidates =
-            Arc::new(lookup.evaluate(|sought, index, _, budget| sought.candidates(index, budget)).await?);
+            Arc::new(lookup.evaluate(|sought, stored, _, budget| sought.candidates(stored, budget)).await?);
         if let Some(after) = after {
             let next = lookup.candidates.ids.partition_point(|id| *id <= after);
             // Whom a wildcard excludes is said at the end, and has to be known by then.
@@ -224,7 +226,7 @@ impl Node {
 
     /// Whether checks on other ground say the same of what was found.
     fn still_finds(&self, ground: &Ground<'_>, lookup: &Lookup, found: &[Found]) -> bool {
-        let Ok((index, doubts)) = ground.tenant(&lookup.tenant) else { return false };
+        let Ok((stored, doubts)) = ground.tenant(&lookup.tenant) else { return false };
         let one = |found: &Found| match &found.who {
             Who::One(id) => Some(id.clone()),
             // Whom it has to exclude may have changed.
@@ -233,10 +235,7 @@ impl Node {
         let Some(ids): Option<Vec<ObjectKey>> = found.iter().map(one).collect() else { return false };
         let (is_late, now) = (|| Instant::now() >= lookup.deadline, ground.now(self));
         let budget = Budget::new(&is_late);
-        let again = match doubts {
-            None => lookup.sought.check(index, &ids, now, &budget),
-            Some(doubts) => lookup.sought.check(&index.doubted_by(doubts), &ids, now, &budget),
-        };
+        let again = lookup.sought.check((stored, doubts), &ids, now, &budget);
         let says = |(found, again): (&Found, Verdict)| match again {
             Verdict::Yes => found.missing.is_empty(),
             Verdict::Conditional(missing) => missing == found.missing,
@@ -251,8 +250,9 @@ impl Lookup {
     async fn check_piece(&mut self, end: usize) -> Result<Vec<Found>, DecideError> {
         let end = (self.next + PIECE).min(end).min(self.candidates.ids.len());
         let (candidates, piece) = (Arc::clone(&self.candidates), self.next..end);
-        let checked =
-            self.evaluate(move |sought, index, now, budget| sought.check(index, &candidates.ids[piece], now, budget));
+        let checked = self.evaluate(move |sought, stored, now, budget| {
+            sought.check((stored, None), &candidates.ids[piece], now, budget)
+        });
         let verdicts = checked.await?;
         let mut found = Vec::new();
         for (id, verdict) in self.candidates.ids[self.next..end].iter().zip(verdicts) {
@@ -277,65 +277,65 @@ impl Lookup {
     /// Evaluates something, on a thread where it holds up nobody else.
     async fn evaluate<T: Send + 'static>(
         &self,
-        evaluate: impl FnOnce(&Sought, &TenantIndex, Clock, &Budget<'_>) -> Result<T, eval::Error> + Send + 'static,
+        evaluate: impl FnOnce(&Sought, Stored<'_>, Clock, &Budget<'_>) -> Result<T, CheckError> + Send + 'static,
     ) -> Result<T, DecideError> {
         let (view, tenant, sought) = (Arc::clone(&self.served.view), self.tenant.clone(), Arc::clone(&self.sought));
         let (now, deadline) = (self.now, self.deadline);
         let evaluated = tokio::task::spawn_blocking(move || {
-            let index = view.resident.tenant(&tenant).expect("INVARIANT: a lookup begins in a tenant that is there");
-            evaluate(&sought, index, now, &Budget::new(&|| Instant::now() >= deadline))
+            let stored = view.tenant(&tenant).expect("INVARIANT: a lookup begins in a tenant that is there");
+            evaluate(&sought, stored, now, &Budget::new(&|| Instant::now() >= deadline))
         });
         let evaluated = evaluated.await.expect("INVARIANT: evaluating does not panic, and is not cancelled");
-        Ok(evaluated.map_err(CheckError::from)?)
+        Ok(evaluated?)
     }
 }
 
 impl Sought {
-    fn candidates(&self, index: &TenantIndex, budget: &Budget<'_>) -> Result<SubjectCandidates, eval::Error> {
+    fn candidates(&self, stored: Stored<'_>, budget: &Budget<'_>) -> Result<SubjectCandidates, CheckError> {
         let budget = Budget { visited: limit::LOOKUP_VISITED_MAX, ..*budget };
         match self {
             Self::Resources { subject, permission, object_type, .. } => {
                 let query = ResourceQuery { subject, permission, object_type };
-                let ids = eval::resource_candidates(index, query, &budget)?;
+                let ids = over!(stored, None, |snapshot| eval::resource_candidates(snapshot, query, &budget))?;
                 Ok(SubjectCandidates { ids, wildcard: false })
             }
             Self::Subjects { permission, resource, subject_type, subject_relation, .. } => {
                 let subject_relation = subject_relation.as_ref();
                 let query = SubjectQuery { permission, resource, subject_type, subject_relation };
-                eval::subject_candidates(index, query, &budget)
+                over!(stored, None, |snapshot| eval::subject_candidates(snapshot, query, &budget))
             }
         }
     }
 
-    fn check<S: eval::Snapshot>(
+    fn check(
         &self,
-        snapshot: &S,
+        (stored, doubts): (Stored<'_>, Option<&TenantDoubts>),
         ids: &[ObjectKey],
         now: Clock,
         budget: &Budget<'_>,
-    ) -> Result<Vec<Verdict>, eval::Error> {
+    ) -> Result<Vec<Verdict>, CheckError> {
         let now = Circumstances { clock: Some(now), context: Some(self.context()) };
         match self {
             Self::Resources { subject, permission, object_type, .. } => {
                 let query = ResourceQuery { subject, permission, object_type };
-                eval::check_resources(snapshot, query, ids, now, budget)
+                over!(stored, doubts, |snapshot| eval::check_resources(snapshot, query, ids, now, budget))
             }
             Self::Subjects { permission, resource, subject_type, subject_relation, .. } => {
                 let subject_relation = subject_relation.as_ref();
                 let query = SubjectQuery { permission, resource, subject_type, subject_relation };
-                eval::check_subjects(snapshot, query, ids, now, budget)
+                over!(stored, doubts, |snapshot| eval::check_subjects(snapshot, query, ids, now, budget))
             }
         }
     }
 
-    fn anyone(&self, index: &TenantIndex, now: Clock, budget: &Budget<'_>) -> Result<Verdict, eval::Error> {
+    fn anyone(&self, stored: Stored<'_>, now: Clock, budget: &Budget<'_>) -> Result<Verdict, CheckError> {
         let now = Circumstances { clock: Some(now), context: Some(self.context()) };
         match self {
             Self::Resources { .. } => Ok(Verdict::No),
             Self::Subjects { permission, resource, subject_type, subject_relation, .. } => {
                 let subject_relation = subject_relation.as_ref();
                 let query = SubjectQuery { permission, resource, subject_type, subject_relation };
-                eval::check_anyone(index, query, now, budget)
+                over!(stored, None, |snapshot| eval::check_anyone(snapshot, query, now, budget))
             }
         }
     }

@@ -42,7 +42,7 @@ impl Node {
         let in_memory = self.reader.clone();
         let found = blocking(move || {
             let Some(stamp) = there.stamp(&of)? else { return Ok(None) };
-            Ok(Some((stamp, in_memory.view_at(revision)?)))
+            Ok(Some((stamp, in_memory.view_at(&of, revision)?)))
         });
         let Some((stamp, view)) = found.await? else { return Err(CheckError::TenantMissing(tenant.clone()).into()) };
         let view = match view {
@@ -75,7 +75,8 @@ impl Node {
             return Ok(Arc::clone(view));
         }
         let of = tenant.clone();
-        let view = Arc::new(blocking(move || past.view(&of, &|| Instant::now() >= deadline)).await?);
+        let is_spilled = self.reader.view().resident.tenant(tenant).is_some_and(|index| index.is_spilled());
+        let view = Arc::new(blocking(move || past.view(&of, is_spilled, &|| Instant::now() >= deadline)).await?);
         if versions.len() == KEPT_MAX {
             versions.pop_front();
         }

@@ -107,7 +107,11 @@ impl Node {
                 Arc::new(move |cluster: ClusterId| adopter.adopt(cluster.0).map_err(|error| error.to_string())),
             );
             let mut progress = |rows: u64| tracing::info!(rows, "loading the state");
-            let store = state::Store::open(&state_folder, &state::Options::new(GroupId::FIRST), &mut progress)?;
+            let options = state::Options {
+                memory_budget_bytes: config.memory_budget_bytes,
+                ..state::Options::new(GroupId::FIRST)
+            };
+            let store = state::Store::open(&state_folder, &options, &mut progress)?;
             let applied = store.applied().map_or(0, |applied| applied.index);
             if let Some(purged) = log.bounds().purged.map(|purged| purged.index).filter(|purged| *purged > applied) {
                 return Err(StartError::StateLost { path: state_folder, applied, purged });

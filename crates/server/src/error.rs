@@ -109,7 +109,7 @@ pub(crate) fn check(error: &CheckError) -> Status {
         CheckError::PermissionUnknown { .. } => Code::FailedPrecondition,
         CheckError::Caveat { .. } => Code::InvalidArgument,
         CheckError::DeadlineExceeded => Code::DeadlineExceeded,
-        CheckError::Undecided | CheckError::Overtaken => Code::Unavailable,
+        CheckError::Undecided | CheckError::Overtaken | CheckError::Unreadable => Code::Unavailable,
     };
     status(code, error.reason(), error.to_string())
 }

@@ -47,6 +47,7 @@ async fn show_metrics(State(watched): State<Watched>) -> String {
     gauge("portcullis_applied_revision", status.applied.unwrap_or(0));
     gauge("portcullis_disk_free_bytes", watched.node.disk_free_bytes().unwrap_or(0));
     gauge("portcullis_resident_bytes", watched.node.resident_bytes());
+    gauge("portcullis_spilled_tenants", watched.node.spilled_tenants());
     gauge("portcullis_alarms", watched.node.alarms().len() as u64);
     gauge("portcullis_history_floor_revision", watched.node.history_floor().0);
     gauge("portcullis_watchers", watched.node.watchers() as u64);

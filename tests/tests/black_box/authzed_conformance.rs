@@ -286,7 +286,7 @@ fn differs(found: &anyhow::Result<BTreeMap<String, Answer>>, expected: &BTreeMap
 }
 
 async fn assert_conforms(folder: &Path) -> anyhow::Result<()> {
-    let cluster = Cluster::start(3).await?;
+    let cluster = Cluster::start_with_spilling_node(3).await?;
     let mut nodes = Vec::new();
     for id in 1..=3 {
         let address = format!("http://{}", cluster.node(id).client_address);

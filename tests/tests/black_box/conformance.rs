@@ -347,7 +347,7 @@ fn every_file_says_what_it_is_about_on_one_page() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_answers_as_validation_files_say() -> anyhow::Result<()> {
-    let cluster = Cluster::start(3).await?;
+    let cluster = Cluster::start_with_spilling_node(3).await?;
     let mut failed = Vec::new();
     for path in files(&ours()) {
         let tenant = path.file_stem().and_then(|stem| stem.to_str()).context("the name is UTF-8")?.to_owned();

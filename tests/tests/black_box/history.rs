@@ -53,7 +53,7 @@ fn write(operation: v1::relationship_update::Operation, relationship: &str) -> v
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_true_can_be_asked_of_every_node() -> anyhow::Result<()> {
     use v1::relationship_update::Operation::{Create, Delete};
-    let mut cluster = Cluster::start(3).await?;
+    let mut cluster = Cluster::start_with_spilling_node(3).await?;
     let client = cluster.client(1).clone();
     make_viewer(&client).await?;
     let parent = "document:plan#parent@folder:q3";

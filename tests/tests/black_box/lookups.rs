@@ -78,7 +78,7 @@ async fn prepare(cluster: &Cluster) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lookups_are_fresh_at_every_node_and_go_on_where_they_stopped() -> anyhow::Result<()> {
-    let cluster = Cluster::start(3).await?;
+    let cluster = Cluster::start_with_spilling_node(3).await?;
     prepare(&cluster).await?;
     for id in 1..=3 {
         let client = cluster.client(id);
@@ -125,7 +125,7 @@ async fn lookups_are_fresh_at_every_node_and_go_on_where_they_stopped() -> anyho
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_are_found_by_lookups_too() -> anyhow::Result<()> {
-    let cluster = Cluster::start(3).await?;
+    let cluster = Cluster::start_with_spilling_node(3).await?;
     cluster.client(1).create_role(requests::role("viewer", ["document#view"])).await?;
     let relationships = ["group:eng#member@user:alice", "document:a#parent@folder:q3", "document:b#parent@folder:q3"];
     cluster.client(1).write_relationships(updates(Touch, &relationships)).await?;

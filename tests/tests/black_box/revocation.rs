@@ -10,7 +10,7 @@ const ROUNDS: u64 = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_revocation_no_node_says_yes() -> anyhow::Result<()> {
-    let cluster = Cluster::start(3).await?;
+    let cluster = Cluster::start_with_spilling_node(3).await?;
     make_viewer(cluster.client(2)).await?;
     for round in 0..ROUNDS {
         let document = format!("plan-{round}");
@@ -28,7 +28,7 @@ async fn after_a_revocation_no_node_says_yes() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_lose_access_is_seen_by_every_node() -> anyhow::Result<()> {
-    let cluster = Cluster::start(3).await?;
+    let cluster = Cluster::start_with_spilling_node(3).await?;
     let [one, two, three] = [1, 2, 3].map(|id| cluster.client(id).clone());
     make_viewer(&one).await?;
     two.write_relationships(touch(&["group:eng#member@user:bob", "document:plan#parent@folder:q3"])).await?;
@@ -46,6 +46,9 @@ async fn every_way_to_lose_access_is_seen_by_every_node() -> anyhow::Result<()> 
     assert_denied(&cluster, &question).await;
     two.write_relationships(touch(&["group:eng#member@user:bob"])).await?;
     assert_allowed(&cluster, &question).await;
+
+    // One of the nodes that answered reads relationships from the disk.
+    assert_eq!(cluster.node(3).gauge("portcullis_spilled_tenants").await?, 1);
 
     // The document leaves the folder.
     assert_eq!(three.delete_relationships(filter("document")).await?.deleted, 1);

@@ -123,7 +123,7 @@ async fn change_everything(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_tells_the_same_as_a_whole_and_in_order() -> anyhow::Result<()> {
-    let cluster = Cluster::start(3).await?;
+    let cluster = Cluster::start_with_spilling_node(3).await?;
     let mut watches: Vec<Watch> = (1..=3).map(|id| cluster.client(id).watch(v1::WatchRequest::default())).collect();
     let mut tokens = BTreeSet::new();
     for watch in &mut watches {
@@ -211,7 +211,7 @@ async fn follow(mut watch: Watch, last: tokio::sync::oneshot::Receiver<u64>) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_goes_on_elsewhere_without_gap_or_repetition() -> anyhow::Result<()> {
-    let mut cluster = Cluster::start(3).await?;
+    let mut cluster = Cluster::start_with_spilling_node(3).await?;
     make_viewer(cluster.client(1)).await?;
     let all = cluster.client_of_all()?;
     let mut watch = all.watch(v1::WatchRequest::default());
@@ -451,7 +451,7 @@ async fn who_takes_nothing_is_disconnected_and_may_go_on() -> anyhow::Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_cut_off_sends_its_watchers_elsewhere() -> anyhow::Result<()> {
-    let mut cluster = Cluster::start(3).await?;
+    let mut cluster = Cluster::start_with_spilling_node(3).await?;
     make_viewer(cluster.client(1)).await?;
     let mut watch = cluster.node(1).client_within(Duration::from_secs(2))?.watch(v1::WatchRequest::default());
     next(&mut watch).await?;

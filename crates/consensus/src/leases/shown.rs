@@ -182,7 +182,7 @@ mod tests {
 
     /// A state that holds entry 6, and a log of entries 5 to 8.
     fn view(entries: [Command; 4]) -> View {
-        let state = state::View { resident: <_>::default(), revision: Revision(6) };
+        let state = state::View::in_memory(<_>::default(), Revision(6));
         View {
             state: Arc::new(state),
             mark: Mark { base: 6, visible: 6, registered: Position::new(EPOCH, 8) },

@@ -8,6 +8,7 @@ use portcullis_machine::{Command, Envelope, Stamp, VERSION_SUPPORTED};
 use portcullis_model::{Actor, ClusterId, GroupId, NodeId, TenantId, Verified};
 use portcullis_storage::log::LogId;
 use portcullis_storage::state::{Options, Store};
+use tempfile::TempDir;
 
 use super::evaluate::table_bytes;
 use super::world::{self, World};
@@ -22,6 +23,15 @@ pub(super) struct Copied {
     pub(super) applying: Duration,
     pub(super) starting: Duration,
     pub(super) disk_bytes: u64,
+    folder: TempDir,
+}
+
+impl Copied {
+    /// Opens it without memory for relationships.
+    pub(super) fn open_spilled(&self) -> anyhow::Result<Store> {
+        let options = Options { memory_budget_bytes: 0, ..Options::new(GroupId::FIRST) };
+        Ok(Store::open(self.folder.path(), &options, &mut |_| {})?)
+    }
 }
 
 struct Copy {
@@ -51,7 +61,7 @@ pub(super) fn make(world: &World, tenant: &TenantId) -> anyhow::Result<Copied> {
     let store = Store::open(folder.path(), &options, &mut |_| {})?;
     let starting = begun.elapsed();
     drop(store);
-    Ok(Copied { applying, starting, disk_bytes: table_bytes(folder.path())? })
+    Ok(Copied { applying, starting, disk_bytes: table_bytes(folder.path())?, folder })
 }
 
 impl Copy {

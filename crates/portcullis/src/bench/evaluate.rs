@@ -3,16 +3,18 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use hdrhistogram::Histogram;
 use portcullis_eval::{Bounds, Budget, Query, Scratch, Snapshot, check_with};
 use portcullis_model::{Object, PermissionName, Relationship, Subject, TenantId};
-use portcullis_storage::resident::{Resident, TenantIndex};
+use portcullis_storage::resident::Resident;
+use portcullis_storage::state::Stored;
 use serde::Serialize;
 
-use super::copy;
+use super::copy::{self, Copied};
 use super::world::{self, Parts, World};
 
 /// What is written over between two checks, so that each finds the caches of its processor as a server would.
@@ -45,6 +47,18 @@ pub(super) struct Evaluated {
     pub(super) loaded_rate: f64,
     pub(super) applied_rate: f64,
     pub(super) started_rate: f64,
+    /// The same of checks in a tenant that is read from the disk.
+    pub(super) disk: FromDisk,
+}
+
+/// Checks in a tenant that is read from the disk, which the operating system has in memory.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FromDisk {
+    /// Checks in a second of one thread that does nothing else.
+    pub(super) rate: f64,
+    pub(super) p50_ns: u64,
+    pub(super) p99_ns: u64,
 }
 
 /// A question that is ready to be asked.
@@ -53,6 +67,9 @@ struct Asked {
     resource: Object,
     expected: Bounds,
 }
+
+/// Checks one question, and returns how many tuples that visited.
+type Check<'a> = &'a mut dyn FnMut(&Asked) -> anyhow::Result<u64>;
 
 /// Measures for about `period`.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
@@ -67,10 +84,13 @@ pub(super) fn run(world: &World, period: Duration) -> anyhow::Result<Evaluated> 
     let index = resident.tenant(&tenant).context("the tenant was put")?;
     let (relationships, estimate) = (index.relationships(), resident.bytes_estimate());
     let asked = asked(world)?;
-    let (rate, visited) = in_turn(index, &asked, period / 2)?;
-    let latencies = among_other_work(index, &asked, period / 2)?;
+    let mut scratch = Scratch::default();
+    let mut check = |one: &Asked| decide(&mut scratch, &**index, one);
+    let (rate, visited) = in_turn(&mut check, &asked, period / 2)?;
+    let latencies = among_other_work(&mut check, &asked, period / 2)?;
     drop(resident);
     let copied = copy::make(world, &tenant)?;
+    let disk = from_disk(&copied, &tenant, &asked, period)?;
     let count = relationships as f64;
     let at = |quantile| latencies.value_at_quantile(quantile);
     Ok(Evaluated {
@@ -88,7 +108,23 @@ pub(super) fn run(world: &World, period: Duration) -> anyhow::Result<Evaluated> 
         loaded_rate: count / loading.as_secs_f64(),
         applied_rate: count / copied.applying.as_secs_f64(),
         started_rate: count / copied.starting.as_secs_f64(),
+        disk,
     })
+}
+
+fn from_disk(copied: &Copied, tenant: &TenantId, asked: &[Asked], period: Duration) -> anyhow::Result<FromDisk> {
+    let store = copied.open_spilled()?;
+    let view = Arc::clone(&store.reader().view());
+    let Some(Stored::Spilled(spilled)) = view.tenant(tenant) else { bail!("the tenant is not on disk") };
+    let mut scratch = Scratch::default();
+    let mut check = |one: &Asked| {
+        let reading = spilled.read(None);
+        let visited = decide(&mut scratch, &reading, one)?;
+        reading.failure().map_or(Ok(visited), |error| Err(error.into()))
+    };
+    let (rate, _) = in_turn(&mut check, asked, period / 2)?;
+    let latencies = among_other_work(&mut check, asked, period / 2)?;
+    Ok(FromDisk { rate, p50_ns: latencies.value_at_quantile(0.5), p99_ns: latencies.value_at_quantile(0.99) })
 }
 
 /// Loads a world into memory; also returns how long that took, without making its texts.
@@ -123,12 +159,12 @@ fn asked(world: &World) -> anyhow::Result<Vec<Asked>> {
 
 /// One check after the other: how many in a second, and how many tuples each visits.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn in_turn(index: &TenantIndex, asked: &[Asked], period: Duration) -> anyhow::Result<(f64, f64)> {
-    let (mut scratch, mut count, mut visited) = (Scratch::default(), 0_u64, 0);
+fn in_turn(check: Check<'_>, asked: &[Asked], period: Duration) -> anyhow::Result<(f64, f64)> {
+    let (mut count, mut visited) = (0_u64, 0);
     let begun = Instant::now();
     while begun.elapsed() < period {
         for one in asked {
-            visited += decide(&mut scratch, index, one)?;
+            visited += check(one)?;
             count += 1;
         }
     }
@@ -136,16 +172,16 @@ fn in_turn(index: &TenantIndex, asked: &[Asked], period: Duration) -> anyhow::Re
 }
 
 /// Each check after other work has been done.
-fn among_other_work(index: &TenantIndex, asked: &[Asked], period: Duration) -> anyhow::Result<Histogram<u64>> {
+fn among_other_work(check: Check<'_>, asked: &[Asked], period: Duration) -> anyhow::Result<Histogram<u64>> {
     let mut latencies = Histogram::new_with_max(LATENCY_NS_MAX, 3).context("three digits are possible")?;
-    let (mut scratch, mut other) = (Scratch::default(), vec![1_u64; OTHER_WORK_BYTES / size_of::<u64>()]);
+    let mut other = vec![1_u64; OTHER_WORK_BYTES / size_of::<u64>()];
     let started = Instant::now();
     for one in asked.iter().cycle() {
         for word in &mut other {
             *word = std::hint::black_box(word.wrapping_mul(3));
         }
         let begun = Instant::now();
-        decide(&mut scratch, index, one)?;
+        check(one)?;
         latencies.saturating_record(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
         if started.elapsed() > period {
             break;

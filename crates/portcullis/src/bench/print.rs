@@ -45,6 +45,9 @@ pub(super) fn evaluated(output: Output, evaluated: &Evaluated) -> anyhow::Result
                 ("loaded into memory per second", format!("{:.0}", evaluated.loaded_rate)),
                 ("applied per second", format!("{:.0}", evaluated.applied_rate)),
                 ("loaded at a start per second", format!("{:.0}", evaluated.started_rate)),
+                ("from the disk, checks per second of one thread", format!("{:.0}", evaluated.disk.rate)),
+                ("from the disk among other work, p50 ns", evaluated.disk.p50_ns.to_string()),
+                ("from the disk among other work, p99 ns", evaluated.disk.p99_ns.to_string()),
             ] {
                 table.add_row([name.to_owned(), value]);
             }

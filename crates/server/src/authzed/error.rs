@@ -45,7 +45,8 @@ pub(super) fn check(node: &Node, tenant: &TenantId, error: &CheckError) -> Statu
         | CheckError::VisitedExceeded { .. }
         | CheckError::DeadlineExceeded
         | CheckError::Undecided
-        | CheckError::Overtaken => crate::error::check(error),
+        | CheckError::Overtaken
+        | CheckError::Unreadable => crate::error::check(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is in doubt: rows that entries which are not visible yet may add or remove.
 //!
-//! It is made once for a tenant and the entries behind a version, and laid over that version by [`TenantIndex::doubted_by`]. What may
+//! It is made once for a tenant and the entries behind a version, and laid over that version by [`Numbered::doubted_by`]. What may
 //! be removed counts in the upper bound only, and so does what may be added: whichever of the entries are shown, and
 //! whatever they turn out to do, the answer lies between the bounds.
 
@@ -8,18 +8,18 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use portcullis_eval::{
-    Bounds, Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, Program, QualifierKey, RelationKey, RoleKey, Snapshot,
-    TypeKey,
-};
+use portcullis_eval::{Bounds, GrantHandle, GrantRow, NodeKey, ObjectKey, RelationKey, RoleKey, Snapshot, TypeKey};
 use portcullis_machine::{Footprint, Touch};
 use portcullis_model::{
-    GrantFilter, GrantId, Object, PermissionName, Qualifier, RelationName, Relationship, Role, RoleId, Subject,
-    TenantId, TupleFilter, TypeName,
+    GrantFilter, GrantId, Object, RelationName, Relationship, RoleId, Subject, TenantId, TupleFilter, TypeName,
 };
 
 use super::Resident;
 use super::tenant::TenantIndex;
+
+mod doubted;
+
+pub use doubted::{Doubted, Numbered};
 
 /// What entries behind a version put in doubt, as far as one tenant is concerned.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ pub struct TenantDoubts {
     schema: bool,
     roles: BTreeSet<RoleId>,
     removed: Removed,
-    added: Added,
+    pub(crate) added: Added,
 }
 
 #[derive(Debug, Default)]
@@ -58,14 +58,15 @@ struct Selected {
     scope: Option<ObjectKey>,
 }
 
-/// What may be added. Names that the index does not know have keys behind its own.
+/// What may be added. Names that the index does not know have keys behind its own. So have, of a tenant that was
+/// spilled, the names of what may be removed: its index knows hardly any.
 #[derive(Debug, Default)]
-struct Added {
-    objects: Names,
+pub(crate) struct Added {
+    pub(crate) objects: Names,
     /// The type of each of `objects`.
     types_of: Vec<TypeKey>,
-    types: Names,
-    relations: Names,
+    pub(crate) types: Names,
+    pub(crate) relations: Names,
     ids: Vec<GrantId>,
     role_ids: Vec<RoleId>,
     /// Relationships, from the subject to the userset and from the userset to the subject.
@@ -75,7 +76,7 @@ struct Added {
 }
 
 #[derive(Debug, Default)]
-struct Names {
+pub(crate) struct Names {
     names: Vec<Arc<str>>,
     /// Where each of `names` stands: a bulk load adds thousands at a time.
     places: HashMap<Arc<str>, u32, FixedState>,
@@ -144,6 +145,9 @@ impl TenantDoubts {
             Touch::Role(_, role) => drop(self.roles.insert(role.clone())),
             Touch::Grant(_, id) | Touch::WholeGrant { id, .. } => self.removed.grants.extend(index.handle_of(id)),
             Touch::Grants(_, filter) => self.removed.filters.extend(selected(index, filter)),
+            Touch::Relationship(_, relationship) if index.is_spilled() => {
+                self.removed.edges.insert(self.added.ends(index, relationship));
+            }
             Touch::Relationship(_, relationship) => self.removed.edges.extend(index.ends(relationship)),
             Touch::Relationships(_, filter) => self.removed.relationships.push(filter.clone()),
         }
@@ -173,12 +177,7 @@ impl TenantDoubts {
                 self.added.grants.push(row);
             }
             Touch::Relationship(_, relationship) => {
-                let Relationship { resource, relation, subject } = relationship;
-                let subject = self.added.node(index, subject);
-                let userset = NodeKey {
-                    relation: self.added.relation(index, relation),
-                    object: self.added.object(index, resource),
-                };
+                let (subject, userset) = self.added.ends(index, relationship);
                 self.added.up.insert((subject, userset));
                 self.added.down.insert((userset, subject));
             }
@@ -187,11 +186,23 @@ impl TenantDoubts {
 }
 
 impl Names {
-    fn place(&self, name: &str) -> Option<u32> {
+    /// The place of a name behind the keys of the index.
+    pub(crate) fn place(&self, name: &str) -> Option<u32> {
         self.places.get(name).copied()
     }
 
-    fn add(&mut self, name: &str) -> u32 {
+    /// The name at a place.
+    pub(crate) fn name(&self, place: u32) -> Option<&Arc<str>> {
+        self.names.get(place as usize)
+    }
+
+    /// How many names there are.
+    pub(crate) fn len(&self) -> u32 {
+        number(self.names.len())
+    }
+
+    /// The place of a name, which is a new one if it has none.
+    pub(crate) fn add(&mut self, name: &str) -> u32 {
         self.place(name).unwrap_or_else(|| {
             let (name, place) = (Arc::<str>::from(name), number(self.names.len()));
             self.names.push(Arc::clone(&name));
@@ -202,6 +213,19 @@ impl Names {
 }
 
 impl Added {
+    /// The type of the object at a place.
+    pub(crate) fn type_of(&self, place: u32) -> Option<TypeKey> {
+        self.types_of.get(place as usize).copied()
+    }
+
+    /// The nodes between which a relationship leads, from the subject up to the userset.
+    fn ends(&mut self, index: &TenantIndex, relationship: &Relationship) -> (NodeKey, NodeKey) {
+        let Relationship { resource, relation, subject } = relationship;
+        let subject = self.node(index, subject);
+        let userset = NodeKey { relation: self.relation(index, relation), object: self.object(index, resource) };
+        (subject, userset)
+    }
+
     fn node(&mut self, index: &TenantIndex, subject: &Subject) -> NodeKey {
         match subject {
             Subject::Userset { object, relation } => {
@@ -223,7 +247,7 @@ impl Added {
     fn new_object(&mut self, index: &TenantIndex, object_type: &TypeName, name: &str) -> ObjectKey {
         let place = self.objects.add(name);
         if place as usize == self.types_of.len() {
-            let known = index.type_named(object_type);
+            let known = index.type_named(object_type.as_str());
             let object_type =
                 known.unwrap_or_else(|| TypeKey(index.types_end() + self.types.add(object_type.as_str())));
             self.types_of.push(object_type);
@@ -275,237 +299,5 @@ impl Selected {
         self.subject.is_none_or(|subject| subject == row.subject)
             && self.scope.is_none_or(|scope| scope == row.scope)
             && self.role.is_none_or(|role| role == row.role)
-    }
-}
-
-impl TenantIndex {
-    /// This tenant with what is in doubt laid over it.
-    pub fn doubted_by<'a>(&'a self, doubts: &'a TenantDoubts) -> Doubted<'a> {
-        Doubted { index: self, doubts }
-    }
-}
-
-/// A tenant, and what is in doubt in it.
-#[derive(Clone, Copy, Debug)]
-pub struct Doubted<'a> {
-    index: &'a TenantIndex,
-    doubts: &'a TenantDoubts,
-}
-
-impl Doubted<'_> {
-    /// How certain a relationship of the index is.
-    fn certainty(&self, subject: NodeKey, userset: NodeKey) -> Bounds {
-        let removed = &self.doubts.removed;
-        let in_doubt = self.doubts.whole
-            || removed.edges.contains(&(subject, userset))
-            || !removed.relationships.is_empty() && {
-                let relationship = self.relationship(subject, userset);
-                removed.relationships.iter().any(|filter| filter.matches(&relationship))
-            };
-        if in_doubt { Bounds::MAYBE } else { Bounds::YES }
-    }
-
-    /// Whether a relationship holds always already, so that adding it adds nothing.
-    fn is_known(&self, userset: NodeKey, subject: NodeKey) -> bool {
-        self.index.between(userset, subject).any(|edge| edge.qualifier.is_none())
-    }
-
-    fn added_object(&self, name: &str) -> Option<ObjectKey> {
-        let place = self.doubts.added.objects.place(name)?;
-        Some(ObjectKey(self.index.objects_end() + place))
-    }
-
-    fn relationship(&self, subject: NodeKey, userset: NodeKey) -> Relationship {
-        let text = format!("{}@{}", self.name(userset), self.name(subject));
-        text.parse().expect("INVARIANT: an edge is a relationship")
-    }
-
-    fn row(&self, row: GrantRow) -> GrantRow {
-        let removed = &self.doubts.removed;
-        let in_doubt = self.doubts.whole
-            || removed.grants.contains(&row.handle)
-            || removed.filters.iter().any(|filter| filter.matches(&row));
-        GrantRow { certainty: if in_doubt { Bounds::MAYBE } else { row.certainty }, ..row }
-    }
-
-    /// What may be added to the far ends, between `first` and `last`, of a node.
-    fn added(
-        edges: &BTreeSet<(NodeKey, NodeKey)>,
-        node: NodeKey,
-        [first, last]: [NodeKey; 2],
-    ) -> impl Iterator<Item = Edge> {
-        let others = edges.range((node, first)..=(node, last));
-        // What it will hold under makes it less certain at most.
-        others.map(|(_, other)| Edge { node: *other, certainty: Bounds::MAYBE, qualifier: None })
-    }
-
-    /// Whether what a role holds may change: it, or one that it inherits, is in doubt.
-    fn is_role_in_doubt(&self, role: RoleKey) -> bool {
-        let doubts = self.doubts;
-        if doubts.whole {
-            return true;
-        }
-        if doubts.roles.is_empty() {
-            return false;
-        }
-        let mut family = vec![self.role_id(role)];
-        let mut position = 0;
-        while let Some(role) = family.get(position) {
-            if doubts.roles.contains(role) {
-                return true;
-            }
-            let inherits = self.index.role(role).map(|role| role.inherits.clone()).unwrap_or_default();
-            for inherited in inherits {
-                if !family.contains(&inherited) {
-                    family.push(inherited);
-                }
-            }
-            position += 1;
-        }
-        false
-    }
-
-    fn held(&self, role: RoleKey, known: impl FnOnce() -> Bounds) -> Bounds {
-        if self.is_role_in_doubt(role) {
-            return Bounds::MAYBE;
-        }
-        // A role that does not exist and is not about to be made holds nothing.
-        if role.0 >= self.index.roles_end() { Bounds::NO } else { known() }
-    }
-}
-
-impl Snapshot for Doubted<'_> {
-    fn object(&self, object: &Object) -> Option<ObjectKey> {
-        self.index.object(object).or_else(|| self.added_object(&object.to_string()))
-    }
-
-    fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey> {
-        self.index.wildcard(object_type).or_else(|| self.added_object(&format!("{object_type}:*")))
-    }
-
-    fn relation(&self, relation: &str) -> Option<RelationKey> {
-        self.index.relation(relation).or_else(|| {
-            let place = self.doubts.added.relations.place(relation)?;
-            Some(RelationKey(self.index.relations_end() + place))
-        })
-    }
-
-    fn type_of(&self, object: ObjectKey) -> TypeKey {
-        match object.0.checked_sub(self.index.objects_end()) {
-            None => self.index.type_of(object),
-            Some(place) => self.doubts.added.types_of[place as usize],
-        }
-    }
-
-    fn program(&self) -> Option<&Program> {
-        self.index.program()
-    }
-
-    fn usersets_of(&self, subject: NodeKey, relation: RelationKey) -> impl Iterator<Item = Edge> {
-        let known = self.index.usersets_of(subject, relation);
-        let known = known.map(move |edge| Edge { certainty: self.certainty(subject, edge.node), ..edge });
-        let added = Self::added(&self.doubts.added.up, subject, NodeKey::all_of(relation));
-        known.chain(added.filter(move |edge| !self.is_known(edge.node, subject)))
-    }
-
-    fn subjects_of(&self, userset: NodeKey) -> impl Iterator<Item = Edge> {
-        let known = self.index.subjects_of(userset);
-        let known = known.map(move |edge| Edge { certainty: self.certainty(edge.node, userset), ..edge });
-        let added = Self::added(&self.doubts.added.down, userset, [NodeKey::FIRST, NodeKey::LAST]);
-        known.chain(added.filter(move |edge| !self.is_known(userset, edge.node)))
-    }
-
-    fn between(&self, userset: NodeKey, subject: NodeKey) -> impl Iterator<Item = Edge> {
-        let known = self.index.between(userset, subject);
-        let known = known.map(move |edge| Edge { certainty: self.certainty(subject, userset), ..edge });
-        let added = Self::added(&self.doubts.added.down, userset, [subject, subject]);
-        known.chain(added.filter(move |edge| !self.is_known(userset, edge.node)))
-    }
-
-    fn qualifier(&self, qualifier: QualifierKey) -> &Qualifier {
-        self.index.qualifier(qualifier)
-    }
-
-    fn has_grants(&self) -> bool {
-        self.index.has_grants() || !self.doubts.added.grants.is_empty()
-    }
-
-    fn grants_on(&self, scope: ObjectKey) -> impl Iterator<Item = GrantRow> {
-        let added = self.doubts.added.grants.iter().filter(move |row| row.scope == scope).copied();
-        self.index.grants_on(scope).map(|row| self.row(row)).chain(added)
-    }
-
-    fn grants_on_count(&self, scope: ObjectKey) -> usize {
-        self.index.grants_on_count(scope) + self.doubts.added.grants.iter().filter(|row| row.scope == scope).count()
-    }
-
-    fn grants_of(&self, subject: NodeKey) -> impl Iterator<Item = GrantRow> {
-        let added = self.doubts.added.grants.iter().filter(move |row| row.subject == subject).copied();
-        self.index.grants_of(subject).map(|row| self.row(row)).chain(added)
-    }
-
-    fn grants_of_count(&self, subject: NodeKey) -> usize {
-        let added = self.doubts.added.grants.iter().filter(|row| row.subject == subject).count();
-        self.index.grants_of_count(subject) + added
-    }
-
-    fn granted_usersets(&self) -> Vec<(TypeKey, RelationKey)> {
-        let added = self.doubts.added.grants.iter().map(|row| row.subject);
-        let added = added.filter(|subject| subject.relation != RelationKey::NONE);
-        let added = added.map(|subject| (self.type_of(subject.object), subject.relation));
-        let all: BTreeSet<_> = self.index.granted_usersets().into_iter().chain(added).collect();
-        all.into_iter().collect()
-    }
-
-    fn holds(&self, role: RoleKey, object_type: &TypeName, permission: &PermissionName) -> Bounds {
-        self.held(role, || self.index.holds(role, object_type, permission))
-    }
-
-    fn holds_all(&self, role: RoleKey, object_type: &TypeName) -> Bounds {
-        self.held(role, || self.index.holds_all(role, object_type))
-    }
-
-    fn names_all(&self, object_type: &TypeName) -> bool {
-        self.index.names_all(object_type)
-    }
-
-    fn named_permissions(&self, object_type: &TypeName) -> Vec<PermissionName> {
-        self.index.named_permissions(object_type)
-    }
-
-    fn relation_name(&self, relation: RelationKey) -> Arc<str> {
-        match relation.0.checked_sub(self.index.relations_end()) {
-            None => self.index.relation_name(relation),
-            Some(place) => Arc::clone(&self.doubts.added.relations.names[place as usize]),
-        }
-    }
-
-    fn name(&self, node: NodeKey) -> Arc<str> {
-        let object = match node.object.0.checked_sub(self.index.objects_end()) {
-            None => self.index.name(NodeKey::object(node.object)),
-            Some(place) => Arc::clone(&self.doubts.added.objects.names[place as usize]),
-        };
-        if node.relation == RelationKey::NONE {
-            return object;
-        }
-        Arc::from(format!("{object}#{}", self.relation_name(node.relation)))
-    }
-
-    fn grant_id(&self, grant: GrantHandle) -> GrantId {
-        match grant.0.checked_sub(self.index.grants_end()) {
-            None => self.index.grant_id(grant),
-            Some(place) => self.doubts.added.ids[place as usize].clone(),
-        }
-    }
-
-    fn role_id(&self, role: RoleKey) -> RoleId {
-        match role.0.checked_sub(self.index.roles_end()) {
-            None => self.index.role_id(role),
-            Some(place) => self.doubts.added.role_ids[place as usize].clone(),
-        }
-    }
-
-    fn role(&self, role: &RoleId) -> Option<Arc<Role>> {
-        self.index.role(role)
     }
 }

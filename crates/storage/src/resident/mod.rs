@@ -4,7 +4,8 @@
 //! never written to disk: it is rebuilt from the rows of the state store at start, from which it follows.
 //!
 //! It holds what decides: roles, active grants and relationships. Grants that have not begun or have ended, and who
-//! uses a role, are questions to the rows.
+//! uses a role, are questions to the rows. So are the relationships of a tenant that was spilled, because there was no
+//! room for them.
 
 mod doubts;
 mod links;
@@ -23,7 +24,8 @@ use imbl::shared_ptr::DefaultSharedPtr;
 use portcullis_model::{Grant, Relationship, Role, RoleId, TenantId, Tuple};
 use portcullis_schema::Schema;
 
-pub use doubts::{Doubted, Doubts, TenantDoubts};
+pub(crate) use doubts::Names;
+pub use doubts::{Doubted, Doubts, Numbered, TenantDoubts};
 pub use tenant::TenantIndex;
 
 /// A persistent map, hashed alike in every process, so that no order depends on chance.
@@ -33,6 +35,10 @@ pub(crate) type Map<K, V> = imbl::GenericHashMap<K, V, FixedState, DefaultShared
 #[derive(Clone, Debug, Default)]
 pub struct Resident {
     tenants: Map<TenantId, Arc<TenantIndex>>,
+    /// What all of them take.
+    bytes: u64,
+    /// How many were spilled.
+    spilled: usize,
 }
 
 impl Resident {
@@ -43,7 +49,33 @@ impl Resident {
 
     /// How many bytes all tenants take. An estimate from counts, not a measurement.
     pub fn bytes_estimate(&self) -> u64 {
-        self.tenants.values().map(|tenant| tenant.bytes_estimate()).sum()
+        self.bytes
+    }
+
+    /// How many tenants have their relationships on disk alone.
+    pub fn spilled(&self) -> usize {
+        self.spilled
+    }
+
+    /// Leaves the relationships of the tenant that takes most memory to the disk, and returns which it was and what it
+    /// took; `None` if no tenant has relationships here.
+    pub fn spill_largest(&mut self) -> Option<(TenantId, u64)> {
+        let here = self.tenants.iter().filter(|(_, index)| index.relationships() > 0);
+        // Of two that take the same, the one that comes first by its name: no order of a map may decide.
+        let (tenant, index) = here.max_by(|(a, this), (b, other)| {
+            this.bytes_estimate().cmp(&other.bytes_estimate()).then_with(|| b.cmp(a))
+        })?;
+        let (tenant, bytes) = (tenant.clone(), index.bytes_estimate());
+        self.spill(&tenant);
+        Some((tenant, bytes))
+    }
+
+    /// Leaves the relationships of a tenant to the disk, for good.
+    pub(crate) fn spill(&mut self, tenant: &TenantId) {
+        if !self.is_spilled(tenant) {
+            self.change(tenant, TenantIndex::spill);
+            self.spilled += 1;
+        }
     }
 
     /// Adds a tenant without contents; one that exists keeps its own, as its rows do.
@@ -53,7 +85,10 @@ impl Resident {
 
     /// Removes a tenant and its contents.
     pub fn drop_tenant(&mut self, tenant: &TenantId) {
-        self.tenants.remove(tenant);
+        if let Some(dropped) = self.tenants.remove(tenant) {
+            self.bytes -= dropped.bytes_estimate();
+            self.spilled -= usize::from(dropped.is_spilled());
+        }
     }
 
     /// Adds a role, or replaces it.
@@ -73,7 +108,9 @@ impl Resident {
 
     /// Adds a relationship with what it holds under, in place of what there was of it.
     pub fn put_tuple(&mut self, tenant: &TenantId, tuple: &Tuple) {
-        self.change(tenant, |index| index.put_tuple(tuple));
+        if !self.is_spilled(tenant) {
+            self.change(tenant, |index| index.put_tuple(tuple));
+        }
     }
 
     /// Gives a tenant a schema, in place of an earlier one.
@@ -83,12 +120,20 @@ impl Resident {
 
     /// Removes a relationship.
     pub fn delete_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) {
-        self.change(tenant, |index| index.delete_relationship(relationship));
+        if !self.is_spilled(tenant) {
+            self.change(tenant, |index| index.delete_relationship(relationship));
+        }
+    }
+
+    fn is_spilled(&self, tenant: &TenantId) -> bool {
+        self.spilled > 0 && self.tenant(tenant).is_some_and(|index| index.is_spilled())
     }
 
     fn change(&mut self, tenant: &TenantId, change: impl FnOnce(&mut TenantIndex)) {
         let index = self.tenants.get_mut(tenant).expect("INVARIANT: effects are for tenants that exist");
+        let before = index.bytes_estimate();
         change(Arc::make_mut(index));
+        self.bytes = self.bytes + index.bytes_estimate() - before;
     }
 }
 

@@ -137,8 +137,8 @@ impl Default for SchemaNames {
 }
 
 impl SchemaNames {
-    pub(super) fn object_type(&self, name: &TypeName) -> Option<TypeKey> {
-        self.types.key(name.as_str()).map(TypeKey)
+    pub(super) fn object_type(&self, name: &str) -> Option<TypeKey> {
+        self.types.key(name).map(TypeKey)
     }
 
     pub(super) fn type_name(&self, object_type: TypeKey) -> &Arc<str> {

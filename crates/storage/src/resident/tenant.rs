@@ -7,7 +7,8 @@ use portcullis_eval::{
     Snapshot, TypeKey,
 };
 use portcullis_model::{
-    Grant, GrantId, GrantState, Object, PermissionName, Qualifier, Relationship, Role, RoleId, Subject, Tuple, TypeName,
+    Grant, GrantId, GrantState, Object, PermissionName, Qualifier, Relationship, Role, RoleId, Subject, Timestamp,
+    Tuple, TypeName,
 };
 use portcullis_schema::Schema;
 
@@ -52,6 +53,8 @@ pub struct TenantIndex {
     handles: Places,
     roles: Roles,
     relationships: u64,
+    /// Whether its relationships are on disk alone.
+    spilled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -73,18 +76,41 @@ impl TenantIndex {
         self.handles.len() as u64
     }
 
-    /// How many relationships there are.
+    /// How many relationships are here: none of a tenant that was spilled.
     pub fn relationships(&self) -> u64 {
         self.relationships
     }
 
+    /// Whether its relationships are on disk alone.
+    pub fn is_spilled(&self) -> bool {
+        self.spilled
+    }
+
+    /// Leaves all relationships to the disk, and with them the names that only they mention.
+    pub(super) fn spill(&mut self) {
+        let mut rest = Self {
+            names: self.names.clone(),
+            program: self.program.clone(),
+            roles: self.roles.clone(),
+            spilled: true,
+            ..Self::default()
+        };
+        for Slot { id, row } in self.slots.iter().flatten() {
+            let parsed = "INVARIANT: what was interned is read again as it was";
+            let subject = self.name(row.subject).parse().expect(parsed);
+            let scope = self.name(NodeKey::object(row.scope)).parse().expect(parsed);
+            rest.add_grant(id, (&subject, row.role, &scope), row.end);
+        }
+        *self = rest;
+    }
+
     /// The first key that stands for no object.
-    pub(super) fn objects_end(&self) -> u32 {
+    pub(crate) fn objects_end(&self) -> u32 {
         self.links.end()
     }
 
     /// The first key that stands for no relation.
-    pub(super) fn relations_end(&self) -> u32 {
+    pub(crate) fn relations_end(&self) -> u32 {
         self.names.relations_end()
     }
 
@@ -123,12 +149,23 @@ impl TenantIndex {
         if grant.state != GrantState::Active {
             return;
         }
+        let role = self.roles.intern(&grant.role);
+        self.add_grant(&grant.id, (&grant.subject, role, &grant.scope), grant.window.end);
+    }
+
+    /// Adds a grant that is not there.
+    fn add_grant(
+        &mut self,
+        id: &GrantId,
+        (subject, role, scope): (&Subject, RoleKey, &Object),
+        end: Option<Timestamp>,
+    ) {
         let row = GrantRow {
             handle: self.handle(),
-            subject: self.intern(&grant.subject),
-            scope: self.intern_object(&grant.scope),
-            role: self.roles.intern(&grant.role),
-            end: grant.window.end,
+            subject: self.intern(subject),
+            scope: self.intern_object(scope),
+            role,
+            end,
             certainty: Bounds::YES,
         };
         insert(&mut self.grants_on, row.scope, row);
@@ -136,8 +173,8 @@ impl TenantIndex {
         if row.subject.relation != RelationKey::NONE {
             *self.granted_usersets.entry(self.kind_of(row.subject)).or_default() += 1;
         }
-        self.handles.add(hash, row.handle.0);
-        self.slots[row.handle.0 as usize] = Some(Slot { id: grant.id.clone(), row });
+        self.handles.add(Hash::of(id.as_str()), row.handle.0);
+        self.slots[row.handle.0 as usize] = Some(Slot { id: id.clone(), row });
     }
 
     /// Adds a tuple, in place of what there was of its relationship.
@@ -262,18 +299,19 @@ impl TenantIndex {
         self.links.add(object_type)
     }
 
-    fn find(&self, object_type: TypeKey, id: &str) -> Option<ObjectKey> {
+    /// The key of an object, or of the wildcard of its type, by type and id.
+    pub(crate) fn find(&self, object_type: TypeKey, id: &str) -> Option<ObjectKey> {
         let is_type = |object| self.links.type_of(ObjectKey(object)) == object_type;
         self.ids.find(object_type, id, is_type).map(ObjectKey)
     }
 
     /// The key of a type; `None` if nothing mentions it.
-    pub(super) fn type_named(&self, object_type: &TypeName) -> Option<TypeKey> {
+    pub(crate) fn type_named(&self, object_type: &str) -> Option<TypeKey> {
         self.names.object_type(object_type)
     }
 
     /// The first key that stands for no type.
-    pub(super) fn types_end(&self) -> u32 {
+    pub(crate) fn types_end(&self) -> u32 {
         self.names.types_end()
     }
 }
@@ -315,11 +353,11 @@ fn count<K: Key, T: Clone + Ord>(sets: &Map<K, Set<T>>, node: K) -> usize {
 
 impl Snapshot for TenantIndex {
     fn object(&self, object: &Object) -> Option<ObjectKey> {
-        self.find(self.names.object_type(&object.object_type)?, object.key.as_str())
+        self.find(self.names.object_type(object.object_type.as_str())?, object.key.as_str())
     }
 
     fn wildcard(&self, object_type: &TypeName) -> Option<ObjectKey> {
-        self.wildcards.get(&self.names.object_type(object_type)?).copied()
+        self.wildcards.get(&self.names.object_type(object_type.as_str())?).copied()
     }
 
     fn relation(&self, relation: &str) -> Option<RelationKey> {

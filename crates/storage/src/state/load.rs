@@ -14,6 +14,8 @@ use crate::resident::Resident;
 
 /// How many rows are loaded between two calls of [`Progress`].
 const PROGRESS_ROWS: u64 = 50_000;
+/// How many rows are loaded between two looks at what they take.
+const ROWS_BETWEEN_LOOKS: u64 = 1_000;
 
 /// Rows of tenants, of now or of then.
 pub(super) trait Rows {
@@ -39,33 +41,79 @@ impl Rows for Reads {
     }
 }
 
-/// Loads all tenants as they are.
-pub(super) fn everything(reads: &Reads, progress: Progress<'_>) -> Result<Resident, StoreError> {
-    let mut loader = Loader { rows: reads, resident: Resident::default(), count: 0, progress };
+/// Loads all tenants as they are. Those that take most are spilled where all of them would take more than `budget` bytes.
+pub(super) fn everything(reads: &Reads, budget: u64, progress: Progress<'_>) -> Result<Resident, StoreError> {
+    let mut loader = Loader { rows: reads, resident: Resident::default(), budget, count: 0, progress };
     let tenants: Vec<RawRow> = reads.rows(&reads.keys.global(Family::Tenant)).collect::<Result<_, _>>()?;
     for (key, value) in tenants {
         let tenant: Tenant = decode(&key, &value)?;
         loader.tenant(&tenant.id)?;
+        keep_to(&mut loader.resident, budget);
     }
     Ok(loader.resident)
 }
 
 /// Loads one tenant from rows.
 pub(super) fn one<R: Rows>(rows: &R, tenant: &TenantId) -> Result<Resident, R::Error> {
-    let mut loader = Loader { rows, resident: Resident::default(), count: 0, progress: &mut |_| {} };
+    let mut nobody = |_| {};
+    let mut loader = Loader::of_one(rows, &mut nobody);
     loader.tenant(tenant)?;
     Ok(loader.resident)
+}
+
+/// The same, but for its relationships.
+pub(super) fn spilled<R: Rows>(rows: &R, tenant: &TenantId) -> Result<Resident, R::Error> {
+    let mut nobody = |_| {};
+    let mut loader = Loader::of_one(rows, &mut nobody);
+    loader.all_but_relationships(tenant)?;
+    loader.resident.spill(tenant);
+    Ok(loader.resident)
+}
+
+/// Spills tenants until the others take no more than `budget` bytes; returns whether it spilled any.
+pub(super) fn keep_to(resident: &mut Resident, budget: u64) -> bool {
+    let before = resident.spilled();
+    while resident.bytes_estimate() > budget {
+        let Some((tenant, bytes)) = resident.spill_largest() else { break };
+        tracing::warn!(
+            %tenant, bytes, budget,
+            "there is no room in memory for the relationships of a tenant: checks read them from the disk from now on"
+        );
+    }
+    resident.spilled() > before
 }
 
 struct Loader<'a, R> {
     rows: &'a R,
     resident: Resident,
+    budget: u64,
     count: u64,
     progress: Progress<'a>,
 }
 
-impl<R: Rows> Loader<'_, R> {
+impl<'a, R: Rows> Loader<'a, R> {
+    fn of_one(rows: &'a R, progress: Progress<'a>) -> Self {
+        Self { rows, resident: Resident::default(), budget: u64::MAX, count: 0, progress }
+    }
+
     fn tenant(&mut self, tenant: &TenantId) -> Result<(), R::Error> {
+        self.all_but_relationships(tenant)?;
+        let skip = self.rows.keys().of(tenant, Family::Tuple).as_bytes().len();
+        for row in self.rows.of(tenant, Family::Tuple) {
+            let (key, value) = row?;
+            self.resident.put_tuple(tenant, &whole_tuple(&key, skip, &value)?);
+            self.count();
+            if self.count.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+                keep_to(&mut self.resident, self.budget);
+                if self.resident.tenant(tenant).is_some_and(|index| index.is_spilled()) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn all_but_relationships(&mut self, tenant: &TenantId) -> Result<(), R::Error> {
         self.resident.put_tenant(tenant);
         for row in self.rows.of(tenant, Family::Schema) {
             let (key, value) = row?;
@@ -78,12 +126,6 @@ impl<R: Rows> Loader<'_, R> {
             if grant.state.is_live() {
                 self.resident.put_grant(tenant, &grant);
             }
-            self.count();
-        }
-        let skip = self.rows.keys().of(tenant, Family::Tuple).as_bytes().len();
-        for row in self.rows.of(tenant, Family::Tuple) {
-            let (key, value) = row?;
-            self.resident.put_tuple(tenant, &whole_tuple(&key, skip, &value)?);
             self.count();
         }
         Ok(())

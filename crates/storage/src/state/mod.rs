@@ -16,6 +16,7 @@ mod hot;
 mod incoming;
 mod keys;
 mod load;
+mod moment;
 mod oldest;
 mod open;
 mod past;
@@ -25,6 +26,7 @@ mod reads;
 mod row;
 mod schemas;
 mod snapshot;
+mod spilled;
 mod store;
 mod sum;
 
@@ -38,6 +40,7 @@ pub use past::{Past, PastError};
 pub use reader::{Due, Page, Reader, View};
 pub use reads::StoreError;
 pub use snapshot::{Header, Piece, Snapshot};
+pub use spilled::{Reading, Spilled, Stored};
 pub use store::{ApplyError, InstallError, Store};
 pub use sum::Sum;
 

@@ -40,12 +40,16 @@ pub struct Options {
     pub group: GroupId,
     /// Memory for rows that are not yet on disk, in bytes.
     pub write_buffer_bytes: usize,
+    /// How much of memory what checks read may take, as an estimate, in bytes. Tenants for whose relationships there is no
+    /// room are read from the disk.
+    pub memory_budget_bytes: u64,
 }
 
 impl Options {
-    /// The defaults for a group: 16 MiB of write buffer, so that a flush does not stop applying for long.
+    /// The defaults for a group: 16 MiB of write buffer, so that a flush does not stop applying for long, and
+    /// all the memory that there is.
     pub fn new(group: GroupId) -> Self {
-        Self { group, write_buffer_bytes: 16 * 1_024 * 1_024 }
+        Self { group, write_buffer_bytes: 16 * 1_024 * 1_024, memory_budget_bytes: u64::MAX }
     }
 }
 
@@ -153,23 +157,24 @@ impl Loaded {
             .map_err(|source| OpenError::RocksDb { path: path.to_owned(), source })?;
         let copy = Copy::new(db, path.to_owned());
         let reads = Reads::stored(Arc::new(copy), Keys { group: options.group });
-        Self::load(reads, progress).map_err(|source| OpenError::Store { path: path.to_owned(), source })
+        Self::load(reads, options.memory_budget_bytes, progress)
+            .map_err(|source| OpenError::Store { path: path.to_owned(), source })
     }
 
-    fn load(reads: Reads, progress: Progress<'_>) -> Result<Self, StoreError> {
+    fn load(reads: Reads, budget: u64, progress: Progress<'_>) -> Result<Self, StoreError> {
         let meta = |name: &str| reads.keys.global(Family::Meta).text(name);
         let applied: Option<(u64, u64)> = reads.get(&meta("applied"))?;
         let applied = applied.map(|(term, index)| LogId { term, index });
         let membership: Option<Vec<u8>> = reads.get(&meta("membership"))?;
         let sum: Option<[u8; 32]> = reads.get(&meta("sum"))?;
         let sum = sum.map(Sum::from_bytes).unwrap_or_default();
-        let resident = load::everything(&reads, progress)?;
+        let resident = load::everything(&reads, budget, progress)?;
         Ok(Self { reads, resident, applied, membership, sum })
     }
 
     /// The version as of the last entry.
     pub(super) fn view(&self) -> View {
-        View { resident: self.resident.clone(), revision: Revision(self.applied.map_or(0, |id| id.index)) }
+        View::published(self.resident.clone(), Revision(self.applied.map_or(0, |id| id.index)), &self.reads)
     }
 }
 

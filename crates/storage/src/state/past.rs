@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use portcullis_machine::{Change, StoredSchema};
 use portcullis_model::{Grant, GrantFilter, GrantId, Revision, Role, RoleId, TenantId, Timestamp, Tuple, TupleFilter};
-use rocksdb::{DB, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode};
+use rocksdb::{Direction, IteratorMode, ReadOptions};
 use serde::de::DeserializeOwned;
 
 use super::keys::{Family, Key, Keys, LIFETIME_BYTES, lifetime};
 use super::load::{self, Rows};
+use super::moment::Moment;
 use super::reader::{Page, View, page};
 use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
+use super::spilled::Earlier;
 use crate::codec::DecodeError;
 
 /// How many rows a version has at most that is made again from the history.
@@ -37,8 +39,8 @@ pub enum PastError {
     },
     /// There was too much of it.
     #[error(
-        "the tenant had more than {ROWS_MAX} roles, grants and relationships then, and no check is made on so much: list \
-         what you want to know of that revision, or ask for one of the last 1,000"
+        "the tenant had more than {ROWS_MAX} roles and grants then, or has changed more than {ROWS_MAX} relationships since, \
+         and no check is made on so much: list what you want to know of that revision, or ask for a later one"
     )]
     TooLarge,
     /// The caller no longer waits.
@@ -67,11 +69,21 @@ impl Past {
         Ok(Some(frozen.stamp()?))
     }
 
-    /// What checks read of one tenant, made anew. Ends early once `is_late`.
-    pub fn view(&self, tenant: &TenantId, is_late: &dyn Fn() -> bool) -> Result<View, PastError> {
+    /// What checks read of one tenant, made anew. Its relationships stay on disk if they are there now, or if they were very
+    /// many. Ends early once `is_late`.
+    pub fn view(&self, tenant: &TenantId, is_spilled: bool, is_late: &dyn Fn() -> bool) -> Result<View, PastError> {
         let frozen = self.freeze()?;
-        let counted = Counted { frozen: &frozen, is_late, count: Cell::new(0) };
-        Ok(View { resident: load::one(&counted, tenant)?, revision: self.revision })
+        let counted = || Counted { frozen: &frozen, is_late, count: Cell::new(0) };
+        if !is_spilled {
+            match load::one(&counted(), tenant) {
+                Err(PastError::TooLarge) => {}
+                resident => return Ok(View::in_memory(resident?, self.revision)),
+            }
+        }
+        let resident = load::spilled(&counted(), tenant)?;
+        let earlier = frozen.since(tenant, &counted())?;
+        let Frozen { moment, revision } = frozen;
+        Ok(View { resident, revision, moment: Some(moment), earlier: Some(earlier) })
     }
 
     /// A role.
@@ -131,35 +143,37 @@ impl Past {
         decode: impl Fn(&[u8], &[u8]) -> Result<Option<T>, StoreError>,
     ) -> Result<Page<T>, PastError> {
         let frozen = self.freeze()?;
-        let prefix = frozen.keys.of(tenant, family);
+        let prefix = frozen.keys().of(tenant, family);
         Ok(page(frozen.rows(tenant, family, after), prefix.as_bytes().len(), most, decode)?)
     }
 
     /// Freezes the database, and makes sure that it reaches back far enough.
-    fn freeze(&self) -> Result<Frozen<'_>, PastError> {
+    fn freeze(&self) -> Result<Frozen, PastError> {
         let (keys, asked) = (self.reads.keys, self.revision);
-        let snapshot = self.reads.db.snapshot();
+        let moment = Arc::new(Moment::now(Arc::clone(&self.reads.db), keys));
         let key = keys.history_floor();
-        let floor = snapshot.get(key.as_bytes()).map_err(StoreError::from)?;
-        let floor = floor.map(|floor| decode(key.as_bytes(), &floor)).transpose()?.unwrap_or_default();
+        let floor = moment.get(&key)?.map(|floor| decode(key.as_bytes(), &floor)).transpose()?.unwrap_or_default();
         if asked < floor {
             return Err(PastError::Compacted { asked, floor });
         }
-        Ok(Frozen { snapshot, keys, revision: asked })
+        Ok(Frozen { moment, revision: asked })
     }
 }
 
 /// A frozen view of the database, read as of a revision.
-struct Frozen<'a> {
-    snapshot: SnapshotWithThreadMode<'a, DB>,
-    keys: Keys,
+struct Frozen {
+    moment: Arc<Moment>,
     revision: Revision,
 }
 
-impl Frozen<'_> {
+impl Frozen {
+    fn keys(&self) -> Keys {
+        self.moment.keys
+    }
+
     fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError> {
-        let key = self.keys.tenant(tenant);
-        let row = self.snapshot.get(key.as_bytes())?;
+        let key = self.keys().tenant(tenant);
+        let row = self.moment.get(&key)?;
         let made =
             row.map(|row| row::revision(&row).map_err(|source| StoreError::damaged(&key, source))).transpose()?;
         Ok(made.is_some_and(|made| made <= self.revision))
@@ -168,20 +182,20 @@ impl Frozen<'_> {
     /// When the last change up to the revision was made.
     fn stamp(&self) -> Result<Timestamp, StoreError> {
         let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(self.keys.global(Family::Change).as_bytes());
-        let last = self.keys.change(self.revision);
+        options.set_iterate_lower_bound(self.keys().global(Family::Change).as_bytes());
+        let last = self.keys().change(self.revision);
         let from = IteratorMode::From(last.as_bytes(), Direction::Reverse);
-        let Some(row) = self.snapshot.iterator_opt(from, options).next() else { return Ok(Timestamp(0)) };
+        let Some(row) = self.moment.iterate(from, options).next() else { return Ok(Timestamp(0)) };
         let (key, value) = row?;
         Ok(decode::<Change>(&key, &value)?.at)
     }
 
     fn get<T: DeserializeOwned>(&self, tenant: &TenantId, key: &Key) -> Result<Option<T>, PastError> {
-        let now = self.snapshot.get(key.as_bytes()).map_err(StoreError::from)?;
+        let now = self.moment.get(key)?;
         if let Some(value) = now.filter(|value| row::revision(value).is_ok_and(|made| made <= self.revision)) {
             return Ok(Some(decode(key.as_bytes(), &value)?));
         }
-        for version in self.iterate(&self.keys.history_of(tenant, key), None) {
+        for version in self.iterate(&self.keys().history_of(tenant, key), None) {
             let (version, value) = version?;
             if self.lived(&version)? {
                 return Ok(Some(decode(&version, &value)?));
@@ -198,19 +212,11 @@ impl Frozen<'_> {
         family: Family,
         after: Option<&[u8]>,
     ) -> impl Iterator<Item = Result<RawRow, StoreError>> {
-        let prefix = self.keys.of(tenant, family);
-        let (history, skip) = (self.keys.history_of(tenant, &prefix), prefix.as_bytes().len());
-        let history_skip = history.as_bytes().len();
+        let prefix = self.keys().of(tenant, family);
+        let skip = prefix.as_bytes().len();
         let now = self.iterate(&prefix, after).filter_map(|row| counting(row, |key, value| self.stands(key, value)));
-        let before = self.iterate(&history, after).filter_map(|row| counting(row, |key, _| self.lived(key)));
         let mut now = now.peekable();
-        let mut before = before
-            .map(move |row| {
-                let (key, value) = row?;
-                let tail = key.get(history_skip..key.len().saturating_sub(LIFETIME_BYTES)).unwrap_or_default();
-                Ok(([prefix.as_bytes(), tail].concat().into(), value))
-            })
-            .peekable();
+        let mut before = self.gone(tenant, family, after).peekable();
         // Of each row one version counted at most, so no key comes twice.
         let merged = std::iter::from_fn(move || match (now.peek(), before.peek()) {
             (Some(Ok((now_key, _))), Some(Ok((before_key, _)))) if now_key > before_key => before.next(),
@@ -222,6 +228,35 @@ impl Frozen<'_> {
         merged.filter(move |row| row.as_ref().map_or(true, |(key, _)| is_behind(key)))
     }
 
+    /// The rows of a family of a tenant as they were, of those that are not so any more, under the keys that they had.
+    fn gone(
+        &self,
+        tenant: &TenantId,
+        family: Family,
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<RawRow, StoreError>> {
+        let prefix = self.keys().of(tenant, family);
+        let history = self.keys().history_of(tenant, &prefix);
+        let skip = history.as_bytes().len();
+        let lived = self.iterate(&history, after).filter_map(|row| counting(row, |key, _| self.lived(key)));
+        lived.map(move |row| {
+            let (key, value) = row?;
+            let tail = key.get(skip..key.len().saturating_sub(LIFETIME_BYTES)).unwrap_or_default();
+            Ok(([prefix.as_bytes(), tail].concat().into(), value))
+        })
+    }
+
+    /// What has changed in a tenant since.
+    fn since(&self, tenant: &TenantId, counted: &Counted<'_>) -> Result<Earlier, PastError> {
+        let skip = self.keys().of(tenant, Family::Tuple).as_bytes().len();
+        let mut earlier = Earlier::new(self.revision);
+        for row in counted.count(self.gone(tenant, Family::Tuple, None)) {
+            let (key, value) = row?;
+            earlier.add(&key[skip..], &value);
+        }
+        Ok(earlier)
+    }
+
     /// The rows that begin so, from the one that ends with `after` on.
     fn iterate<'a>(
         &'a self,
@@ -231,7 +266,7 @@ impl Frozen<'_> {
         let first = [prefix.as_bytes(), after.unwrap_or_default()].concat();
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(prefix.end_of_prefix());
-        self.snapshot.iterator_opt(IteratorMode::From(&first, Direction::Forward), options).map(|row| Ok(row?))
+        self.moment.iterate(IteratorMode::From(&first, Direction::Forward), options).map(|row| Ok(row?))
     }
 
     /// Whether a row as it is now was so then.
@@ -259,7 +294,7 @@ fn counting(
 
 /// Rows of a tenant as they were, as long as somebody waits for them and there are not too many.
 struct Counted<'a> {
-    frozen: &'a Frozen<'a>,
+    frozen: &'a Frozen,
     is_late: &'a dyn Fn() -> bool,
     count: Cell<usize>,
 }
@@ -268,11 +303,20 @@ impl Rows for Counted<'_> {
     type Error = PastError;
 
     fn keys(&self) -> Keys {
-        self.frozen.keys
+        self.frozen.keys()
     }
 
     fn of(&self, tenant: &TenantId, family: Family) -> impl Iterator<Item = Result<RawRow, PastError>> {
-        self.frozen.rows(tenant, family, None).map(|row| {
+        self.count(self.frozen.rows(tenant, family, None))
+    }
+}
+
+impl Counted<'_> {
+    fn count(
+        &self,
+        rows: impl Iterator<Item = Result<RawRow, StoreError>>,
+    ) -> impl Iterator<Item = Result<RawRow, PastError>> {
+        rows.map(|row| {
             let count = self.count.get() + 1;
             self.count.set(count);
             if count > ROWS_MAX {

@@ -14,9 +14,11 @@ use portcullis_model::{
 
 use super::compaction::{self, Ripe};
 use super::keys::{Family, Key, texts};
+use super::moment::Moment;
 use super::past::Past;
 use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
+use super::spilled::{Earlier, Spilled, Stored};
 use super::store::{Shared, update};
 use super::sum::Sum;
 use crate::codec::DecodeError;
@@ -29,6 +31,33 @@ pub struct View {
     pub resident: Resident,
     /// The last entry that it includes.
     pub revision: Revision,
+    /// What the database held then; only where tenants are read from it.
+    pub(super) moment: Option<Arc<Moment>>,
+    /// What has changed in them since, if the moment is a later one.
+    pub(super) earlier: Option<Earlier>,
+}
+
+impl View {
+    /// One that is in memory as a whole, or of which nobody asks for more.
+    pub fn in_memory(resident: Resident, revision: Revision) -> Self {
+        Self { resident, revision, moment: None, earlier: None }
+    }
+
+    /// The newest one, right after its rows were written.
+    pub(super) fn published(resident: Resident, revision: Revision, reads: &Reads) -> Self {
+        let moment = (resident.spilled() > 0).then(|| Arc::new(Moment::now(Arc::clone(&reads.db), reads.keys)));
+        Self { resident, revision, moment, earlier: None }
+    }
+
+    /// A tenant, if it exists.
+    pub fn tenant<'a>(&'a self, tenant: &'a TenantId) -> Option<Stored<'a>> {
+        let index = self.resident.tenant(tenant)?;
+        if !index.is_spilled() {
+            return Some(Stored::Resident(index));
+        }
+        let moment = self.moment.as_ref().expect("INVARIANT: readers are given views that tell what is on disk");
+        Some(Stored::Spilled(Spilled { tenant, index, moment, earlier: self.earlier.as_ref() }))
+    }
 }
 
 /// One page of a list.
@@ -68,9 +97,10 @@ impl Reader {
         self.shared.view.load()
     }
 
-    /// The version at exactly a revision, if it is published and one of the last 1,000 since this process started. One
-    /// that was not kept is made again: from the one before it that was, and the records of the changes between the two.
-    pub fn view_at(&self, revision: Revision) -> Result<Option<Arc<View>>, StoreError> {
+    /// The version at exactly a revision, for questions about one tenant, if it is published and one of the last 1,000 since
+    /// this process started. One that was not kept is made again: from the one before it that was, and the records of the
+    /// changes between the two. `None` also for a tenant that was on disk then.
+    pub fn view_at(&self, tenant: &TenantId, revision: Revision) -> Result<Option<Arc<View>>, StoreError> {
         let newest = self.shared.view.load_full();
         if revision >= newest.revision {
             return Ok((revision == newest.revision).then_some(newest));
@@ -83,6 +113,9 @@ impl Reader {
             (kept, self.shared.reads.load_full())
         };
         let Some(kept) = kept else { return Ok(None) };
+        if kept.resident.tenant(tenant).is_some_and(|index| index.is_spilled()) {
+            return Ok(None);
+        }
         if kept.revision == revision {
             return Ok(Some(kept));
         }
@@ -97,7 +130,7 @@ impl Reader {
             let change: Option<Change> = decoded(&key, &value)?;
             change.iter().flat_map(|change| &change.effects).for_each(|effect| update(&mut resident, effect));
         }
-        Ok(Some(Arc::new(View { resident, revision })))
+        Ok(Some(Arc::new(View::in_memory(resident, revision))))
     }
 
     /// The state hash at a revision, if it is one of the last 10,000 since this process started.

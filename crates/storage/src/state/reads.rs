@@ -292,7 +292,7 @@ fn relationship(texts: &[&str], by_subject: bool) -> Option<Relationship> {
 }
 
 /// What the row of a relationship says that it holds under. That of one that holds always says nothing.
-fn qualifier(key: &[u8], value: &[u8]) -> Result<Qualifier, StoreError> {
+pub(super) fn qualifier(key: &[u8], value: &[u8]) -> Result<Qualifier, StoreError> {
     let damaged = |source| StoreError::Damaged { key: key.to_vec(), source };
     if row::is_empty(value).map_err(damaged)? {
         return Ok(Qualifier::default());

@@ -14,6 +14,7 @@ use rocksdb::checkpoint::Checkpoint;
 use super::batch::Batch;
 use super::folder::Folder;
 use super::incoming::{Inbox, Received};
+use super::load;
 use super::open::{Loaded, OpenError, Options};
 use super::reader::{Reader, View};
 use super::reads::{Reads, StoreError};
@@ -136,12 +137,23 @@ impl Store {
         for effect in &applied.change.effects {
             update(&mut self.resident, effect);
         }
+        if self.resident.bytes_estimate() > self.options.memory_budget_bytes {
+            self.spill();
+        }
         self.changes += 1;
         if self.changes == VERSIONS_APART {
             self.changes = 0;
-            push_bounded(&self.shared.versions, Arc::new(self.version()), VERSIONS_KEPT);
+            let version = View::in_memory(self.resident.clone(), self.revision());
+            push_bounded(&self.shared.versions, Arc::new(version), VERSIONS_KEPT);
         }
         Ok(applied)
+    }
+
+    /// Spills what there is no room for. Versions that still hold it go, so that the room is there.
+    pub(super) fn spill(&mut self) {
+        if load::keep_to(&mut self.resident, self.options.memory_budget_bytes) {
+            self.shared.versions.lock().expect("INVARIANT: nothing panics while holding the versions").clear();
+        }
     }
 
     /// Moves past an entry that changes nothing.
@@ -157,7 +169,8 @@ impl Store {
     /// Writes everything that was applied so far, and lets readers see it.
     pub fn publish(&mut self) -> Result<(), StoreError> {
         self.flush()?;
-        self.shared.view.store(Arc::new(self.version()));
+        let view = View::published(self.resident.clone(), self.revision(), &self.reads);
+        self.shared.view.store(Arc::new(view));
         Ok(())
     }
 
@@ -228,10 +241,6 @@ impl Store {
         self.sum = loaded.sum;
         self.shared.start_anew(loaded.reads, view, self.sum);
         Ok(())
-    }
-
-    fn version(&self) -> View {
-        View { resident: self.resident.clone(), revision: self.revision() }
     }
 
     fn revision(&self) -> Revision {

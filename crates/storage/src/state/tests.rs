@@ -15,7 +15,7 @@ mod tenants;
 use std::fs;
 use std::path::Path;
 
-use portcullis_eval::{Bounds, Budget, Query, check};
+use portcullis_eval::{self as eval, Bounds, Budget, Outcome, Query, check};
 use portcullis_machine::command::{CreateTenant, DeleteTenant, Initialise, Update, WriteRelationships};
 use portcullis_machine::{Applied, Command, Envelope, Stamp};
 use portcullis_model::{
@@ -26,8 +26,9 @@ use tempfile::TempDir;
 
 use super::keys::{Family, Keys};
 use super::snapshot::sum_of;
-use super::{Key, Options, Store, Sum, View};
+use super::{Key, Options, Store, Stored, Sum, View};
 use crate::log::LogId;
+use crate::resident::{Numbered, TenantDoubts};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const ERROR_MS: u64 = 250;
@@ -40,8 +41,13 @@ fn folder() -> TempDir {
 }
 
 fn open(path: &Path) -> Store {
+    open_within(path, u64::MAX)
+}
+
+/// Opens a store in so much memory; in none, every relationship is read from the disk.
+fn open_within(path: &Path, memory_budget_bytes: u64) -> Store {
     // So little that tables are written during a test.
-    let options = Options { write_buffer_bytes: 64 * 1_024, ..Options::new(GroupId::FIRST) };
+    let options = Options { write_buffer_bytes: 64 * 1_024, memory_budget_bytes, ..Options::new(GroupId::FIRST) };
     Store::open(path, &options, &mut |_| {}).unwrap()
 }
 
@@ -109,8 +115,13 @@ struct Bench {
 
 impl Bench {
     fn empty() -> Self {
+        Self::within(u64::MAX)
+    }
+
+    /// An empty store in so much memory.
+    fn within(memory_budget_bytes: u64) -> Self {
         let folder = folder();
-        let store = open(folder.path());
+        let store = open_within(folder.path(), memory_budget_bytes);
         Self { folder, store, next: 1 }
     }
 
@@ -137,8 +148,9 @@ impl Bench {
 
     fn reopen(&mut self) {
         let path = self.folder.path().to_owned();
+        let budget = self.store.options.memory_budget_bytes;
         // The database has one owner at a time.
-        replace(&mut self.store, || open(&path));
+        replace(&mut self.store, || open_within(&path, budget));
     }
 }
 
@@ -170,7 +182,8 @@ fn answers(view: &View) -> Vec<(String, Bounds)> {
     let clock = Some(Clock { reading: NOW, error_ms: ERROR_MS });
     let mut answers = Vec::new();
     for name in commands::TENANTS {
-        let Some(index) = view.resident.tenant(&tenant(name)) else { continue };
+        let tenant = tenant(name);
+        let Some(stored) = view.tenant(&tenant) else { continue };
         for subject in ["user:a", "user:ab", "user:other", "group:g#member"] {
             for (permission, resource) in
                 [("view", "document:a"), ("view", "document:ab"), ("edit", "document:a"), ("burn", "folder:f")]
@@ -179,17 +192,39 @@ fn answers(view: &View) -> Vec<(String, Bounds)> {
                 let permission: PermissionName = permission.parse().unwrap();
                 let query = Query { subject: &subject, permission: &permission, resource: &resource };
                 let question = format!("{name}: {subject} {permission} {resource}");
-                answers.push(match check(index.as_ref(), query, clock, &Budget::new(&in_time)) {
+                answers.push(match judge(stored, None, query, clock) {
                     Ok(outcome) => (format!("{question}, missing {:?}", outcome.missing), outcome.bounds),
                     Err(error) => (format!("{question}: {error}"), Bounds::NO),
                 });
             }
         }
-        for (kind, count) in [("grants", index.grants()), ("relationships", index.relationships())] {
-            answers.push((format!("{name}: {count} {kind}"), Bounds::YES));
-        }
+        let grants = view.resident.tenant(&tenant).unwrap().grants();
+        answers.push((format!("{name}: {grants} grants"), Bounds::YES));
     }
     answers
+}
+
+/// Checks in a tenant, wherever it is, with what is in doubt in it.
+fn judge(
+    stored: Stored<'_>,
+    doubts: Option<&TenantDoubts>,
+    query: Query<'_>,
+    clock: Option<Clock>,
+) -> Result<Outcome, eval::Error> {
+    let budget = Budget::new(&in_time);
+    match (stored, doubts) {
+        (Stored::Resident(index), None) => check(index, query, clock, &budget),
+        (Stored::Resident(index), Some(doubts)) => check(&index.doubted_by(doubts), query, clock, &budget),
+        (Stored::Spilled(spilled), doubts) => {
+            let reading = spilled.read(doubts);
+            let outcome = match doubts {
+                None => check(&reading, query, clock, &budget),
+                Some(doubts) => check(&reading.doubted_by(doubts), query, clock, &budget),
+            };
+            assert!(reading.failure().is_none(), "the rows cannot be read");
+            outcome
+        }
+    }
 }
 
 /// What a newer build wrote is told apart from what is damaged: the one wants another binary, the other another copy.

@@ -59,7 +59,8 @@ fn batches_leave_no_trace() {
         check(&cut.store, &moments);
         assert!(rows(&cut.store) == rows(&single.store), "the rows differ");
         for (revision, moment) in &moments {
-            let version = single.store.reader().view_at(Revision(*revision)).unwrap().unwrap();
+            let version =
+                single.store.reader().view_at(&TenantId::default_tenant(), Revision(*revision)).unwrap().unwrap();
             assert_eq!(version.revision, Revision(*revision));
             assert!(answers(&version) == moment.answers, "the version at {revision} is not what was shown then");
         }
@@ -75,7 +76,7 @@ fn check(store: &Store, moments: &BTreeMap<u64, Moment>) {
     assert_eq!(store.reader().view().revision, Revision(applied.index));
     // Each version since it was opened is exactly what was shown, kept or made again.
     for revision in applied.index.saturating_sub(40)..applied.index {
-        if let Some(version) = store.reader().view_at(Revision(revision)).unwrap() {
+        if let Some(version) = store.reader().view_at(&TenantId::default_tenant(), Revision(revision)).unwrap() {
             let expected = moments.get(&revision).map(|moment| moment.answers.clone());
             assert!(answers(&version) == expected.unwrap_or_default(), "the version at {revision}");
         }
@@ -86,7 +87,7 @@ fn check(store: &Store, moments: &BTreeMap<u64, Moment>) {
 fn check_pending(store: &Store, index: u64) {
     let reader = store.reader();
     assert!(reader.view().revision < Revision(index));
-    assert!(reader.view_at(Revision(index)).unwrap().is_none());
+    assert!(reader.view_at(&TenantId::default_tenant(), Revision(index)).unwrap().is_none());
     assert_eq!(reader.change(Revision(index)).unwrap(), None);
 }
 

@@ -173,11 +173,11 @@ fn versions_are_kept_for_a_while_and_published_ones_are_read() {
     // The entry at 1 was the first command; the one at n + 2 wrote member n.
     let last = bench.next - 1;
     for (revision, expected) in [(last, Some(1_100)), (last - 1, Some(1_099)), (last - 999, Some(101))] {
-        let view = reader.view_at(Revision(revision)).unwrap();
+        let view = reader.view_at(&TenantId::default_tenant(), Revision(revision)).unwrap();
         assert_eq!(view.as_deref().and_then(count), expected, "at {revision}");
         assert_eq!(view.unwrap().revision, Revision(revision));
     }
-    let view_at = |revision| reader.view_at(Revision(revision)).unwrap();
+    let view_at = |revision| reader.view_at(&TenantId::default_tenant(), Revision(revision)).unwrap();
     assert!(view_at(last - 1_040).is_none() && view_at(1).is_none());
     // Entries that change nothing have the version of the one before.
     bench.store.apply_blank(at(last + 1)).unwrap();

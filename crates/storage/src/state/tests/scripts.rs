@@ -1,6 +1,7 @@
 //! The scripts of the evaluator and of the machine, played over a store.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use portcullis_eval::memory::Fact;
 use portcullis_eval::script::play;
@@ -9,7 +10,6 @@ use portcullis_machine::{Change, Effect, Fault, Outcome, StoredSchema};
 use portcullis_model::Tenant;
 
 use super::*;
-use crate::resident::TenantIndex;
 use crate::state::reads::Reads;
 use crate::state::store::{ApplyError, update};
 
@@ -22,14 +22,19 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut bench = Bench::empty();
+        Self::within(u64::MAX)
+    }
+
+    /// One in so much memory.
+    fn within(memory_budget_bytes: u64) -> Self {
+        let mut bench = Bench::within(memory_budget_bytes);
         let id = TenantId::default_tenant();
         carry_out(&mut bench, vec![Effect::PutTenant(Tenant { id, created: Revision(1) })]);
         Self { bench, known: 0 }
     }
 
     /// Writes what is new, and returns what is loaded from the rows.
-    fn load(&mut self, facts: &[Fact]) -> TenantIndex {
+    fn load(&mut self, facts: &[Fact]) -> Arc<View> {
         let tenant = TenantId::default_tenant();
         let effects = facts[self.known..].iter().cloned().map(|fact| match fact {
             Fact::Role(role) => Effect::PutRole { tenant: tenant.clone(), role },
@@ -42,11 +47,11 @@ impl World {
         });
         self.known = facts.len();
         carry_out(&mut self.bench, effects.collect());
-        let written = self.bench.store.reader().view().clone();
+        let written = answers(&self.bench.store.reader().view());
         self.bench.reopen();
         let view = self.bench.store.reader().view().clone();
-        assert_eq!(answers(&view), answers(&written), "rows and memory came apart");
-        view.resident.tenant(&tenant).unwrap().as_ref().clone()
+        assert_eq!(answers(&view), written, "rows and memory came apart");
+        view
     }
 }
 
@@ -57,6 +62,7 @@ fn carry_out(bench: &mut Bench, effects: Vec<Effect>) {
     let change = Change { revision, tenant, actor, reason, at: NOW, salt, command, result, repeats, effects };
     bench.store.write(at(bench.next), None, Some(&change)).unwrap();
     change.effects.iter().for_each(|effect| update(&mut bench.store.resident, effect));
+    bench.store.spill();
     bench.store.publish().unwrap();
     bench.next += 1;
 }
@@ -79,12 +85,41 @@ impl Machine for Bench {
 
 #[test]
 fn scripts_of_the_evaluator_play_as_they_do_over_plain_maps() {
+    let here = TenantId::default_tenant();
     for (name, script) in scripts("eval") {
         let world = RefCell::new(World::new());
-        let played = play(&script, |facts| world.borrow_mut().load(facts));
-        let played = played.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(played == script, "{name} plays differently:\n{played}");
+        let index = |facts: &[Fact]| {
+            let view = world.borrow_mut().load(facts);
+            view.resident.tenant(&here).unwrap().as_ref().clone()
+        };
+        same(&name, &script, play(&script, index));
     }
+}
+
+/// The same without memory for relationships.
+#[test]
+fn scripts_of_the_evaluator_play_alike_from_the_disk() {
+    let here: &TenantId = Box::leak(Box::new(TenantId::default_tenant()));
+    for (name, script) in scripts("eval") {
+        let reading = |facts: &[Fact]| {
+            let mut world = World::within(0);
+            let loaded = world.load(facts);
+            let mut resident = loaded.resident.clone();
+            // Where there is nothing to be spilled it is not, by itself.
+            resident.spill(here);
+            let view = View::published(resident, loaded.revision, &world.bench.store.reads);
+            // What a script is played over is nobody's: it stays until the test ends.
+            let view: &View = Box::leak(Box::new(view));
+            let Some(Stored::Spilled(spilled)) = view.tenant(here) else { panic!("it was spilled") };
+            spilled.read(None)
+        };
+        same(&name, &script, play(&script, reading));
+    }
+}
+
+fn same<E: std::fmt::Display>(name: &str, script: &str, played: Result<String, E>) {
+    let played = played.unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(played == script, "{name} plays differently:\n{played}");
 }
 
 #[test]

@@ -209,8 +209,9 @@ fn sequence(seed: u64) -> [u32; KINDS] {
     let mut commands = Commands::new(seed);
     let mut dice = Dice(seed ^ 0xffff);
     let (mut memory, mut bench) = (Memory::default(), Bench::empty());
-    // Another store gets the same commands, and is reopened and loses power now and then.
-    let mut other = Bench::empty();
+    // Another store gets the same commands, and is reopened and loses power now and then. It reads from the disk what the
+    // first has in memory.
+    let mut other = Bench::within(0);
     let (mut moments, mut refused) = (BTreeMap::new(), 0);
     for index in 1..=COMMANDS {
         let (start_by, end_by) = (commands.now, commands.now.plus_ms(ERROR_MS));
@@ -265,7 +266,7 @@ fn follow(other: &mut Bench, moments: &BTreeMap<u64, Moment>, dice: &mut Dice) {
         if loses_power {
             lose_power(&path, dice);
         }
-        open(&path)
+        open_within(&path, 0)
     });
     check_moment(&other.store, moments);
     catch_up(&mut other.store, moments);

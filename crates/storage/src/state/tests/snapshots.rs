@@ -66,7 +66,10 @@ fn assert_same(ours: &Store, theirs: &Store) {
     assert_eq!(ours.view().revision, theirs.view().revision);
     let revision = ours.view().revision;
     assert_eq!(ours.state_hash(revision), theirs.state_hash(revision));
-    assert_eq!(ours.view_at(revision).unwrap().map(|view| answers(&view)), Some(answers(&theirs.view())));
+    assert_eq!(
+        ours.view_at(&TenantId::default_tenant(), revision).unwrap().map(|view| answers(&view)),
+        Some(answers(&theirs.view()))
+    );
     assert_eq!(ours.tenants(None, 100).unwrap(), theirs.tenants(None, 100).unwrap());
     assert_eq!(ours.cluster().unwrap(), theirs.cluster().unwrap());
 }
