@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use portcullis_model::{Qualifier, Relationship, TenantId, Tuple, limit};
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +94,7 @@ impl WriteRelationships {
         }
         let schema = context.state.schema(context.tenant)?;
         // Later updates of a write see earlier ones.
-        let mut known: BTreeMap<&Relationship, Option<Qualifier>> = BTreeMap::new();
+        let mut known: HashMap<&Relationship, Option<Qualifier>, FixedState> = HashMap::default();
         let (mut created, mut deleted) = (0, 0);
         let mut effects = Vec::new();
         for update in &self.updates {

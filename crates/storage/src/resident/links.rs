@@ -110,15 +110,17 @@ impl Links {
                 let rows = from(self.rows(node.object), begin);
                 // The word that says that a list stands apart is the only one, and comes after all that there could be.
                 if rows.first() != Some(&(prefix | APART)) {
-                    let greatest = packed(prefix, last, true).unwrap_or(prefix | LAST);
-                    return Iter::Inline(rows[..rows.len() - from(rows, greatest + 1).len()].iter());
+                    return Iter::Inline {
+                        words: rows.iter(),
+                        last: packed(prefix, last, true).unwrap_or(prefix | LAST),
+                    };
                 }
                 self.apart.get(&(side, node))
             }
             None => self.apart.get(&(side, node)),
         };
         let ends = (Row { node: first, qualified: false }, Row { node: last, qualified: true });
-        rows.map_or(Iter::Inline([].iter()), |rows| Iter::Apart(rows.range(&ends.0, &ends.1)))
+        rows.map_or(Iter::Inline { words: [].iter(), last: 0 }, |rows| Iter::Apart(rows.range(&ends.0, &ends.1)))
     }
 
     /// The row of a node for another end.
@@ -231,13 +233,18 @@ impl Links {
         let (block, slot) = place(object);
         let (added, removed) = (usize::from(with.is_some()), range.len());
         self.blocks.replace(block, |block| {
-            let (before, after) = (&block[..range.start], &block[range.end..]);
-            let mut words: Arc<[u64]> = before.iter().chain(&with).chain(after).copied().collect();
-            let heads = Arc::get_mut(&mut words).expect("INVARIANT: what was just made is not shared");
-            for word in &mut heads[slot..OBJECTS] {
+            // Zeros first: a slice that is known to be as long is copied at once, a chain word by word.
+            let mut spliced: Arc<[u64]> = std::iter::repeat_n(0, block.len() + added - removed).collect();
+            let words = Arc::get_mut(&mut spliced).expect("INVARIANT: what was just made is not shared");
+            words[..range.start].copy_from_slice(&block[..range.start]);
+            if let Some(word) = with {
+                words[range.start] = word;
+            }
+            words[range.start + added..].copy_from_slice(&block[range.end..]);
+            for word in &mut words[slot..OBJECTS] {
                 *word = head(type_of(*word), end_of(*word) + added - removed);
             }
-            *block = words;
+            *block = spliced;
         });
         self.words = self.words + added - removed;
     }
@@ -307,7 +314,11 @@ fn unpacked(word: u64) -> Row {
 
 /// The rows of a node, in order.
 pub(super) enum Iter<'a> {
-    Inline(std::slice::Iter<'a, u64>),
+    /// As long as the words are not greater than the last.
+    Inline {
+        words: std::slice::Iter<'a, u64>,
+        last: u64,
+    },
     Apart(set::Iter<'a, Row>),
 }
 
@@ -316,7 +327,10 @@ impl Iterator for Iter<'_> {
 
     fn next(&mut self) -> Option<Row> {
         match self {
-            Self::Inline(words) => words.next().map(|word| unpacked(*word)),
+            Self::Inline { words, last } => {
+                let word = words.next().filter(|word| **word <= *last)?;
+                Some(unpacked(*word))
+            }
             Self::Apart(rows) => rows.next().copied(),
         }
     }

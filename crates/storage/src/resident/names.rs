@@ -53,11 +53,13 @@ impl Ids {
             self.bytes += HEADS;
         }
         self.blocks.replace(block, |block| {
-            let mut bytes: Arc<[u8]> = block.iter().chain(id.as_bytes()).copied().collect();
-            let end = u16::try_from(bytes.len() - HEADS).expect("INVARIANT: ids have a limit");
-            let heads = Arc::get_mut(&mut bytes).expect("INVARIANT: what was just made is not shared");
-            heads[slot * size_of::<Head>()..][..size_of::<Head>()].copy_from_slice(&end.to_le_bytes());
-            *block = bytes;
+            let mut longer: Arc<[u8]> = std::iter::repeat_n(0, block.len() + id.len()).collect();
+            let end = u16::try_from(longer.len() - HEADS).expect("INVARIANT: ids have a limit");
+            let bytes = Arc::get_mut(&mut longer).expect("INVARIANT: what was just made is not shared");
+            bytes[..block.len()].copy_from_slice(block);
+            bytes[block.len()..].copy_from_slice(id.as_bytes());
+            bytes[slot * size_of::<Head>()..][..size_of::<Head>()].copy_from_slice(&end.to_le_bytes());
+            *block = longer;
         });
         self.bytes += id.len();
         let object = u32::try_from(object).expect("INVARIANT: fewer than 2^32 objects in a tenant");

@@ -202,6 +202,13 @@ impl TenantIndex {
         }
     }
 
+    /// What a relationship holds under, if it is here.
+    pub(crate) fn qualifier_of(&self, relationship: &Relationship) -> Option<Qualifier> {
+        let (subject, userset) = self.ends(relationship)?;
+        let key = self.edge((userset, subject), self.row(userset, subject)?).qualifier;
+        Some(key.map(|key| self.qualifiers.get(key).clone()).unwrap_or_default())
+    }
+
     /// Takes away what a userset lists.
     fn delete_edge(&mut self, userset: NodeKey, row: Row) {
         self.links.remove(Side::Down, userset, row);

@@ -1,13 +1,14 @@
 //! From effects to rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use portcullis_machine::{Change, Effect, MemoryKey, Remembered};
-use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId, Tuple};
+use portcullis_model::{Grant, GrantState, Relationship, Revision, Role, TenantId, Timestamp, Tuple};
 
 use super::compaction;
 use super::keys::{Family, Key, Keys};
-use super::reads::{Ahead, Reads, StoreError};
+use super::reads::{Ahead, Reads, StoreError, qualifier};
 use super::row;
 use super::sum::Sum;
 
@@ -95,13 +96,11 @@ impl<'a> Batch<'a> {
             }
             Effect::PutGrant { tenant, grant } => self.put_grant(tenant, grant),
             Effect::PutRelationship { tenant, relationship } => {
-                self.unqualify(tenant, relationship)?;
-                self.index(keys.tuple_by_subject(tenant, relationship), true);
-                self.put(Some(tenant), Family::Tuple, keys.tuple(tenant, relationship), &())
+                self.write_tuple(tenant, relationship, Some((row::encode(self.revision, &()), None)))
             }
             Effect::PutTuple { tenant, tuple } => self.put_tuple(tenant, tuple),
             Effect::PutSchema { tenant, schema } => self.put(Some(tenant), Family::Schema, keys.schema(tenant), schema),
-            Effect::DeleteRelationship { tenant, relationship } => self.delete_relationship(tenant, relationship),
+            Effect::DeleteRelationship { tenant, relationship } => self.write_tuple(tenant, relationship, None),
             Effect::Remember { tenant, caller, key, remembered } => {
                 let memory = MemoryKey { tenant: tenant.clone(), caller: caller.clone(), key: key.clone() };
                 self.remember(&memory, remembered)
@@ -152,28 +151,30 @@ impl<'a> Batch<'a> {
     }
 
     fn put_tuple(&mut self, tenant: &TenantId, tuple: &Tuple) -> Result<(), StoreError> {
-        let (keys, Tuple { relationship, qualifier }) = (self.keys, tuple);
-        self.unqualify(tenant, relationship)?;
-        if let Some(expires) = qualifier.expires {
+        let Tuple { relationship, qualifier } = tuple;
+        self.write_tuple(tenant, relationship, Some((row::encode(self.revision, qualifier), qualifier.expires)))
+    }
+
+    /// Writes a relationship, and when it ends by itself, in place of what was stored of it; or removes it.
+    fn write_tuple(
+        &mut self,
+        tenant: &TenantId,
+        relationship: &Relationship,
+        new: Option<(Vec<u8>, Option<Timestamp>)>,
+    ) -> Result<(), StoreError> {
+        let (keys, key) = (self.keys, self.keys.tuple(tenant, relationship));
+        let old = self.reads.tuple_row(tenant, relationship, &key)?;
+        if let Some(old) = &old
+            && let Some(expired) = qualifier(key.as_bytes(), old)?.expires
+        {
+            self.index(keys.tuple_due(expired, tenant, relationship), false);
+        }
+        self.index(keys.tuple_by_subject(tenant, relationship), new.is_some());
+        let (value, expires) = new.unzip();
+        if let Some(expires) = expires.flatten() {
             self.index(keys.tuple_due(expires, tenant, relationship), true);
         }
-        self.index(keys.tuple_by_subject(tenant, relationship), true);
-        self.put(Some(tenant), Family::Tuple, keys.tuple(tenant, relationship), qualifier)
-    }
-
-    /// Forgets the end of what is stored of a relationship.
-    fn unqualify(&mut self, tenant: &TenantId, relationship: &Relationship) -> Result<(), StoreError> {
-        let old = self.reads.qualifier_of(tenant, relationship)?;
-        if let Some(expires) = old.and_then(|old| old.expires) {
-            self.index(self.keys.tuple_due(expires, tenant, relationship), false);
-        }
-        Ok(())
-    }
-
-    fn delete_relationship(&mut self, tenant: &TenantId, relationship: &Relationship) -> Result<(), StoreError> {
-        self.unqualify(tenant, relationship)?;
-        self.index(self.keys.tuple_by_subject(tenant, relationship), false);
-        self.delete(tenant, Family::Tuple, self.keys.tuple(tenant, relationship))
+        self.replace_old(Some(tenant), Family::Tuple, key, old.as_deref(), value)
     }
 
     fn remember(&mut self, memory: &MemoryKey, remembered: &Remembered) -> Result<(), StoreError> {
@@ -246,9 +247,21 @@ impl<'a> Batch<'a> {
         key: Key,
         value: Option<Vec<u8>>,
     ) -> Result<(), StoreError> {
-        let old = if family == Family::Change { None } else { self.reads.raw(&key)? };
+        let old = if family == Family::Change { None } else { self.reads.raw(&key)?.map(Cow::into_owned) };
+        self.replace_old(tenant, family, key, old.as_deref(), value)
+    }
+
+    /// The same for a row that was read.
+    fn replace_old(
+        &mut self,
+        tenant: Option<&TenantId>,
+        family: Family,
+        key: Key,
+        old: Option<&[u8]>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), StoreError> {
         let mut earlier = None;
-        if let (Some(old), Some(tenant), true) = (&old, tenant, family.keeps_history()) {
+        if let (Some(old), Some(tenant), true) = (old, tenant, family.keeps_history()) {
             let created = row::revision(old).map_err(|error| StoreError::damaged(&key, error))?;
             // What this very change wrote was never seen by anybody.
             if created < self.revision {
@@ -256,7 +269,7 @@ impl<'a> Batch<'a> {
             }
         }
         if family.is_hashed() {
-            let gone = old.as_ref().map(|old| Sum::of_row(key.as_bytes(), old)).unwrap_or_default();
+            let gone = old.map(|old| Sum::of_row(key.as_bytes(), old)).unwrap_or_default();
             let new = value.as_ref().map(|new| Sum::of_row(key.as_bytes(), new)).unwrap_or_default();
             self.sum = self.sum.minus(gone).plus(new);
             if let Some(tenant) = tenant {

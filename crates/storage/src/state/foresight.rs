@@ -30,7 +30,7 @@ impl Foresight {
     /// The state as it is.
     pub fn begin(reader: &Reader) -> Result<Self, StoreError> {
         let stored = reader.reads();
-        let mut foresight = Self { reader: reader.clone(), reads: stored.owned(), at: 0 };
+        let mut foresight = Self { reader: reader.clone(), reads: stored.owned(None), at: 0 };
         foresight.at = foresight.stored_at()?;
         Ok(foresight)
     }

@@ -62,6 +62,8 @@ pub enum Family {
     History = 0x50,
 }
 
+/// What keys hardly ever exceed.
+const USUAL_BYTES: usize = 128;
 const GROUP_BYTES: usize = 4;
 const REVISION_BYTES: usize = 8;
 /// How much of a key of the history tells when the row was so.
@@ -143,7 +145,7 @@ pub struct Key(Vec<u8>);
 impl Key {
     /// A key of a family for a tenant; `None` is what belongs to no tenant.
     pub fn new(group: GroupId, tenant: Option<&TenantId>, family: Family) -> Self {
-        let mut bytes = Vec::with_capacity(64);
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
         bytes.extend_from_slice(&group.0.to_be_bytes());
         bytes.extend_from_slice(tenant.map_or("", TenantId::as_str).as_bytes());
         bytes.push(0);
@@ -169,6 +171,25 @@ impl Key {
         self.0.extend_from_slice(text.as_bytes());
         self.0.push(0);
         self
+    }
+
+    /// Appends `type:id` and its end.
+    #[must_use]
+    pub(super) fn object(self, object: &Object) -> Self {
+        self.beginning(object.object_type.as_str()).beginning(":").text(object.key.as_str())
+    }
+
+    /// Appends a subject as it is written, and its end.
+    #[must_use]
+    pub(super) fn subject(self, subject: &Subject) -> Self {
+        match subject {
+            Subject::Object(object) => self.object(object),
+            Subject::Userset { object: Object { object_type, key }, relation } => {
+                let object = self.beginning(object_type.as_str()).beginning(":").beginning(key.as_str());
+                object.beginning("#").text(relation.as_str())
+            }
+            Subject::Wildcard(object_type) => self.beginning(object_type.as_str()).text(":*"),
+        }
     }
 
     /// Appends what a text begins with.
@@ -277,11 +298,11 @@ impl Keys {
     }
 
     pub(super) fn grants_by_subject(self, tenant: &TenantId, subject: &Subject) -> Key {
-        self.of(tenant, Family::GrantBySubject).text(&subject.to_string())
+        self.of(tenant, Family::GrantBySubject).subject(subject)
     }
 
     pub(super) fn grants_by_scope(self, tenant: &TenantId, scope: &Object) -> Key {
-        self.of(tenant, Family::GrantByScope).text(&scope.to_string())
+        self.of(tenant, Family::GrantByScope).object(scope)
     }
 
     pub(super) fn grants_by_role(self, tenant: &TenantId, role: &RoleId) -> Key {
@@ -289,13 +310,15 @@ impl Keys {
     }
 
     pub(super) fn tuple(self, tenant: &TenantId, relationship: &Relationship) -> Key {
-        self.of(tenant, Family::Tuple).beginning(&place(relationship))
+        let Relationship { resource, relation, subject } = relationship;
+        let key = self.of(tenant, Family::Tuple).text(resource.object_type.as_str()).text(resource.key.as_str());
+        key.text(relation.as_str()).subject(subject)
     }
 
     pub(super) fn tuple_by_subject(self, tenant: &TenantId, relationship: &Relationship) -> Key {
         let Relationship { resource, relation, subject } = relationship;
-        let key = self.of(tenant, Family::TupleBySubject).text(&subject.to_string());
-        key.text(relation.as_str()).text(&resource.to_string())
+        let key = self.of(tenant, Family::TupleBySubject).subject(subject);
+        key.text(relation.as_str()).object(resource)
     }
 
     pub(super) fn schema(self, tenant: &TenantId) -> Key {

@@ -46,10 +46,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults for a group: 16 MiB of write buffer, so that a flush does not stop applying for long, and
+    /// The defaults for a group: 32 MiB of write buffer, so that a flush does not stop applying for long, and
     /// all the memory that there is.
     pub fn new(group: GroupId) -> Self {
-        Self { group, write_buffer_bytes: 16 * 1_024 * 1_024, memory_budget_bytes: u64::MAX }
+        Self { group, write_buffer_bytes: 32 * 1_024 * 1_024, memory_budget_bytes: u64::MAX }
     }
 }
 
@@ -113,7 +113,7 @@ impl Store {
         let loaded = Loaded::open(&path, options, progress)?;
         let view = Arc::new(loaded.view());
         let Loaded { reads, resident, applied, membership, sum } = loaded;
-        let owned = reads.owned();
+        let owned = reads.owned(Some(resident));
         let shared = Shared {
             reads: ArcSwap::from_pointee(reads),
             hashes: Mutex::new(VecDeque::from([(view.revision, sum)])),
@@ -123,7 +123,6 @@ impl Store {
         Ok(Self {
             reads: owned,
             whole: true,
-            resident,
             changes: 0,
             applied,
             membership,

@@ -25,6 +25,7 @@ use super::row;
 use super::schemas::Schemas;
 use super::store::compiled;
 use crate::codec::DecodeError;
+use crate::resident::Resident;
 
 /// Why a row could not be read or written. The node has to stop: its copy is not to be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +78,22 @@ pub(super) struct Reads {
 #[derive(Default)]
 pub(super) struct Ahead {
     pub(super) pending: Pending,
+    /// What checks read, as of the last change, where it is kept up.
+    pub(super) resident: Option<Resident>,
     pub(super) hot: Hot,
     pub(super) oldest: Oldest,
     pub(super) schemas: Schemas,
+}
+
+impl Ahead {
+    /// What a relationship held under before the change at hand.
+    fn qualifier_of(&self, tenant: &TenantId, relationship: &Relationship) -> Known<Qualifier> {
+        let index = self.resident.as_ref().and_then(|resident| resident.tenant(tenant));
+        match index.filter(|index| !index.is_spilled()) {
+            None => Known::Unknown,
+            Some(index) => index.qualifier_of(relationship).map_or(Known::Absent, Known::Row),
+        }
+    }
 }
 
 /// A key and its value, as RocksDB has them.
@@ -92,8 +106,9 @@ impl Reads {
     }
 
     /// The same rows, for their owner.
-    pub(super) fn owned(&self) -> Self {
-        Self { db: Arc::clone(&self.db), keys: self.keys, ahead: Some(Ahead::default()) }
+    pub(super) fn owned(&self, resident: Option<Resident>) -> Self {
+        let ahead = Ahead { resident, ..Ahead::default() };
+        Self { db: Arc::clone(&self.db), keys: self.keys, ahead: Some(ahead) }
     }
 
     pub(super) fn raw(&self, key: &Key) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
@@ -246,8 +261,29 @@ impl Reads {
         tenant: &TenantId,
         relationship: &Relationship,
     ) -> Result<Option<Qualifier>, StoreError> {
+        match self.ahead.as_ref().map(|ahead| ahead.qualifier_of(tenant, relationship)) {
+            Some(Known::Row(qualifier)) => return Ok(Some(qualifier)),
+            Some(Known::Absent) => return Ok(None),
+            Some(Known::Unknown) | None => {}
+        }
         let key = self.keys.tuple(tenant, relationship);
         self.raw(&key)?.map(|value| qualifier(key.as_bytes(), &value)).transpose()
+    }
+
+    /// The row of a relationship, while a change is written: what the change has written already counts.
+    pub(super) fn tuple_row(
+        &self,
+        tenant: &TenantId,
+        relationship: &Relationship,
+        key: &Key,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(ahead) = &self.ahead
+            && ahead.pending.get(key) == Known::Unknown
+            && ahead.qualifier_of(tenant, relationship) == Known::Absent
+        {
+            return Ok(None);
+        }
+        Ok(self.raw(key)?.map(Cow::into_owned))
     }
 
     /// The ends of a tenant's relationships that are still to come.
@@ -390,7 +426,7 @@ impl State for Reads {
     }
 
     fn has_relationship(&self, tenant: &TenantId, relationship: &Relationship) -> Read<bool> {
-        Ok(self.raw(&self.keys.tuple(tenant, relationship))?.is_some())
+        Ok(self.qualifier_of(tenant, relationship)?.is_some())
     }
 
     fn qualifier(&self, tenant: &TenantId, relationship: &Relationship) -> Read<Option<Qualifier>> {

@@ -66,7 +66,6 @@ pub struct Store {
     pub(super) reads: Reads,
     /// Whether what is pending holds whole entries only. It does not after a failure.
     pub(super) whole: bool,
-    pub(super) resident: Resident,
     /// How many changes came since a version was kept.
     pub(super) changes: u64,
     pub(super) applied: Option<LogId>,
@@ -134,16 +133,17 @@ impl Store {
     pub fn apply(&mut self, id: LogId, envelope: Envelope) -> Result<Applied, ApplyError> {
         let applied = portcullis_machine::apply(&self.reads, Revision(id.index), envelope)?;
         self.write(id, None, Some(&applied.change))?;
+        let resident = self.resident_mut();
         for effect in &applied.change.effects {
-            update(&mut self.resident, effect);
+            update(resident, effect);
         }
-        if self.resident.bytes_estimate() > self.options.memory_budget_bytes {
+        if resident.bytes_estimate() > self.options.memory_budget_bytes {
             self.spill();
         }
         self.changes += 1;
         if self.changes == VERSIONS_APART {
             self.changes = 0;
-            let version = View::in_memory(self.resident.clone(), self.revision());
+            let version = View::in_memory(self.resident().clone(), self.revision());
             push_bounded(&self.shared.versions, Arc::new(version), VERSIONS_KEPT);
         }
         Ok(applied)
@@ -151,7 +151,8 @@ impl Store {
 
     /// Spills what there is no room for. Versions that still hold it go, so that the room is there.
     pub(super) fn spill(&mut self) {
-        if load::keep_to(&mut self.resident, self.options.memory_budget_bytes) {
+        let budget = self.options.memory_budget_bytes;
+        if load::keep_to(self.resident_mut(), budget) {
             self.shared.versions.lock().expect("INVARIANT: nothing panics while holding the versions").clear();
         }
     }
@@ -169,7 +170,7 @@ impl Store {
     /// Writes everything that was applied so far, and lets readers see it.
     pub fn publish(&mut self) -> Result<(), StoreError> {
         self.flush()?;
-        let view = View::published(self.resident.clone(), self.revision(), &self.reads);
+        let view = View::published(self.resident().clone(), self.revision(), &self.reads);
         self.shared.view.store(Arc::new(view));
         Ok(())
     }
@@ -231,16 +232,25 @@ impl Store {
         let loaded = Loaded::open(&path, &self.options, &mut progress)?;
         self.folder.choose(generation).map_err(io)?;
         let view = Arc::new(loaded.view());
-        let old = std::mem::replace(&mut self.reads, loaded.reads.owned());
+        let old = std::mem::replace(&mut self.reads, loaded.reads.owned(Some(loaded.resident)));
         old.db.is_obsolete();
         self.generation = generation;
-        self.resident = loaded.resident;
         self.changes = 0;
         self.applied = loaded.applied;
         self.membership = loaded.membership;
         self.sum = loaded.sum;
         self.shared.start_anew(loaded.reads, view, self.sum);
         Ok(())
+    }
+
+    fn resident(&self) -> &Resident {
+        let ahead = self.reads.ahead.as_ref();
+        ahead.and_then(|ahead| ahead.resident.as_ref()).expect("INVARIANT: the store keeps up what checks read")
+    }
+
+    pub(super) fn resident_mut(&mut self) -> &mut Resident {
+        let ahead = self.reads.ahead.as_mut();
+        ahead.and_then(|ahead| ahead.resident.as_mut()).expect("INVARIANT: the store keeps up what checks read")
     }
 
     fn revision(&self) -> Revision {

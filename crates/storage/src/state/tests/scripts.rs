@@ -61,7 +61,7 @@ fn carry_out(bench: &mut Bench, effects: Vec<Effect>) {
     let (result, repeats) = (Ok(Outcome::Done), None);
     let change = Change { revision, tenant, actor, reason, at: NOW, salt, command, result, repeats, effects };
     bench.store.write(at(bench.next), None, Some(&change)).unwrap();
-    change.effects.iter().for_each(|effect| update(&mut bench.store.resident, effect));
+    change.effects.iter().for_each(|effect| update(bench.store.resident_mut(), effect));
     bench.store.spill();
     bench.store.publish().unwrap();
     bench.next += 1;

@@ -119,7 +119,7 @@ fn the_old_copy_stays_for_those_who_read_it() {
     let (mut source, mut target) = (large(), other());
     let received = receive(&target.store.inbox(), &source.store.snapshot().unwrap());
     let mut own = target.store.snapshot().unwrap();
-    let reads = target.store.reads.owned();
+    let reads = target.store.reads.owned(None);
     target.store.install(&received).unwrap();
     assert!(folders(&target).contains(&"gen-1".to_owned()));
     assert!(reads.rows(&Key::tenant(GroupId::FIRST, &tenant("t10"))).next().is_some());
@@ -260,7 +260,7 @@ fn a_crash_before_the_old_copy_goes_leaves_the_new_one() {
     let (mut source, mut target) = (large(), other());
     let received = receive(&target.store.inbox(), &source.store.snapshot().unwrap());
     let root: PathBuf = target.folder.path().to_owned();
-    let old = target.store.reads.owned();
+    let old = target.store.reads.owned(None);
     target.store.install(&received).unwrap();
     // A copy of the folder as the crash leaves it.
     let crashed = folder();
