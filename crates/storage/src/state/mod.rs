@@ -16,7 +16,6 @@ mod hot;
 mod incoming;
 mod keys;
 mod load;
-mod moment;
 mod oldest;
 mod open;
 mod past;
@@ -27,6 +26,7 @@ mod row;
 mod schemas;
 mod snapshot;
 mod spilled;
+mod still;
 mod store;
 mod sum;
 

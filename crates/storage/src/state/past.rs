@@ -14,11 +14,11 @@ use serde::de::DeserializeOwned;
 
 use super::keys::{Family, Key, Keys, LIFETIME_BYTES, lifetime};
 use super::load::{self, Rows};
-use super::moment::Moment;
 use super::reader::{Page, View, page};
 use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
 use super::spilled::Earlier;
+use super::still::Still;
 use crate::codec::DecodeError;
 
 /// How many rows a version has at most that is made again from the history.
@@ -82,8 +82,8 @@ impl Past {
         }
         let resident = load::spilled(&counted(), tenant)?;
         let earlier = frozen.since(tenant, &counted())?;
-        let Frozen { moment, revision } = frozen;
-        Ok(View { resident, revision, moment: Some(moment), earlier: Some(earlier) })
+        let Frozen { still, revision } = frozen;
+        Ok(View { resident, revision, still: Some(still), earlier: Some(earlier) })
     }
 
     /// A role.
@@ -150,30 +150,30 @@ impl Past {
     /// Freezes the database, and makes sure that it reaches back far enough.
     fn freeze(&self) -> Result<Frozen, PastError> {
         let (keys, asked) = (self.reads.keys, self.revision);
-        let moment = Arc::new(Moment::now(Arc::clone(&self.reads.db), keys));
+        let still = Arc::new(Still::now(Arc::clone(&self.reads.db), keys));
         let key = keys.history_floor();
-        let floor = moment.get(&key)?.map(|floor| decode(key.as_bytes(), &floor)).transpose()?.unwrap_or_default();
+        let floor = still.get(&key)?.map(|floor| decode(key.as_bytes(), &floor)).transpose()?.unwrap_or_default();
         if asked < floor {
             return Err(PastError::Compacted { asked, floor });
         }
-        Ok(Frozen { moment, revision: asked })
+        Ok(Frozen { still, revision: asked })
     }
 }
 
 /// A frozen view of the database, read as of a revision.
 struct Frozen {
-    moment: Arc<Moment>,
+    still: Arc<Still>,
     revision: Revision,
 }
 
 impl Frozen {
     fn keys(&self) -> Keys {
-        self.moment.keys
+        self.still.keys
     }
 
     fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError> {
         let key = self.keys().tenant(tenant);
-        let row = self.moment.get(&key)?;
+        let row = self.still.get(&key)?;
         let made =
             row.map(|row| row::revision(&row).map_err(|source| StoreError::damaged(&key, source))).transpose()?;
         Ok(made.is_some_and(|made| made <= self.revision))
@@ -185,13 +185,13 @@ impl Frozen {
         options.set_iterate_lower_bound(self.keys().global(Family::Change).as_bytes());
         let last = self.keys().change(self.revision);
         let from = IteratorMode::From(last.as_bytes(), Direction::Reverse);
-        let Some(row) = self.moment.iterate(from, options).next() else { return Ok(Timestamp(0)) };
+        let Some(row) = self.still.iterate(from, options).next() else { return Ok(Timestamp(0)) };
         let (key, value) = row?;
         Ok(decode::<Change>(&key, &value)?.at)
     }
 
     fn get<T: DeserializeOwned>(&self, tenant: &TenantId, key: &Key) -> Result<Option<T>, PastError> {
-        let now = self.moment.get(key)?;
+        let now = self.still.get(key)?;
         if let Some(value) = now.filter(|value| row::revision(value).is_ok_and(|made| made <= self.revision)) {
             return Ok(Some(decode(key.as_bytes(), &value)?));
         }
@@ -266,7 +266,7 @@ impl Frozen {
         let first = [prefix.as_bytes(), after.unwrap_or_default()].concat();
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(prefix.end_of_prefix());
-        self.moment.iterate(IteratorMode::From(&first, Direction::Forward), options).map(|row| Ok(row?))
+        self.still.iterate(IteratorMode::From(&first, Direction::Forward), options).map(|row| Ok(row?))
     }
 
     /// Whether a row as it is now was so then.

@@ -14,11 +14,11 @@ use portcullis_model::{
 
 use super::compaction::{self, Ripe};
 use super::keys::{Family, Key, texts};
-use super::moment::Moment;
 use super::past::Past;
 use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
 use super::spilled::{Earlier, Spilled, Stored};
+use super::still::Still;
 use super::store::{Shared, update};
 use super::sum::Sum;
 use crate::codec::DecodeError;
@@ -32,7 +32,7 @@ pub struct View {
     /// The last entry that it includes.
     pub revision: Revision,
     /// What the database held then; only where tenants are read from it.
-    pub(super) moment: Option<Arc<Moment>>,
+    pub(super) still: Option<Arc<Still>>,
     /// What has changed in them since, if the moment is a later one.
     pub(super) earlier: Option<Earlier>,
 }
@@ -40,13 +40,13 @@ pub struct View {
 impl View {
     /// One that is in memory as a whole, or of which nobody asks for more.
     pub fn in_memory(resident: Resident, revision: Revision) -> Self {
-        Self { resident, revision, moment: None, earlier: None }
+        Self { resident, revision, still: None, earlier: None }
     }
 
     /// The newest one, right after its rows were written.
     pub(super) fn published(resident: Resident, revision: Revision, reads: &Reads) -> Self {
-        let moment = (resident.spilled() > 0).then(|| Arc::new(Moment::now(Arc::clone(&reads.db), reads.keys)));
-        Self { resident, revision, moment, earlier: None }
+        let still = (resident.spilled() > 0).then(|| Arc::new(Still::now(Arc::clone(&reads.db), reads.keys)));
+        Self { resident, revision, still, earlier: None }
     }
 
     /// A tenant, if it exists.
@@ -55,8 +55,8 @@ impl View {
         if !index.is_spilled() {
             return Some(Stored::Resident(index));
         }
-        let moment = self.moment.as_ref().expect("INVARIANT: readers are given views that tell what is on disk");
-        Some(Stored::Spilled(Spilled { tenant, index, moment, earlier: self.earlier.as_ref() }))
+        let still = self.still.as_ref().expect("INVARIANT: readers are given views that tell what is on disk");
+        Some(Stored::Spilled(Spilled { tenant, index, still, earlier: self.earlier.as_ref() }))
     }
 }
 

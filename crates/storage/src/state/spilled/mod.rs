@@ -17,7 +17,7 @@ use portcullis_model::TenantId;
 pub(super) use earlier::Earlier;
 pub use reading::Reading;
 
-use super::moment::Moment;
+use super::still::Still;
 use crate::resident::{TenantDoubts, TenantIndex};
 
 /// A tenant of a version, wherever its relationships are.
@@ -34,7 +34,7 @@ pub enum Stored<'a> {
 pub struct Spilled<'a> {
     pub(super) tenant: &'a TenantId,
     pub(super) index: &'a TenantIndex,
-    pub(super) moment: &'a Moment,
+    pub(super) still: &'a Still,
     /// What has changed since the version, if the moment is a later one.
     pub(super) earlier: Option<&'a Earlier>,
 }

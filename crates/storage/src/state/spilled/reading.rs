@@ -47,13 +47,13 @@ pub struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(of: Spilled<'a>, doubts: Option<&'a TenantDoubts>) -> Self {
-        let keys = of.moment.keys;
+        let keys = of.still.keys;
         Self {
             by_resource: keys.of(of.tenant, Family::Tuple),
             by_subject: keys.of(of.tenant, Family::TupleBySubject),
             met: Met::new(of.index, doubts),
             qualifiers: FrozenVec::new(),
-            iterators: Iterators::new(of.moment),
+            iterators: Iterators::new(of.still),
             allowed: RefCell::default(),
             failure: OnceCell::new(),
             of,
@@ -152,7 +152,7 @@ impl<'a> Reading<'a> {
             // Only the row by resource says what it holds under, and since when.
             Row::Now(_) => {
                 let key = self.place_of(node).text(&self.met.name(subject));
-                let now = self.of.moment.get(&key)?;
+                let now = self.of.still.get(&key)?;
                 let value = now.as_deref().ok_or_else(|| damaged(key.as_bytes()))?;
                 let standing = self.standing(key.as_bytes(), Row::Now(value))?;
                 standing.map(|value| Ok(edge(self.qualifier_in(key.as_bytes(), value)?))).transpose()
@@ -163,7 +163,7 @@ impl<'a> Reading<'a> {
     /// The edge from a userset to a subject.
     fn joining(&self, userset: NodeKey, subject: NodeKey) -> Result<Option<Edge>, StoreError> {
         let key = self.place_of(userset).text(&self.met.name(subject));
-        let now = self.of.moment.get(&key)?;
+        let now = self.of.still.get(&key)?;
         let mut found = None;
         if let Some(value) = &now {
             found = self.standing(key.as_bytes(), Row::Now(value))?;

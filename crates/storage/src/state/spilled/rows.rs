@@ -1,24 +1,24 @@
-//! Rows of a moment whose keys begin alike.
+//! Rows of a frozen database whose keys begin alike.
 
 use std::cell::RefCell;
 
 use rocksdb::{DB, DBRawIteratorWithThreadMode};
 
 use crate::state::keys::Key;
-use crate::state::moment::Moment;
 use crate::state::reads::StoreError;
+use crate::state::still::Still;
 
 type Iterator<'a> = DBRawIteratorWithThreadMode<'a, DB>;
 
-/// A moment, and iterators over it that nobody uses now: making one costs as much as what it is used for.
+/// A frozen database, and iterators over it that nobody uses now: making one costs as much as what it is used for.
 pub(super) struct Iterators<'a> {
-    moment: &'a Moment,
+    still: &'a Still,
     idle: RefCell<Vec<Iterator<'a>>>,
 }
 
 impl<'a> Iterators<'a> {
-    pub(super) fn new(moment: &'a Moment) -> Self {
-        Self { moment, idle: RefCell::default() }
+    pub(super) fn new(still: &'a Still) -> Self {
+        Self { still, idle: RefCell::default() }
     }
 
     /// The rows of a range.
@@ -74,7 +74,7 @@ impl Cursor<'_, '_> {
         } else {
             self.begun = true;
             let idle = self.iterators.idle.borrow_mut().pop();
-            let rows = self.rows.insert(idle.unwrap_or_else(|| self.iterators.moment.rows()));
+            let rows = self.rows.insert(idle.unwrap_or_else(|| self.iterators.still.rows()));
             rows.seek(self.range.prefix.as_bytes());
         }
         let is_in = |rows: &Iterator<'_>| rows.key().is_some_and(|key| key.starts_with(self.range.prefix.as_bytes()));

@@ -26,12 +26,12 @@ self_cell!(
 
 /// The database as it was at one moment, for as long as somebody holds it. What is written or compacted later changes
 /// nothing here; the space that it would free stays taken meanwhile.
-pub(crate) struct Moment {
+pub(crate) struct Still {
     held: Held,
     pub(super) keys: Keys,
 }
 
-impl Moment {
+impl Still {
     /// This moment.
     pub(super) fn now(copy: Arc<Copy>, keys: Keys) -> Self {
         Self { held: Held::new(copy, |copy| copy.snapshot()), keys }
@@ -53,8 +53,8 @@ impl Moment {
     }
 }
 
-impl fmt::Debug for Moment {
+impl fmt::Debug for Still {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Moment").finish_non_exhaustive()
+        f.debug_struct("Still").finish_non_exhaustive()
     }
 }
