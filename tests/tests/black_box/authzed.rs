@@ -13,7 +13,7 @@ use tonic_types::StatusExt;
 use v1::check_permission_response::Permissionship::{self, ConditionalPermission, HasPermission, NoPermission};
 use v1::relationship_update::Operation::{self, Create, Delete, Touch};
 
-const SCHEMA: &str = "
+pub(crate) const SCHEMA: &str = "
     caveat in_office(ip ipaddress) { ip.in_cidr('10.0.0.0/8') }
     definition user {}
     /** A group. */
@@ -26,13 +26,13 @@ const SCHEMA: &str = "
 ";
 
 /// The services of one node.
-struct Services {
-    permissions: PermissionsServiceClient<Channel>,
+pub(crate) struct Services {
+    pub(crate) permissions: PermissionsServiceClient<Channel>,
     schemas: SchemaServiceClient<Channel>,
     watches: WatchServiceClient<Channel>,
 }
 
-async fn services(cluster: &Cluster, node: u64) -> anyhow::Result<Services> {
+pub(crate) async fn services(cluster: &Cluster, node: u64) -> anyhow::Result<Services> {
     let address = format!("http://{}", cluster.node(node).client_address);
     Ok(Services {
         permissions: PermissionsServiceClient::connect(address.clone()).await?,
@@ -42,11 +42,11 @@ async fn services(cluster: &Cluster, node: u64) -> anyhow::Result<Services> {
 }
 
 impl Services {
-    async fn write_schema(&mut self, schema: &str) -> Result<(), Status> {
+    pub(crate) async fn write_schema(&mut self, schema: &str) -> Result<(), Status> {
         self.schemas.write_schema(v1::WriteSchemaRequest { schema: schema.to_owned() }).await.map(|_| ())
     }
 
-    async fn write(&mut self, updates: &[(Operation, &str)]) -> Result<v1::ZedToken, Status> {
+    pub(crate) async fn write(&mut self, updates: &[(Operation, &str)]) -> Result<v1::ZedToken, Status> {
         let written = self.permissions.write_relationships(writing(updates)).await?;
         Ok(written.into_inner().written_at.unwrap())
     }
@@ -55,7 +55,7 @@ impl Services {
         Ok(self.permissions.check_permission(question).await?.into_inner().permissionship())
     }
 
-    async fn read(
+    pub(crate) async fn read(
         &mut self,
         request: v1::ReadRelationshipsRequest,
     ) -> Result<Vec<v1::ReadRelationshipsResponse>, Status> {
@@ -84,11 +84,11 @@ fn question(subject: &str, permission: &str, resource: &str) -> v1::CheckPermiss
     }
 }
 
-fn filter(resource_type: &str) -> v1::RelationshipFilter {
+pub(crate) fn filter(resource_type: &str) -> v1::RelationshipFilter {
     v1::RelationshipFilter { resource_type: resource_type.to_owned(), ..v1::RelationshipFilter::default() }
 }
 
-fn reading(filter: v1::RelationshipFilter) -> v1::ReadRelationshipsRequest {
+pub(crate) fn reading(filter: v1::RelationshipFilter) -> v1::ReadRelationshipsRequest {
     v1::ReadRelationshipsRequest { relationship_filter: Some(filter), ..v1::ReadRelationshipsRequest::default() }
 }
 
@@ -98,7 +98,7 @@ fn texts<'a>(read: impl IntoIterator<Item = &'a v1::ReadRelationshipsResponse>) 
 }
 
 /// The code of an error, and its reason without what all have in common.
-fn told(status: &Status) -> (Code, String) {
+pub(crate) fn told(status: &Status) -> (Code, String) {
     let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
     (status.code(), reason.trim_start_matches("ERROR_REASON_").to_owned())
 }

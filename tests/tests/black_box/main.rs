@@ -5,6 +5,7 @@ mod alarms;
 mod asking;
 mod authzed;
 mod authzed_conformance;
+mod authzed_fresh;
 mod command_line;
 mod conformance;
 mod contention;
