@@ -51,7 +51,7 @@ fn consistencies(input: &[u8]) {
             assert!(text.contains(&token.to_string()), "{token} of {text}");
         }
         Some(Freshness::Linearizable) | None => {}
-        Some(other @ (Freshness::FailClosed | Freshness::MinimizeLatency)) => {
+        Some(other @ (Freshness::ExactlyAt(_) | Freshness::FailClosed | Freshness::MinimizeLatency)) => {
             panic!("{other:?} cannot be asked for in this interface")
         }
     }

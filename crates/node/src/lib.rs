@@ -15,6 +15,7 @@ mod identity;
 mod internal;
 mod list;
 mod lookup;
+mod moment;
 mod node;
 mod over;
 mod past;

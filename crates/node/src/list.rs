@@ -48,6 +48,11 @@ impl Node {
                 let past = Some(self.past(token, deadline).await?);
                 return Ok(Source { revision: token.revision, past });
             }
+            Freshness::ExactlyAt(time) => {
+                let token = self.token_at(time, deadline).await?;
+                let past = Some(self.past(token, deadline).await?);
+                return Ok(Source { revision: token.revision, past });
+            }
             Freshness::Linearizable | Freshness::FailClosed => self.prove_fresh(deadline).await?,
             Freshness::AtLeast(token) => self.at_least(token, deadline).await?,
             Freshness::MinimizeLatency => self.whatever_there_is(),

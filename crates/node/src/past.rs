@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use portcullis_model::{Clock, Revision, TenantId, Token};
+use portcullis_model::{Clock, Revision, TenantId, Timestamp, Token};
 use portcullis_storage::state::{Past, PastError, View};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
@@ -37,6 +37,28 @@ impl Node {
         tenant: &TenantId,
         deadline: Instant,
     ) -> Result<Served, DecideError> {
+        self.at_revision(token, None, tenant, deadline).await
+    }
+
+    /// The version at exactly a moment. Time is that moment.
+    pub(crate) async fn exactly_at(
+        &self,
+        time: Timestamp,
+        tenant: &TenantId,
+        deadline: Instant,
+    ) -> Result<Served, DecideError> {
+        let token = self.token_at(time, deadline).await?;
+        self.at_revision(token, Some(time), tenant, deadline).await
+    }
+
+    /// The version at exactly a token. Without a time, that of its last change counts.
+    async fn at_revision(
+        &self,
+        token: Token,
+        time: Option<Timestamp>,
+        tenant: &TenantId,
+        deadline: Instant,
+    ) -> Result<Served, DecideError> {
         let past = self.past(token, deadline).await?;
         let (revision, there, of) = (token.revision, past.clone(), tenant.clone());
         let in_memory = self.reader.clone();
@@ -49,7 +71,7 @@ impl Node {
             Some(view) => view,
             None => self.remade(past, revision, tenant, deadline).await?,
         };
-        let then = Some(Clock { reading: stamp, error_ms: 0 });
+        let then = Some(Clock { reading: time.unwrap_or(stamp), error_ms: 0 });
         Ok(Served { view, token: revision, by: ServedBy::Nothing, counted: None, then, age: None })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_consensus::clock::Reading;
 use portcullis_consensus::{Counted, ReadError};
 use portcullis_eval::{Program, Snapshot};
-use portcullis_model::{Clock, GroupId, Revision, TenantId, Token};
+use portcullis_model::{Clock, GroupId, Revision, TenantId, Timestamp, Token};
 use portcullis_schema::Schema;
 use portcullis_storage::state::{PastError, View};
 use tokio::time::Instant;
@@ -25,6 +25,8 @@ pub enum Freshness {
     AtLeast(Token),
     /// Exactly at a token, while history reaches back that far.
     Exactly(Token),
+    /// Exactly at a moment, while history reaches back that far.
+    ExactlyAt(Timestamp),
     /// Whatever this node has, with its age.
     MinimizeLatency,
 }
@@ -99,6 +101,33 @@ pub enum ViewError {
         /// The oldest that is kept.
         floor: Revision,
     },
+    /// A time is not over.
+    #[error("the time {asked} is not over: it is {now} here; ask for an earlier time, or for the present")]
+    TimeNotOver {
+        /// The time asked for.
+        asked: Timestamp,
+        /// What the clock says.
+        now: Timestamp,
+    },
+    /// A time from before everything that is known.
+    #[error("nothing is known of {asked}: history begins at {begins}; ask for that time or a later one")]
+    TimeNotRetained {
+        /// The time asked for.
+        asked: Timestamp,
+        /// The earliest that can be asked for.
+        begins: Timestamp,
+    },
+    /// Nothing later than a time is known here, so what was made by then may still come.
+    #[error(
+        "nothing that was written after {asked} is visible here, so something that was written by then may be under way, \
+         and the leader has to say that it is not: {why}"
+    )]
+    TimeNotSettled {
+        /// The time asked for.
+        asked: Timestamp,
+        /// Why the leader did not.
+        why: String,
+    },
     /// The tenant was too large then.
     #[error("{0}")]
     PastTooLarge(String),
@@ -144,6 +173,7 @@ impl Node {
             Freshness::Linearizable | Freshness::FailClosed => Ok(self.prove_fresh(deadline).await?),
             Freshness::AtLeast(token) => Ok(self.at_least(token, deadline).await?),
             Freshness::Exactly(token) => self.exactly(token, tenant, deadline).await,
+            Freshness::ExactlyAt(time) => self.exactly_at(time, tenant, deadline).await,
             Freshness::MinimizeLatency => Ok(self.whatever_there_is()),
         }
     }

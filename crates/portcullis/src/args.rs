@@ -224,16 +224,16 @@ pub(crate) struct Consistency {
     /// The token of `at-least-as-fresh`.
     #[arg(long, value_name = "TOKEN", required_if_eq("consistency", "at-least-as-fresh"))]
     pub token: Option<String>,
-    /// Answer as of this revision, while it is kept: a number or a token.
-    #[arg(long, value_name = "REVISION", conflicts_with_all = ["consistency", "token"])]
+    /// Answer as of this moment, while it is kept: a revision, a token, or a time such as `2026-12-01T09:00:00Z`.
+    #[arg(long, value_name = "REVISION|TIME", conflicts_with_all = ["consistency", "token"])]
     pub at: Option<String>,
 }
 
 /// As of when a list or a record is shown.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct AsOf {
-    /// As of this revision, while it is kept: a number or a token.
-    #[arg(long, value_name = "REVISION")]
+    /// As of this moment, while it is kept: a revision, a token, or a time such as `2026-12-01T09:00:00Z`.
+    #[arg(long, value_name = "REVISION|TIME")]
     pub at: Option<String>,
 }
 

@@ -71,11 +71,12 @@ impl<T> Call<T> {
 
     /// The same for what has no past.
     pub(crate) async fn source_of_now(&self, consistency: Option<&v1::Consistency>) -> Result<Source, Status> {
-        if let Ok(wire::Freshness::Exactly(_)) = wire::freshness(consistency) {
-            let problem = "no history is kept of this: leave it out";
-            return Err(error::invalid("consistency.at_exact", problem));
-        }
-        self.source(consistency).await
+        let field = match wire::freshness(consistency) {
+            Ok(wire::Freshness::Exactly(_)) => "consistency.at_exact",
+            Ok(wire::Freshness::ExactlyAt(_)) => "consistency.at_exact_time",
+            Ok(_) | Err(_) => return self.source(consistency).await,
+        };
+        Err(error::invalid(field, "no history is kept of this: leave it out"))
     }
 
     /// Carries out a write for the caller.
@@ -127,6 +128,7 @@ pub(crate) fn node_freshness(freshness: wire::Freshness) -> Freshness {
         wire::Freshness::FailClosed => Freshness::FailClosed,
         wire::Freshness::AtLeast(token) => Freshness::AtLeast(token),
         wire::Freshness::Exactly(token) => Freshness::Exactly(token),
+        wire::Freshness::ExactlyAt(time) => Freshness::ExactlyAt(time),
         wire::Freshness::MinimizeLatency => Freshness::MinimizeLatency,
     }
 }

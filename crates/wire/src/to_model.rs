@@ -51,6 +51,8 @@ pub enum Freshness {
     AtLeast(Token),
     /// Exactly at a token.
     Exactly(Token),
+    /// Exactly at a moment.
+    ExactlyAt(Timestamp),
     /// Whatever the node has.
     MinimizeLatency,
 }
@@ -63,6 +65,7 @@ pub fn freshness(consistency: Option<&v1::Consistency>) -> Result<Freshness, Fie
         Some(Mode::FailClosed(_)) => Ok(Freshness::FailClosed),
         Some(Mode::AtLeastAsFresh(token)) => Ok(Freshness::AtLeast(field("consistency.at_least_as_fresh", token)?)),
         Some(Mode::AtExact(token)) => Ok(Freshness::Exactly(field("consistency.at_exact", token)?)),
+        Some(Mode::AtExactTime(time)) => Ok(Freshness::ExactlyAt(timestamp("consistency.at_exact_time", time)?)),
         Some(Mode::MinimizeLatency(_)) => Ok(Freshness::MinimizeLatency),
     }
 }

@@ -17,8 +17,10 @@ mod watch;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use anyhow::anyhow;
 use portcullis_client::{Client, Options, v1};
 use portcullis_model::{GroupId, Revision, Timestamp, Token};
+use portcullis_wire::wire_timestamp;
 
 use crate::args::{Ack, AsOf, Command, Consistency, Global, Mode, Write};
 use crate::output;
@@ -115,7 +117,18 @@ fn consistency(given: Consistency) -> anyhow::Result<Option<v1::Consistency>> {
 fn as_of(given: &AsOf) -> anyhow::Result<Option<v1::Consistency>> {
     use v1::consistency::Mode as Wire;
     let Some(at) = &given.at else { return Ok(None) };
-    Ok(Some(v1::Consistency { mode: Some(Wire::AtExact(token(at)?.to_string())) }))
+    let mode = match at.parse::<Timestamp>() {
+        Ok(time) => Wire::AtExactTime(wire_timestamp(time)),
+        Err(_) => Wire::AtExact(token(at).map_err(|_| not_a_moment(at))?.to_string()),
+    };
+    Ok(Some(v1::Consistency { mode: Some(mode) }))
+}
+
+fn not_a_moment(given: &str) -> anyhow::Error {
+    anyhow!(
+        "`{given}` says of no moment: give a revision, the token of an earlier answer, or a time with a zone, for example \
+         `2026-12-01T09:00:00Z`"
+    )
 }
 
 /// A revision as it may be given: a number or a token.

@@ -7,6 +7,7 @@ mod doubts;
 mod foresight;
 mod history;
 mod lists;
+mod moments;
 mod scripts;
 mod sides;
 mod snapshots;

@@ -11,7 +11,7 @@ use crate::state::{Inbox, Most, Reader, Records, Snapshot};
 const ALL: Most = Most { records: usize::MAX, bytes: usize::MAX };
 
 /// Applies random commands, with entries between them that are none, and returns their records.
-fn fill(bench: &mut Bench, commands: &mut Commands, count: usize) -> Vec<Change> {
+pub(super) fn fill(bench: &mut Bench, commands: &mut Commands, count: usize) -> Vec<Change> {
     let mut made = Vec::new();
     while made.len() < count {
         if commands.dice.below(5) == 0 {
