@@ -55,7 +55,7 @@ impl Node {
         tokio::time::sleep_until((Instant::now() + left).min(deadline)).await;
         let nothing = self.own_draft(Action::RevokeGrants(BTreeSet::new()));
         let written = self.write(nothing, deadline).await;
-        let written = written.map_err(|why| ViewError::TimeNotSettled { asked: time, why: why.to_string() })?;
+        let written = written.map_err(|why| ViewError::TimeNotSettled { asked: time, why })?;
         Ok(self.group.wait_published(written.revision.0, deadline).await?)
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::decide::DecideError;
 use crate::node::Node;
+use crate::write::WriteError;
 
 /// How fresh the answer to a read has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +127,7 @@ pub enum ViewError {
         /// The time asked for.
         asked: Timestamp,
         /// Why the leader did not.
-        why: String,
+        why: WriteError,
     },
     /// The tenant was too large then.
     #[error("{0}")]
