@@ -26,10 +26,21 @@ pub(crate) fn line(text: impl Display) {
     }
 }
 
+/// Prints a message as JSON, or ends the command where it has no form in JSON.
+fn json<M: Document>(message: &M) {
+    match to_json(message) {
+        Ok(json) => line(json),
+        Err(error) => {
+            eprintln!("error: {:#}", anyhow::Error::new(error));
+            std::process::exit(FAILED.into());
+        }
+    }
+}
+
 /// Prints one message: as JSON, or as the lines that `people` makes of it.
 pub(crate) fn one<M: Document>(output: Output, message: &M, people: impl FnOnce(&M) -> String) {
     match output {
-        Output::Json => line(to_json(message)),
+        Output::Json => json(message),
         Output::Table => line(people(message)),
     }
 }
@@ -44,7 +55,7 @@ pub(crate) fn many<M: Document>(
     match output {
         Output::Json => {
             for message in messages {
-                line(to_json(message));
+                json(message);
             }
         }
         Output::Table => {

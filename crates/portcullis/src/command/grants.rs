@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use portcullis_client::{Client, v1};
-use portcullis_model::{Object, RoleId, Subject, Timestamp};
-use portcullis_wire::wire_timestamp;
+use portcullis_model::{Object, RoleId, Subject};
+use portcullis_wire::{timestamp, wire_timestamp};
 
 use super::{revision, write_options};
 use crate::args::{AsOf, Grant, Output, Revoke};
@@ -145,7 +145,10 @@ fn wire_duration(duration: Duration) -> anyhow::Result<portcullis_wire::Duration
 }
 
 fn time(time: &portcullis_wire::Timestamp) -> String {
-    Timestamp(time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000).to_string()
+    match timestamp("time", time) {
+        Ok(time) => time.to_string(),
+        Err(_) => format!("{} s {} ns", time.seconds, time.nanos),
+    }
 }
 
 pub(super) fn state(grant: &v1::Grant) -> &'static str {
@@ -156,5 +159,15 @@ pub(super) fn state(grant: &v1::Grant) -> &'static str {
         State::Active => "ACTIVE",
         State::Ended => "ENDED",
         State::Revoked => "REVOKED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_time_of_a_server_is_printed() {
+        let printed = |seconds, nanos| super::time(&portcullis_wire::Timestamp { seconds, nanos });
+        assert_eq!(printed(1, 500_000_000), "1970-01-01T00:00:01.5Z");
+        assert_eq!(printed(i64::MAX, 7), "9223372036854775807 s 7 ns");
     }
 }
