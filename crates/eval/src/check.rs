@@ -47,12 +47,19 @@ pub struct Outcome {
     pub missing: BTreeSet<Arc<str>>,
     /// How many tuples were visited.
     pub visited: u64,
+    /// Whether something was looked at that ends by itself.
+    pub ends: bool,
 }
 
 impl Outcome {
-    pub(crate) fn new(value: &Value, visited: u64) -> Self {
+    pub(crate) fn new(value: &Value, visited: u64, ends: bool) -> Self {
         let missing = value.missing.as_ref().filter(|_| value.is_conditional());
-        Self { bounds: value.bounds(), missing: missing.map(|names| (**names).clone()).unwrap_or_default(), visited }
+        Self {
+            bounds: value.bounds(),
+            missing: missing.map(|names| (**names).clone()).unwrap_or_default(),
+            visited,
+            ends,
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Conditions<'a> {
     known: Vec<(QualifierKey, Held)>,
     /// Caveats that could not be evaluated, by what stands for them among the names of parameters.
     failures: BTreeMap<Arc<str>, Error>,
+    /// Whether something was judged that ends by itself.
+    pub(crate) ends: bool,
 }
 
 /// Whether a relationship holds.
@@ -40,11 +42,16 @@ impl Held {
 /// How many judgements are kept: beyond it looking for one costs about as much as making it.
 const KNOWN_MAX: usize = 64;
 /// What the stand-ins of failures begin with, and no name of a parameter can.
-const FAILURE: char = '!';
+pub(crate) const FAILURE: char = '!';
 
 impl<'a> Conditions<'a> {
     pub(crate) fn new(circumstances: Circumstances<'a>) -> Self {
-        Self { circumstances, known: Vec::new(), failures: BTreeMap::new() }
+        Self { circumstances, known: Vec::new(), failures: BTreeMap::new(), ends: false }
+    }
+
+    /// What they are asked about.
+    pub(crate) fn given(&self) -> Option<&'a Context> {
+        self.circumstances.context
     }
 
     /// Whether a relationship holds.
@@ -76,6 +83,7 @@ impl<'a> Conditions<'a> {
             None => Value::YES,
             Some(caveat) => self.caveat(snapshot.program(), &caveat.name, &caveat.context),
         };
+        self.ends |= qualifier.expires.is_some();
         let held = Held { is_there: before(qualifier.expires, self.circumstances.clock), caveat };
         if self.known.len() < KNOWN_MAX {
             self.known.push((key, held.clone()));

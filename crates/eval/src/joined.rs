@@ -3,6 +3,8 @@
 //! A grant joins the two if its subject is the subject itself or contains it, and its scope is the resource or an
 //! ancestor of it.
 
+use std::sync::Arc;
+
 use portcullis_model::{Object, PermissionName, Subject, TypeName};
 
 use crate::budget::{Budget, Error, Meter};
@@ -11,6 +13,7 @@ use crate::conditions::{Conditions, before};
 use crate::members::{Asked, Members, Memory, UNKNOWN};
 use crate::reasons::Reasons;
 use crate::snapshot::{Edge, GrantRow, NodeKey, RelationKey, Snapshot};
+use crate::trace::{Step, StepAnswer, StepKind, Tracer};
 use crate::value::Value;
 use crate::walk::{self, Reached, Scratch};
 
@@ -22,6 +25,8 @@ pub(crate) struct Joined<'a, 'b, S> {
     asked: Asked,
     circumstances: Circumstances<'a>,
     side: Side<'a, 'b, S>,
+    /// Whether a grant was looked at that ends by itself.
+    ends: bool,
 }
 
 /// How it is found out whether a grant's subject contains the one that is asked about.
@@ -82,7 +87,7 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
                 Side::BySchema(Members::new(snapshot, program, asked, conditions, meter).in_memory(memory))
             }
         };
-        Self { snapshot, subject, resource, asked, circumstances, side }
+        Self { snapshot, subject, resource, asked, circumstances, side, ends: false }
     }
 
     /// Turns to another resource, for as much work as the first. What is known of the subject stays known.
@@ -100,12 +105,15 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         // Most tenants have a schema or grants, and few have both.
         if !value.is_yes() && (self.snapshot.program().is_none() || self.snapshot.has_grants()) {
             let (snapshot, resource, clock) = (self.snapshot, self.resource, self.circumstances.clock);
+            let mut ends = false;
             self.by_grants(scratch, Order::AsStored, |row, joined| {
+                ends |= row.end.is_some();
                 let held = snapshot.holds(row.role, &resource.object_type, permission);
                 let by_grant = joined.and(held.into()).and(before(row.end, clock).into());
                 value = std::mem::take(&mut value).or(by_grant);
                 value.is_yes()
             })?;
+            self.ends |= ends;
         }
         Ok(value)
     }
@@ -148,6 +156,27 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         let object = self.snapshot.object(self.resource).unwrap_or(UNKNOWN);
         let name = format!("{}#{permission}", self.resource);
         Reasons::tell(members, self.subject.to_string(), (object, name, item), most).map(Some)
+    }
+
+    /// What the answer of the schema is put together from, in at most `most` steps, and whether there were more. For what the schema
+    /// does not have there is nothing below.
+    pub(crate) fn traced(&mut self, permission: &PermissionName, most: usize) -> Result<(Step, bool), Error> {
+        let object: Arc<str> = self.resource.to_string().into();
+        let nothing = Step {
+            object: Arc::clone(&object),
+            name: permission.as_str().into(),
+            kind: StepKind::Permission,
+            answer: StepAnswer::No,
+            caveats: Vec::new(),
+            expires: None,
+            repeated: false,
+            steps: Vec::new(),
+        };
+        let Side::BySchema(members) = &mut self.side else { return Ok((nothing, false)) };
+        let item = members.program.item_named(&self.resource.object_type, permission.as_str());
+        let Some(item) = item else { return Ok((nothing, false)) };
+        let key = self.snapshot.object(self.resource).unwrap_or(UNKNOWN);
+        Tracer::trace(members, (key, object, item), most)
     }
 
     /// Shows `visit` every grant that joins subject and resource, and how certainly it does if it holds, until it has seen
@@ -205,7 +234,7 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
     pub(crate) fn outcome(&self, value: &Value) -> Result<Outcome, Error> {
         match self.failure(value) {
             Some(failure) => Err(failure),
-            None => Ok(Outcome::new(value, self.visited())),
+            None => Ok(Outcome::new(value, self.visited(), self.ends())),
         }
     }
 
@@ -214,6 +243,14 @@ impl<'a, 'b, S: Snapshot> Joined<'a, 'b, S> {
         match &self.side {
             Side::BySchema(members) if value.is_conditional() => members.conditions.failure(value),
             Side::BySchema(_) | Side::Plain(..) => None,
+        }
+    }
+
+    /// Whether something was looked at that ends by itself.
+    fn ends(&self) -> bool {
+        match &self.side {
+            Side::BySchema(members) => self.ends || members.conditions.ends,
+            Side::Plain(..) => self.ends,
         }
     }
 

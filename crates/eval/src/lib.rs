@@ -28,6 +28,7 @@ mod program;
 mod reasons;
 pub mod script;
 mod snapshot;
+mod trace;
 mod value;
 mod walk;
 
@@ -45,6 +46,7 @@ pub use program::{Keys, Program};
 pub use snapshot::{
     Edge, GrantHandle, GrantRow, NodeKey, ObjectKey, QualifierKey, RelationKey, RoleKey, Snapshot, TypeKey,
 };
+pub use trace::{CaveatStep, Step, StepAnswer, StepKind, Traced, trace};
 pub use walk::Scratch;
 
 #[cfg(test)]

@@ -175,6 +175,21 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         Ok(value)
     }
 
+    /// Whether a relation or permission of an object is what is being answered already, so that asking for it there is no.
+    pub(crate) fn is_being_answered(&self, question: (ObjectKey, ItemKey)) -> bool {
+        self.memory.path.contains(&question)
+    }
+
+    /// Lets what is asked next be asked by a question, until [`Members::leave`].
+    pub(crate) fn enter(&mut self, question: (ObjectKey, ItemKey)) {
+        self.memory.path.push(question);
+    }
+
+    /// Ends what the last [`Members::enter`] began.
+    pub(crate) fn leave(&mut self) {
+        self.memory.path.pop();
+    }
+
     /// The value of a part of a permission.
     pub(crate) fn expr_value(&mut self, object: ObjectKey, expr: &Expr) -> Result<Value, Error> {
         self.expr(object, expr)

@@ -64,6 +64,12 @@ pub(crate) enum Kind {
     Permission(Expr),
 }
 
+impl Kind {
+    pub(crate) fn is_group(&self) -> bool {
+        matches!(self, Self::Group)
+    }
+}
+
 /// An expression by numbers.
 #[derive(Clone, Debug)]
 pub(crate) enum Expr {

@@ -18,6 +18,9 @@
 //! lookup user:alice document:plan -> edit, view?
 //! explain user:alice edit document:plan -> ALLOW
 //!   user:alice is in group:eng#member
+//! trace user:alice edit document:plan -> ALLOW
+//!   permission document:plan#edit: yes
+//!     grant g1 of editor on folder:q3: yes, until 2026-12-01T00:00:00Z
 //! expand view document:plan -> document:plan#view is any of
 //!   document:plan#viewer is user:alice
 //! ```
@@ -44,6 +47,7 @@ use crate::explain::explain;
 use crate::memory::Fact;
 use crate::permissions::permissions;
 use crate::snapshot::Snapshot;
+use crate::trace::{CaveatStep, Step, StepAnswer, StepKind, trace};
 
 /// What separates a question from its answer.
 const ARROW: &str = "->";
@@ -227,6 +231,12 @@ impl<S: Snapshot> Stage<S> {
                     })
                 }
             }
+            ("trace", [subject, permission, resource]) => {
+                let (subject, permission, resource) = (subject.parse()?, permission.parse()?, resource.parse()?);
+                let query = Query { subject: &subject, permission: &permission, resource: &resource };
+                trace(&self.world, query, now, &budget)
+                    .map(|traced| format!("{}\n{}", decision(&traced.outcome), step(&traced.step, 1)))
+            }
             ("expand", [permission, resource]) => {
                 let (permission, resource) = (permission.parse()?, resource.parse()?);
                 expand(&self.world, &resource, &permission, &budget)
@@ -264,6 +274,35 @@ fn tree(expanded: &Expanded, depth: usize) -> String {
     let mut text = format!("{object}#{relation} is {kind}");
     for child in children {
         let _ = write!(text, "\n  {:indent$}{}", "", tree(child, depth + 1), indent = depth * 2);
+    }
+    text
+}
+
+fn step(one: &Step, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
+    let answer = |answer: &StepAnswer| match answer {
+        StepAnswer::No => "no".to_owned(),
+        StepAnswer::Yes => "yes".to_owned(),
+        StepAnswer::Conditional(missing) => format!("depends on {}", list(missing)),
+        StepAnswer::Undecided => "undecided".to_owned(),
+    };
+    let what = match &one.kind {
+        StepKind::Relation => format!("relation {}#{}", one.object, one.name),
+        StepKind::Permission => format!("permission {}#{}", one.object, one.name),
+        StepKind::Grant(id) => format!("grant {id} of {} on {}", one.name, one.object),
+    };
+    let mut text = format!("{indent}{what}: {}", answer(&one.answer));
+    text.extend(one.expires.map(|end| format!(", until {end}")));
+    text.push_str(if one.repeated { ", as told" } else { "" });
+    for caveat in &one.caveats {
+        let CaveatStep { name, expression, context, .. } = caveat;
+        let context: Vec<String> = context.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+        let (said, context) = (answer(&caveat.answer), context.join(", "));
+        let expression = expression.as_deref().unwrap_or("missing");
+        let _ = write!(text, "\n{indent}  caveat {name} of `{expression}` with [{context}]: {said}");
+    }
+    for below in &one.steps {
+        let _ = write!(text, "\n{}", step(below, depth + 1));
     }
     text
 }

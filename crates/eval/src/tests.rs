@@ -5,6 +5,7 @@ mod lookups;
 mod oracle;
 mod schemas;
 mod scripts;
+mod traces;
 mod worlds;
 
 use portcullis_model::GrantState;

@@ -50,6 +50,8 @@ pub struct Answer {
     pub decision: Decision,
     /// How many tuples were visited.
     pub visited: u64,
+    /// Whether something was looked at that ends by itself.
+    pub ends: bool,
 }
 
 impl Answer {
@@ -339,22 +341,22 @@ impl Node {
     }
 }
 
-fn query(question: &Question) -> Query<'_> {
+pub(crate) fn query(question: &Question) -> Query<'_> {
     Query { subject: &question.subject, permission: &question.permission, resource: &question.resource }
 }
 
-fn circumstances(now: Clock, context: &Context) -> Circumstances<'_> {
+pub(crate) fn circumstances(now: Clock, context: &Context) -> Circumstances<'_> {
     Circumstances { clock: Some(now), context: Some(context) }
 }
 
-fn answer(ground: &Ground<'_>, outcome: eval::Outcome) -> Result<Answer, CheckError> {
-    let eval::Outcome { bounds, missing, visited } = outcome;
+pub(crate) fn answer(ground: &Ground<'_>, outcome: eval::Outcome) -> Result<Answer, CheckError> {
+    let eval::Outcome { bounds, missing, visited, ends } = outcome;
     let decision = match missing.is_empty() {
         false => Decision::Conditional(missing),
         true if decided(ground, bounds)? => Decision::Allow,
         true => Decision::Deny,
     };
-    Ok(Answer { decision, visited })
+    Ok(Answer { decision, visited, ends })
 }
 
 fn decided(ground: &Ground<'_>, bounds: Bounds) -> Result<bool, CheckError> {

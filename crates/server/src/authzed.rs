@@ -12,6 +12,7 @@ mod permissions;
 mod read;
 mod reflect;
 mod schema;
+mod trace;
 mod watching;
 mod write;
 

@@ -51,7 +51,7 @@ impl Services {
         Ok(written.into_inner().written_at.unwrap())
     }
 
-    async fn check(&mut self, question: v1::CheckPermissionRequest) -> Result<Permissionship, Status> {
+    pub(crate) async fn check(&mut self, question: v1::CheckPermissionRequest) -> Result<Permissionship, Status> {
         Ok(self.permissions.check_permission(question).await?.into_inner().permissionship())
     }
 
@@ -75,7 +75,7 @@ fn writing(updates: &[(Operation, &str)]) -> v1::WriteRelationshipsRequest {
     v1::WriteRelationshipsRequest { updates, ..v1::WriteRelationshipsRequest::default() }
 }
 
-fn question(subject: &str, permission: &str, resource: &str) -> v1::CheckPermissionRequest {
+pub(crate) fn question(subject: &str, permission: &str, resource: &str) -> v1::CheckPermissionRequest {
     v1::CheckPermissionRequest {
         resource: Some(wire::object_reference(&resource.parse().unwrap())),
         permission: permission.to_owned(),

@@ -6,6 +6,7 @@ mod asking;
 mod authzed;
 mod authzed_conformance;
 mod authzed_fresh;
+mod authzed_traces;
 mod command_line;
 mod conformance;
 mod contention;

@@ -159,7 +159,7 @@ pub(super) fn tuple() -> impl Strategy<Value = Tuple> {
     .prop_map(|text| text.parse().unwrap())
 }
 
-fn questions() -> Vec<(Subject, PermissionName, Object)> {
+pub(super) fn questions() -> Vec<(Subject, PermissionName, Object)> {
     let mut questions = Vec::new();
     for subject in [
         "user:u0",

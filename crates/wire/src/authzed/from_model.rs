@@ -1,5 +1,8 @@
 //! From the model to messages of `authzed.api.v1`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use portcullis_model::{Context, GroupId, Object, Revision, Subject, Token, Tuple, Value};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as Said};
@@ -51,7 +54,12 @@ pub fn relationship(tuple: &Tuple) -> v1::Relationship {
 
 /// Values by name.
 pub fn struct_of(context: &Context) -> Struct {
-    Struct { fields: context.fields().iter().map(|(name, value)| (name.to_string(), said(value))).collect() }
+    struct_of_fields(context.fields())
+}
+
+/// The same without their limit.
+pub fn struct_of_fields(fields: &BTreeMap<Arc<str>, Value>) -> Struct {
+    Struct { fields: fields.iter().map(|(name, value)| (name.to_string(), said(value))).collect() }
 }
 
 fn said(value: &Value) -> Said {
