@@ -34,10 +34,16 @@ fn grant_filters(input: &[u8]) {
 
 fn consistencies(input: &[u8]) {
     let Some(given) = decoded::<v1::Consistency>(input) else { return };
-    if let Some(Freshness::AtLeast(token) | Freshness::Exactly(token)) = meant("consistency.", freshness(Some(&given)))
-    {
-        let text = format!("{given:?}").to_ascii_lowercase();
-        assert!(text.contains(&token.to_string()), "{token} of {text}");
+    match meant("consistency.", freshness(Some(&given))) {
+        Some(Freshness::AtLeast(token) | Freshness::Exactly(token)) => {
+            let text = format!("{given:?}").to_ascii_lowercase();
+            assert!(text.contains(&token.to_string()), "{token} of {text}");
+        }
+        Some(Freshness::ExactlyAt(time)) => {
+            let mode = Some(v1::consistency::Mode::AtExactTime(wire_timestamp(time)));
+            assert_eq!(freshness(Some(&v1::Consistency { mode })), Ok(Freshness::ExactlyAt(time)));
+        }
+        Some(Freshness::Linearizable | Freshness::FailClosed | Freshness::MinimizeLatency) | None => {}
     }
 }
 
@@ -73,7 +79,7 @@ fn durations(input: &[u8]) {
 
 fn checks(input: &[u8]) {
     let Some(given) = decoded::<v1::CheckRequest>(input) else { return };
-    // What cannot be written is refused, never a panic.
+    // Only a time that is refused has no form in JSON.
     assert!(
         to_json(&given).is_ok_and(|json| json.is_object())
             || meant("consistency.", freshness(given.consistency.as_ref())).is_none()
