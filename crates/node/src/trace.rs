@@ -4,9 +4,10 @@ use portcullis_eval::{self as eval, Budget, Step};
 use portcullis_model::TenantId;
 use tokio::time::Instant;
 
-use crate::check::{Answer, CheckError, Question, answer, circumstances, query};
+use crate::check::{Answer, Question, answer, circumstances, query};
 use crate::decide::{DecideError, Ground, Judged};
 use crate::node::Node;
+use crate::over::over;
 use crate::view::{Freshness, Served};
 
 /// A decision, and what it was put together from.
@@ -30,14 +31,11 @@ impl Node {
         deadline: Instant,
     ) -> Result<(Traced, Served), DecideError> {
         let judge = |ground: &Ground<'_>| {
-            let (index, doubts) = ground.tenant(tenant)?;
+            let (stored, doubts) = ground.tenant(tenant)?;
             let is_late = || Instant::now() >= deadline;
             let (now, budget) = (circumstances(ground.now(self), &question.context), Budget::new(&is_late));
-            let traced = match doubts {
-                None => eval::trace(index, query(question), now, &budget),
-                Some(doubts) => eval::trace(&index.doubted_by(doubts), query(question), now, &budget),
-            };
-            let eval::Traced { outcome, step, truncated } = traced.map_err(CheckError::from)?;
+            let traced = over!(stored, doubts, |snapshot| eval::trace(snapshot, query(question), now, &budget));
+            let eval::Traced { outcome, step, truncated } = traced?;
             let answer = answer(ground, outcome)?;
             let allows = answer.is_guarded();
             Ok(Judged { value: Traced { answer, step, truncated }, allows })
