@@ -377,6 +377,11 @@ impl Group {
         read_index::leader(&self.confirmer).map(|(id, peer)| (NodeId(id), peer))
     }
 
+    /// Returns once another node than this is thought to lead.
+    pub fn until_other_leader(&self, than: NodeId) -> BoxFuture<'static, ()> {
+        read_index::until_other_leader(self.confirmer.raft.clone(), than.0).boxed()
+    }
+
     /// The group as this node sees it.
     pub fn status(&self) -> Status {
         status::status(&self.raft)

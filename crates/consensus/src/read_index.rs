@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::confirm::Confirmer;
 use crate::peer::{ReadIndexAnswer, Request, Response};
-use crate::types::Peer;
+use crate::types::{Peer, Raft};
 
 /// How many readers may wait at one node.
 const WAITING_MAX: usize = 65_536;
@@ -113,6 +113,18 @@ async fn ask(confirmer: &Confirmer, timeout: Duration) -> Result<u64, ReadError>
         Ok(Response::ReadIndex(ReadIndexAnswer::Unproven(why))) => Err(ReadError::Unproven(why)),
         Ok(_) => Err(ReadError::Unproven("it answered another question".to_owned())),
         Err(error) => Err(ReadError::Unproven(error.to_string())),
+    }
+}
+
+/// Returns once another node than this is thought to lead, or nobody can come to lead any more.
+pub(crate) async fn until_other_leader(raft: Raft, than: u64) {
+    use openraft::async_runtime::watch::WatchReceiver;
+    let mut metrics = raft.server_metrics();
+    loop {
+        let leader = metrics.borrow_watched().current_leader;
+        if leader.is_some_and(|leader| leader != than) || metrics.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -128,15 +128,24 @@ impl Node {
         let message = Message::Write(Box::new(draft.clone()), awaited.as_ref().map(|_| ticket));
         let timeout = deadline.saturating_duration_since(Instant::now());
         let called = self.group.call(leader, &peer, codec::encode(&message), timeout);
-        let Some(mut awaited) = awaited else { return attempt_elsewhere(called.await) };
         // The call goes on when the write is answered before it: whoever leads has it in hand.
         let mut called = tokio::spawn(called);
+        let answered = async {
+            match awaited {
+                Some(mut awaited) => awaited.answered().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            proposed = awaited.answered() => Attempt::Done(proposed),
+            proposed = answered => Attempt::Done(proposed),
             called = &mut called => match called {
                 Ok(called) => attempt_elsewhere(called),
                 Err(error) => Attempt::Unknown(error.to_string()),
             },
+            // A leader that was cut off does not say so, and whoever leads now knows what became of the write by its key.
+            () = self.group.until_other_leader(leader), if draft.idempotency_key.is_some() => {
+                Attempt::Unknown("another node came to lead while the write was under way".to_owned())
+            }
         }
     }
 
