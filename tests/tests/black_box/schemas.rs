@@ -209,6 +209,8 @@ async fn commands_write_read_compare_and_check() -> anyhow::Result<()> {
     run(&["schema", "lint", &old]).await?.done();
     let bad = file("bad.zed", "definition user {\n relation a: b }")?;
     run(&["schema", "write", &bad]).await?.assert_refused(&["`b` is not defined", "line 2, column 14"]);
+    let long = file("long.zed", &"/".repeat(10_000_000))?;
+    run(&["schema", "write", &long]).await?.assert_refused(&["10000000 bytes long: the most is 4194304"]);
     run(&["schema", "fmt", "/nowhere.zed"]).await?.assert_refused(&["`/nowhere.zed` cannot be read"]);
 
     let relationship = r#"folder:q3#viewer@user:alice[from_office:{"office":"10.0.0.0/8"}]"#;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use portcullis_client::{Client, v1};
+use portcullis_schema::limit::TEXT_BYTES_MAX;
 use portcullis_schema::{Schema, compile, diff, lint, print};
 use serde_json::json;
 
@@ -63,7 +64,7 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
         Command::Write { file, write } => {
             let request = v1::WriteSchemaRequest {
                 tenant: String::new(),
-                schema: read(&file)?,
+                schema: sendable(&file)?,
                 options: Some(write_options(write)),
             };
             let answer = client.write_schema(request).await?;
@@ -139,6 +140,15 @@ pub(crate) fn run_locally(output: Output, command: Command) -> anyhow::Result<()
 
 fn compiled(file: &Path) -> anyhow::Result<Schema> {
     compile(&read(file)?).map_err(|problems| anyhow!("`{}`: {problems}", file.display()))
+}
+
+/// The text of a schema that fits into a message; of a longer one the compiler says how long it may be.
+fn sendable(file: &Path) -> anyhow::Result<String> {
+    let text = read(file)?;
+    if text.len() > TEXT_BYTES_MAX {
+        compile(&text).map_err(|problems| anyhow!("`{}`: {problems}", file.display()))?;
+    }
+    Ok(text)
 }
 
 /// The text of a file, or of standard input.
