@@ -1,0 +1,89 @@
+//! Judges of histories. Each takes a history and returns what must not be in it.
+//!
+//! [`revocation`] is the promise itself, in a few comparisons. [`linearizable`] asks for more, that there is one order in
+//! which everything can have happened, and finds it by search; [`by_revision`] asks the same and believes the revisions of
+//! the answers, so that it needs no search. The two share no code. [`agreement`] compares what the nodes came to.
+
+pub mod agreement;
+pub mod by_revision;
+pub mod linearizable;
+pub mod revocation;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::{Key, Operation};
+
+/// What must not be in a history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// What is wrong.
+    pub rule: Rule,
+    /// The grant that it is about, if it is about one.
+    pub key: Option<Key>,
+    /// The calls that contradict each other; the wrong answer is the last.
+    pub operations: Vec<Operation>,
+    /// What else is to be said.
+    pub detail: String,
+}
+
+/// What a history must hold to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// No allow once a revocation has returned.
+    AllowAfterRevoke,
+    /// No allow once another check has shown the revocation, anywhere.
+    AllowAfterDeny,
+    /// No allow before anybody granted.
+    AllowBeforeGrant,
+    /// There is an order in which everything happened.
+    Linearizable,
+    /// An answer is that of its revision.
+    AnswerOfRevision,
+    /// Revisions never go back.
+    RevisionOrder,
+    /// Nodes at the same revision have the same state.
+    Agreement,
+    /// A node neither ends by itself nor reports an error.
+    Health,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllowAfterRevoke => "an allow after the revocation returned",
+            Self::AllowAfterDeny => "an allow after another check had shown the revocation",
+            Self::AllowBeforeGrant => "an allow before anybody granted",
+            Self::Linearizable => "no order in which everything can have happened",
+            Self::AnswerOfRevision => "an answer that is not that of its revision",
+            Self::RevisionOrder => "a revision that was overtaken before the call began",
+            Self::Agreement => "nodes that differ at the same revision",
+            Self::Health => "a node that ended by itself or reported an error",
+        })
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rule.fmt(f)?;
+        if let Some(key) = self.key {
+            write!(f, ", of grant {key}")?;
+        }
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        for operation in &self.operations {
+            write!(f, "\n    {operation}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A violation that calls about a grant show.
+fn wrong(rule: Rule, operations: &[&Operation]) -> Violation {
+    let key = operations.first().map(|operation| operation.key);
+    let operations = operations.iter().copied().cloned().collect();
+    Violation { rule, key, operations, detail: String::new() }
+}
