@@ -4,11 +4,13 @@
 //! client library only. Clients grant, revoke and check; a nemesis cuts the network, kills and freezes nodes; everything is
 //! written to a [`history`], and judged afterwards.
 //!
-//! The core takes data and returns data: [`history`], the judges of [`checker`], coverage, verdict, and the schedule
+//! The core takes data and returns data: [`history`], the judges of [`checker`], [`coverage`], [`verdict`], and the schedule
 //! of faults, which is a function of the seed. The rim owns processes, namespaces, sockets and the clock.
 //!
 //! INVARIANT: what has not been tried does not pass. A run that met too little is rejected, one that could not be judged is
 //! unknown, and what a machine cannot do is said and counted.
 
 pub mod checker;
+pub mod coverage;
 pub mod history;
+pub mod verdict;

@@ -1,0 +1,271 @@
+//! What a run has covered. One that has covered too little proves nothing, and is rejected.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::{Action, Answer, History, Operation, Outcome, Phase, Strike};
+
+/// What was covered, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Grants that were acknowledged.
+    pub granted: u64,
+    /// Revocations that were acknowledged.
+    pub revoked: u64,
+    /// Writes whose outcome is not known.
+    pub unknown: u64,
+    /// Checks that were answered by an allow.
+    pub allowed: u64,
+    /// Checks that were answered by a denial.
+    pub denied: u64,
+    /// Checks that were not answered.
+    pub unanswered: u64,
+    /// Faults.
+    pub faults: u64,
+    /// Faults that met the leader.
+    pub met_leader: u64,
+    /// Faults that met a holder of a read lease.
+    pub met_holder: u64,
+    /// Faults that met a write in flight, at the node that had taken it or at the leader.
+    pub met_write: u64,
+    /// Faults during which checks were answered.
+    pub read_during: u64,
+    /// Answers to final reads.
+    pub final_reads: u64,
+}
+
+/// What a run lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shortfall {
+    /// Too few revocations were acknowledged.
+    Revocations {
+        /// How many were.
+        acknowledged: u64,
+        /// How many it takes.
+        least: u64,
+    },
+    /// Faults were asked for, and none of that nemesis happened.
+    NoFault(String),
+    /// No fault met the leader.
+    NeverTheLeader,
+    /// No fault met a holder of a lease.
+    NeverAHolder,
+    /// No fault met a write in flight.
+    NeverAWrite,
+    /// While faults of a nemesis lasted, no check was answered.
+    NoReadDuring(String),
+    /// A node answered no final read.
+    NoFinalRead(u64),
+    /// Nothing that was asked for could be done.
+    EverythingSkipped,
+}
+
+impl Coverage {
+    /// What a history covers.
+    pub fn of(history: &History) -> Self {
+        let mut covered = Self::default();
+        let finally_us = history.phases.get(&Phase::FinalReads).copied().unwrap_or(u64::MAX);
+        for operation in &history.operations {
+            let count = match (operation.action, &operation.outcome) {
+                (Action::Grant, Outcome::Ok { .. }) => &mut covered.granted,
+                (Action::Revoke, Outcome::Ok { .. }) => &mut covered.revoked,
+                (Action::Grant | Action::Revoke, Outcome::Unknown { .. }) => &mut covered.unknown,
+                (Action::Grant | Action::Revoke, Outcome::Fail { .. }) => continue,
+                (Action::Check, Outcome::Ok { answer: Answer::Allow, .. }) => &mut covered.allowed,
+                (Action::Check, Outcome::Ok { .. }) => &mut covered.denied,
+                (Action::Check, Outcome::Fail { .. } | Outcome::Unknown { .. }) => &mut covered.unanswered,
+            };
+            *count += 1;
+            covered.final_reads += u64::from(is_answered_check(operation) && operation.invoked_us >= finally_us);
+        }
+        let meets = Meetings::of(history);
+        for strike in &history.strikes {
+            covered.faults += 1;
+            covered.met_leader += u64::from(met_leader(strike));
+            covered.met_holder += u64::from(strike.holders.iter().any(|holder| strike.victims.contains(holder)));
+            covered.met_write += u64::from(meets.a_write(strike));
+            covered.read_during += u64::from(meets.a_read(history, strike));
+        }
+        covered
+    }
+
+    /// What is missing for the run to prove anything.
+    pub fn shortfalls(&self, history: &History) -> Vec<Shortfall> {
+        let run = &history.run;
+        let mut found = Vec::new();
+        if self.revoked < run.revokes_min {
+            found.push(Shortfall::Revocations { acknowledged: self.revoked, least: run.revokes_min });
+        }
+        if run.nemeses.is_empty() && !run.skipped.is_empty() {
+            found.push(Shortfall::EverythingSkipped);
+        }
+        if !run.nemeses.is_empty() {
+            let never = [
+                (self.met_leader, Shortfall::NeverTheLeader),
+                (self.met_holder, Shortfall::NeverAHolder),
+                (self.met_write, Shortfall::NeverAWrite),
+            ];
+            found.extend(never.into_iter().filter(|(met, _)| *met == 0).map(|(_, shortfall)| shortfall));
+        }
+        let meets = Meetings::of(history);
+        for nemesis in &run.nemeses {
+            let mut strikes = history.strikes.iter().filter(|strike| strike.nemesis == *nemesis).peekable();
+            if strikes.peek().is_none() {
+                found.push(Shortfall::NoFault(nemesis.clone()));
+            } else if !strikes.any(|strike| meets.a_read(history, strike)) {
+                found.push(Shortfall::NoReadDuring(nemesis.clone()));
+            }
+        }
+        let finally_us = history.phases.get(&Phase::FinalReads).copied().unwrap_or(u64::MAX);
+        let last = history.operations.iter().filter(|operation| operation.invoked_us >= finally_us);
+        let answered: BTreeSet<u64> = last.filter(|last| is_answered_check(last)).map(|last| last.node).collect();
+        found.extend((1..=run.nodes).filter(|node| !answered.contains(node)).map(Shortfall::NoFinalRead));
+        found
+    }
+}
+
+/// What faults can have met.
+struct Meetings<'a> {
+    writes: Vec<&'a Operation>,
+    reads: Vec<&'a Operation>,
+}
+
+impl<'a> Meetings<'a> {
+    fn of(history: &'a History) -> Self {
+        let all = || history.operations.iter();
+        Self {
+            writes: all().filter(|operation| operation.action.is_write()).collect(),
+            reads: all().filter(|operation| is_answered_check(operation)).collect(),
+        }
+    }
+
+    /// Whether a write was in flight, as long as its client waited for it.
+    fn a_write(&self, strike: &Strike) -> bool {
+        let under_way = |write: &&&Operation| write.invoked_us <= strike.at_us && strike.at_us <= write.completed_us;
+        self.writes.iter().filter(under_way).any(|write| met_leader(strike) || strike.victims.contains(&write.node))
+    }
+
+    fn a_read(&self, history: &History, strike: &Strike) -> bool {
+        let until_us = history.relief_us(strike.step).unwrap_or(0);
+        self.reads.iter().any(|read| strike.at_us <= read.invoked_us && read.completed_us <= until_us)
+    }
+}
+
+fn met_leader(strike: &Strike) -> bool {
+    strike.leader.is_some_and(|leader| strike.victims.contains(&leader))
+}
+
+fn is_answered_check(operation: &Operation) -> bool {
+    operation.action == Action::Check && operation.answer().is_some()
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { granted, revoked, unknown, allowed, denied, unanswered, .. } = self;
+        let Self { faults, met_leader, met_holder, met_write, read_during, final_reads, .. } = self;
+        writeln!(f, "{granted} grants and {revoked} revocations acknowledged, {unknown} writes unknown")?;
+        writeln!(f, "{allowed} allows, {denied} denials, {unanswered} checks unanswered, {final_reads} final reads")?;
+        write!(
+            f,
+            "{faults} faults: {met_leader} met the leader, {met_holder} a holder of a lease, {met_write} a write in flight; \
+             checks were answered during {read_during}"
+        )
+    }
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Revocations { acknowledged, least } => {
+                write!(f, "{acknowledged} revocations were acknowledged, and it takes {least}")
+            }
+            Self::NoFault(nemesis) => write!(f, "no fault of `{nemesis}` happened"),
+            Self::NeverTheLeader => f.write_str("no fault met the leader"),
+            Self::NeverAHolder => f.write_str("no fault met a holder of a read lease"),
+            Self::NeverAWrite => f.write_str("no fault met a write in flight"),
+            Self::NoReadDuring(nemesis) => write!(f, "no check was answered while a fault of `{nemesis}` lasted"),
+            Self::NoFinalRead(node) => write!(f, "node {node} answered no final read"),
+            Self::EverythingSkipped => f.write_str("every nemesis was skipped on this machine"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Relief;
+    use crate::history::samples::{check, done, history};
+
+    /// A run that covers what it has to.
+    fn covered() -> History {
+        let mut operations =
+            vec![done(Action::Grant, 0, 10, 5), done(Action::Revoke, 50, 70, 7), check(Answer::Deny, 65, 66, 6)];
+        for node in 1..=3 {
+            operations.push(Operation { node, ..check(Answer::Deny, 101, 102, 7) });
+        }
+        let mut history = history(operations);
+        history.strikes.push(Strike {
+            step: 1,
+            at_us: 60,
+            nemesis: "partition".to_owned(),
+            what: "isolate node 1".to_owned(),
+            victims: vec![1],
+            leader: Some(1),
+            holders: vec![1, 2, 3],
+        });
+        history.reliefs.push(Relief { step: 1, at_us: 80 });
+        history.phases.extend([(Phase::Traffic, 0), (Phase::Healed, 90), (Phase::FinalReads, 100), (Phase::End, 110)]);
+        history
+    }
+
+    fn lacks(history: &History) -> Vec<Shortfall> {
+        Coverage::of(history).shortfalls(history)
+    }
+
+    #[test]
+    fn a_run_that_covers_enough_lacks_nothing() {
+        let history = covered();
+        let coverage = Coverage::of(&history);
+        assert_eq!((coverage.granted, coverage.revoked, coverage.denied, coverage.final_reads), (1, 1, 4, 3));
+        assert_eq!([coverage.met_leader, coverage.met_holder, coverage.met_write, coverage.read_during], [1; 4]);
+        assert_eq!(lacks(&history), []);
+    }
+
+    #[test]
+    fn what_a_run_lacks_is_named() {
+        let mut history = covered();
+        history.run.revokes_min = 2;
+        assert_eq!(lacks(&history), [Shortfall::Revocations { acknowledged: 1, least: 2 }]);
+
+        let mut history = covered();
+        history.strikes[0].victims = vec![2];
+        assert_eq!(lacks(&history), [Shortfall::NeverTheLeader, Shortfall::NeverAWrite]);
+        history.strikes[0].holders = vec![1];
+        assert!(lacks(&history).contains(&Shortfall::NeverAHolder));
+
+        let mut history = covered();
+        history.operations.retain(|operation| operation.invoked_us != 65);
+        assert_eq!(lacks(&history), [Shortfall::NoReadDuring("partition".to_owned())]);
+
+        let mut history = covered();
+        history.operations.retain(|operation| operation.node != 3);
+        assert_eq!(lacks(&history), [Shortfall::NoFinalRead(3)]);
+
+        let mut history = covered();
+        history.run.nemeses.push("kill".to_owned());
+        assert_eq!(lacks(&history), [Shortfall::NoFault("kill".to_owned())]);
+        history.run.nemeses.clear();
+        history.run.skipped.push("partition: no".to_owned());
+        assert_eq!(lacks(&history), [Shortfall::EverythingSkipped]);
+    }
+
+    #[test]
+    fn an_acknowledgement_before_the_fault_is_not_met() {
+        let mut history = covered();
+        history.strikes[0].at_us = 71;
+        assert_eq!(lacks(&history), [Shortfall::NeverAWrite, Shortfall::NoReadDuring("partition".to_owned())]);
+    }
+}
