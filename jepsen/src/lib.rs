@@ -13,4 +13,5 @@
 pub mod checker;
 pub mod coverage;
 pub mod history;
+pub mod schedule;
 pub mod verdict;

@@ -1,0 +1,258 @@
+//! What a fault of the schedule comes to among nodes whose roles are known.
+
+use std::collections::BTreeSet;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+
+use super::{Fault, Shape, Step, Whom};
+
+/// Who is what, as far as is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Situation {
+    /// How many nodes there are; they are numbered from 1.
+    pub nodes: u64,
+    /// Who leads.
+    pub leader: Option<u64>,
+    /// Who holds a read lease.
+    pub holders: BTreeSet<u64>,
+}
+
+/// What is to be done to which node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blow {
+    /// Whom it is done to.
+    pub victims: Vec<u64>,
+    /// Who is not heard by whom, as (speaker, listener).
+    pub cuts: BTreeSet<(u64, u64)>,
+    /// The same in words.
+    pub what: String,
+}
+
+impl Step {
+    /// What this comes to now: the same for the same situation, always.
+    pub fn blow(&self, situation: &Situation) -> Blow {
+        let mut chooser = Chooser { situation, dice: StdRng::seed_from_u64(self.dice) };
+        match self.fault {
+            Fault::Kill(whom) => Blow::without_cuts("kill", chooser.choose(whom)),
+            Fault::Freeze(whom) => Blow::without_cuts("freeze", chooser.choose(whom)),
+            Fault::Cut(shape) => chooser.cut(shape),
+        }
+    }
+}
+
+impl Blow {
+    fn without_cuts(verb: &str, victims: Vec<u64>) -> Self {
+        Self { what: format!("{verb} {}", nodes(&victims)), victims, cuts: BTreeSet::new() }
+    }
+
+    fn cutting(what: String, victims: Vec<u64>, cuts: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        Self { victims, cuts: cuts.into_iter().filter(|(from, to)| from != to).collect(), what }
+    }
+}
+
+struct Chooser<'a> {
+    situation: &'a Situation,
+    dice: StdRng,
+}
+
+impl Chooser<'_> {
+    fn all(&self) -> Vec<u64> {
+        (1..=self.situation.nodes).collect()
+    }
+
+    fn any_of(&mut self, nodes: &[u64]) -> Option<u64> {
+        nodes.choose(&mut self.dice).copied()
+    }
+
+    /// One node; anybody where nobody has the role.
+    fn one(&mut self, whom: Whom) -> u64 {
+        let leader = self.situation.leader;
+        let chosen = match whom {
+            Whom::Leader => leader,
+            Whom::Holder => {
+                let holders = self.situation.holders.iter().copied().filter(|holder| Some(*holder) != leader);
+                let holders: Vec<u64> = holders.collect();
+                self.any_of(&holders)
+            }
+            Whom::Anybody | Whom::Minority | Whom::Everybody => None,
+        };
+        let all = self.all();
+        chosen.or_else(|| self.any_of(&all)).expect("INVARIANT: a cluster has nodes")
+    }
+
+    fn choose(&mut self, whom: Whom) -> Vec<u64> {
+        match whom {
+            Whom::Leader | Whom::Holder | Whom::Anybody => vec![self.one(whom)],
+            Whom::Minority => {
+                let first = self.one(Whom::Anybody);
+                self.minority_with(first)
+            }
+            Whom::Everybody => self.all(),
+        }
+    }
+
+    /// A node and as many others as still leave a majority.
+    fn minority_with(&mut self, first: u64) -> Vec<u64> {
+        let mut others = self.all();
+        others.retain(|node| *node != first);
+        others.shuffle(&mut self.dice);
+        let minority = others.len() / 2;
+        others.truncate(minority.saturating_sub(1));
+        others.push(first);
+        others.sort_unstable();
+        others
+    }
+
+    fn cut(&mut self, shape: Shape) -> Blow {
+        let all = self.all();
+        let to_all = |from: u64| all.iter().map(move |to| (from, *to)).collect::<Vec<_>>();
+        let from_all = |to: u64| all.iter().map(move |from| (*from, to)).collect::<Vec<_>>();
+        match shape {
+            Shape::Isolate(whom) => {
+                let node = self.one(whom);
+                Blow::cutting(format!("isolate node {node}"), vec![node], [to_all(node), from_all(node)].concat())
+            }
+            Shape::Deafen(whom) => {
+                let node = self.one(whom);
+                Blow::cutting(format!("deafen node {node}"), vec![node], from_all(node))
+            }
+            Shape::Mute(whom) => {
+                let node = self.one(whom);
+                Blow::cutting(format!("mute node {node}"), vec![node], to_all(node))
+            }
+            Shape::Halve(whom) => {
+                let first = self.one(whom);
+                let few = self.minority_with(first);
+                let cuts = between(&few, &all.iter().copied().filter(|node| !few.contains(node)).collect::<Vec<_>>());
+                Blow::cutting(format!("cut {} off from the others", nodes(&few)), few, cuts)
+            }
+            Shape::Pair(whom) => self.pair(whom),
+            Shape::Ring | Shape::Bridge if all.len() < 4 => self.pair(Whom::Anybody),
+            Shape::Ring => self.ring(),
+            Shape::Bridge => self.bridge(),
+        }
+    }
+
+    fn pair(&mut self, whom: Whom) -> Blow {
+        let one = self.one(whom);
+        let others: Vec<u64> = self.all().into_iter().filter(|node| *node != one).collect();
+        let other = self.any_of(&others).unwrap_or(one);
+        Blow::cutting(
+            format!("cut nodes {one} and {other} off from each other"),
+            vec![one, other],
+            between(&[one], &[other]),
+        )
+    }
+
+    fn ring(&mut self) -> Blow {
+        let mut ring = self.all();
+        ring.shuffle(&mut self.dice);
+        // As many neighbours on either side as make a majority together with the node.
+        let reach = (ring.len() / 2).div_ceil(2);
+        let distance = |one: usize, other: usize| one.abs_diff(other).min(ring.len() - one.abs_diff(other));
+        let mut cuts = Vec::new();
+        for (place, from) in ring.iter().enumerate() {
+            let far = ring.iter().enumerate().filter(|(other, _)| distance(place, *other) > reach);
+            cuts.extend(far.map(|(_, to)| (*from, *to)));
+        }
+        let told: Vec<String> = ring.iter().map(u64::to_string).collect();
+        Blow::cutting(format!("join nodes in the ring {}", told.join("-")), ring.clone(), cuts)
+    }
+
+    fn bridge(&mut self) -> Blow {
+        let mut line = self.all();
+        line.shuffle(&mut self.dice);
+        let half = (line.len() - 1) / 2;
+        let (left, right) = (&line[..half], &line[line.len() - half..]);
+        let told =
+            format!("join {} and {} only through {}", nodes(left), nodes(right), nodes(&line[half..line.len() - half]));
+        Blow::cutting(told, [left, right].concat(), between(left, right))
+    }
+}
+
+fn between(ones: &[u64], others: &[u64]) -> Vec<(u64, u64)> {
+    ones.iter().flat_map(|one| others.iter().flat_map(move |other| [(*one, *other), (*other, *one)])).collect()
+}
+
+fn nodes(nodes: &[u64]) -> String {
+    let told: Vec<String> = nodes.iter().map(u64::to_string).collect();
+    match nodes.len() {
+        1 => format!("node {}", told[0]),
+        _ => format!("nodes {}", told.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Nemesis;
+
+    fn five() -> Situation {
+        Situation { nodes: 5, leader: Some(3), holders: BTreeSet::from([2, 3]) }
+    }
+
+    fn blow(fault: Fault, situation: &Situation) -> Blow {
+        let nemesis = Nemesis::Partition;
+        Step { number: 1, nemesis, at_ms: 0, lasts_ms: 0, fault, aimed: false, dice: 11 }.blow(situation)
+    }
+
+    /// Whom a node hears, itself included.
+    fn heard(blow: &Blow, node: u64) -> usize {
+        (1..=5).filter(|other| !blow.cuts.contains(&(*other, node))).count()
+    }
+
+    #[test]
+    fn roles_become_nodes() {
+        assert_eq!(blow(Fault::Kill(Whom::Leader), &five()).victims, [3]);
+        assert_eq!(blow(Fault::Kill(Whom::Holder), &five()).victims, [2]);
+        assert_eq!(blow(Fault::Freeze(Whom::Everybody), &five()).victims, [1, 2, 3, 4, 5]);
+        assert_eq!(blow(Fault::Kill(Whom::Minority), &five()).victims.len(), 2);
+        let nobody = Situation { nodes: 5, ..Situation::default() };
+        assert_eq!(blow(Fault::Kill(Whom::Leader), &nobody).victims.len(), 1, "somebody has to do");
+        let three = Situation { nodes: 3, ..Situation::default() };
+        assert_eq!(blow(Fault::Kill(Whom::Minority), &three).victims.len(), 1);
+    }
+
+    #[test]
+    fn a_node_is_cut_off_both_ways_or_one_way() {
+        let isolated = blow(Fault::Cut(Shape::Isolate(Whom::Leader)), &five());
+        assert_eq!((isolated.cuts.len(), heard(&isolated, 3), heard(&isolated, 1)), (8, 1, 4));
+        let deaf = blow(Fault::Cut(Shape::Deafen(Whom::Leader)), &five());
+        assert_eq!((deaf.cuts.len(), heard(&deaf, 3), heard(&deaf, 1)), (4, 1, 5));
+        let mute = blow(Fault::Cut(Shape::Mute(Whom::Leader)), &five());
+        assert_eq!((mute.cuts.len(), heard(&mute, 3), heard(&mute, 1)), (4, 5, 4));
+        let pair = blow(Fault::Cut(Shape::Pair(Whom::Leader)), &five());
+        assert_eq!((pair.cuts.len(), pair.victims[0]), (2, 3));
+    }
+
+    #[test]
+    fn halves_leave_a_majority_without_the_leader() {
+        let halves = blow(Fault::Cut(Shape::Halve(Whom::Leader)), &five());
+        assert!(halves.victims.len() == 2 && halves.victims.contains(&3));
+        assert_eq!(halves.cuts.len(), 12);
+        assert_eq!((heard(&halves, 3), halves.what.contains("off from the others")), (2, true));
+    }
+
+    #[test]
+    fn in_a_ring_everybody_hears_a_majority() {
+        let ring = blow(Fault::Cut(Shape::Ring), &five());
+        assert!((1..=5).all(|node| heard(&ring, node) == 3), "{ring:?}");
+    }
+
+    #[test]
+    fn a_bridge_hears_everybody_and_the_halves_do_not() {
+        let bridge = blow(Fault::Cut(Shape::Bridge), &five());
+        let mut heard: Vec<usize> = (1..=5).map(|node| heard(&bridge, node)).collect();
+        heard.sort_unstable();
+        assert_eq!(heard, [3, 3, 3, 3, 5]);
+    }
+
+    #[test]
+    fn three_nodes_make_neither_ring_nor_bridge() {
+        let three = Situation { nodes: 3, ..Situation::default() };
+        assert_eq!(blow(Fault::Cut(Shape::Ring), &three).cuts.len(), 2);
+        assert_eq!(blow(Fault::Cut(Shape::Bridge), &three).cuts.len(), 2);
+    }
+}
