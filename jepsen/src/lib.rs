@@ -11,6 +11,7 @@
 //! unknown, and what a machine cannot do is said and counted.
 
 pub mod checker;
+pub mod cluster;
 pub mod coverage;
 pub mod history;
 pub mod schedule;

@@ -1,0 +1,228 @@
+//! A cluster of real nodes, and what can be done to it.
+
+pub mod binary;
+pub mod leftovers;
+pub mod machine;
+mod namespaces;
+pub mod network;
+mod node;
+mod shell;
+pub mod wait;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::sys::signal::Signal;
+use portcullis_client::{Client, Kind, Options, v1};
+
+use network::Network;
+use node::Node;
+
+use crate::history::{Alarm, StateHash};
+
+/// How long a cluster may take for anything that it should do by itself.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long one look at a node may take while it is waited for.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A cluster. Its processes are killed when it is dropped.
+pub struct Cluster {
+    nodes: Vec<Node>,
+    alarms: Vec<Alarm>,
+    network: Network,
+}
+
+impl Cluster {
+    /// Starts nodes 1 to `count` with their data and logs in `folder`, and makes a cluster of them, all voters.
+    pub async fn start(network: Network, count: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let nodes = (1..=count).map(|id| Node::new(id, network.host(id), binary, folder)).collect();
+        let mut cluster = Self { nodes, alarms: Vec::new(), network };
+        cluster.restart(1)?;
+        cluster.until_answers(1).await?;
+        cluster.client(1, LOOK_TIMEOUT)?.init(v1::InitRequest {}).await?;
+        for id in 2..=count {
+            cluster.restart(id)?;
+        }
+        for id in 2..=count {
+            cluster.promote(id).await?;
+        }
+        for id in 1..=count {
+            cluster.until_ready(id).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// The ids of the nodes.
+    pub fn ids(&self) -> impl Iterator<Item = u64> + use<> {
+        1..=self.nodes.len() as u64
+    }
+
+    /// A client of one node alone, with connections of its own.
+    pub fn client(&self, id: u64, timeout: Duration) -> anyhow::Result<Client> {
+        Ok(Client::new(Options { timeout, ..Options::new([self.node(id).client_address()]) })?)
+    }
+
+    /// How the nodes are joined.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Whether its process was started and has not been killed.
+    pub fn runs(&self, id: u64) -> bool {
+        self.node(id).runs()
+    }
+
+    /// Kills a node, as a crash would.
+    pub fn kill(&mut self, id: u64) -> anyhow::Result<()> {
+        self.node_mut(id).kill()
+    }
+
+    /// Starts a node that does not run, without waiting for anything.
+    pub fn restart(&mut self, id: u64) -> anyhow::Result<()> {
+        let join = (id > 1).then(|| self.node(1).client_address());
+        let command = self.network.command(id);
+        self.node_mut(id).start(command, join)
+    }
+
+    /// Freezes a node.
+    pub fn freeze(&mut self, id: u64) -> anyhow::Result<()> {
+        self.node_mut(id).signal(Signal::SIGSTOP)
+    }
+
+    /// Lets a frozen node go on.
+    pub fn thaw(&mut self, id: u64) -> anyhow::Result<()> {
+        self.node_mut(id).signal(Signal::SIGCONT)
+    }
+
+    /// Cuts exactly these ways, as (speaker, listener), and no others.
+    pub fn cut(&mut self, cuts: &BTreeSet<(u64, u64)>) -> anyhow::Result<()> {
+        self.network.cut(cuts)
+    }
+
+    /// Waits until every node that runs answers a linearizable read.
+    pub async fn until_all_ready(&mut self) -> anyhow::Result<()> {
+        self.notice_ended()?;
+        for id in self.ids().filter(|id| self.runs(*id)).collect::<Vec<_>>() {
+            self.until_ready(id).await?;
+        }
+        Ok(())
+    }
+
+    /// What every node that runs has come to at one revision, as far as they say it in time.
+    pub async fn state_hashes(&self) -> anyhow::Result<Vec<StateHash>> {
+        let running: Vec<u64> = self.ids().filter(|id| self.runs(*id)).collect();
+        let mut revision = 0;
+        for id in &running {
+            let last = self.client(*id, LOOK_TIMEOUT)?.state_hash(v1::StateHashRequest { revision: 0 }).await?;
+            revision = revision.max(last.revision);
+        }
+        let mut hashes = Vec::new();
+        for id in running {
+            let client = self.client(id, LOOK_TIMEOUT)?;
+            let what = format!("node {id} to reach revision {revision}");
+            let told = wait::until(&what, PATIENCE, async || {
+                Ok(client.state_hash(v1::StateHashRequest { revision }).await.ok())
+            })
+            .await?;
+            hashes.push(StateHash { node: id, revision: told.revision, hash: told.hash });
+        }
+        Ok(hashes)
+    }
+
+    /// What the nodes say that they are.
+    pub async fn version(&self) -> anyhow::Result<String> {
+        let status = self.client(1, LOOK_TIMEOUT)?.status(v1::StatusRequest {}).await?;
+        let versions: BTreeSet<String> = status.nodes.into_iter().map(|node| node.version).collect();
+        Ok(versions.into_iter().collect::<Vec<_>>().join(", "))
+    }
+
+    /// Notes which nodes have ended by themselves.
+    pub fn notice_ended(&mut self) -> anyhow::Result<()> {
+        for node in &mut self.nodes {
+            if let Some(status) = node.ended()? {
+                self.alarms.push(Alarm { node: node.id, what: format!("it ended by itself with {status}") });
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that nodes have done and must not: they ended by themselves, or reported errors.
+    pub fn alarms(&mut self) -> anyhow::Result<Vec<Alarm>> {
+        self.notice_ended()?;
+        let mut alarms = self.alarms.clone();
+        for node in &self.nodes {
+            alarms.extend(node.errors()?.into_iter().map(|what| Alarm { node: node.id, what }));
+        }
+        Ok(alarms)
+    }
+
+    /// Ends all processes and returns the folders with their data.
+    pub fn stop(mut self) -> anyhow::Result<Vec<PathBuf>> {
+        self.nodes.iter_mut().try_for_each(Node::kill)?;
+        Ok(self.nodes.iter().map(|node| node.data_dir.clone()).collect())
+    }
+
+    async fn promote(&mut self, id: u64) -> anyhow::Result<()> {
+        let client = self.client(1, LOOK_TIMEOUT)?;
+        let node = self.node_mut(id);
+        wait::until_true(&format!("node {id} to vote"), PATIENCE, async || {
+            node.ensure_runs()?;
+            let Ok(status) = client.status(v1::StatusRequest {}).await else { return Ok(false) };
+            let role = status.nodes.iter().find(|node| node.id == id).map(v1::Node::role);
+            if role == Some(v1::NodeRole::Learner) {
+                // Only one change of the membership can be under way, so a refusal now means nothing.
+                let _ = client.promote_node(v1::PromoteNodeRequest { id }).await;
+            }
+            Ok(matches!(role, Some(v1::NodeRole::Leader | v1::NodeRole::Follower)))
+        })
+        .await
+    }
+
+    async fn until_answers(&mut self, id: u64) -> anyhow::Result<()> {
+        let client = self.client(id, LOOK_TIMEOUT)?;
+        let node = self.node_mut(id);
+        wait::until_true(&format!("node {id} to answer"), PATIENCE, async || {
+            node.ensure_runs()?;
+            match client.status(v1::StatusRequest {}).await {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == Kind::Unavailable => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    async fn until_ready(&mut self, id: u64) -> anyhow::Result<()> {
+        let client = self.client(id, LOOK_TIMEOUT)?;
+        let node = self.node_mut(id);
+        wait::until_true(&format!("node {id} to answer reads"), PATIENCE, async || {
+            node.ensure_runs()?;
+            Ok(client.list_tenants(v1::ListTenantsRequest::default()).await.is_ok())
+        })
+        .await
+    }
+
+    fn node(&self, id: u64) -> &Node {
+        &self.nodes[place(id)]
+    }
+
+    fn node_mut(&mut self, id: u64) -> &mut Node {
+        &mut self.nodes[place(id)]
+    }
+}
+
+/// Ids are numbered from 1.
+fn place(id: u64) -> usize {
+    usize::try_from(id).expect("INVARIANT: there are few nodes") - 1
+}
+
+/// Makes an empty folder for a run. One that holds anything is left alone.
+pub fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be made", folder.display()))?;
+    if std::fs::read_dir(folder)?.next().is_some() {
+        bail!("`{}` is not empty: give another folder", folder.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! A network of namespaces: each node in one of its own, joined by a bridge that has one, too.
+//!
+//! The harness itself moves into the namespace of the bridge, so it reaches every node whatever is cut: what goes from a node to
+//! another is forwarded by the bridge and can be dropped there, and what goes to the harness is not forwarded. The host's
+//! own interfaces are not touched, and addresses of several runs at the same time do not meet.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use nix::sched::{CloneFlags, setns};
+
+use super::leftovers::Mark;
+use super::shell;
+
+/// What the names of all our namespaces begin with.
+const PREFIX: &str = "jepsen-";
+/// Where namespaces with names are.
+const FOLDER: &str = "/run/netns";
+/// How long a connection may take that is made to see whether it can be.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
+/// The port of such connections.
+const PROBE_PORT: u16 = 8600;
+/// The table of the bridge: whatever comes in by one interface and would leave by another is dropped if the set has the two.
+const TABLE: &str = "table bridge jepsen {
+    set cut { type ifname . ifname; }
+    chain between { type filter hook forward priority 0; policy accept; iifname . oifname @cut drop; }
+}";
+
+/// What drops packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cutter {
+    /// A table of the bridge, which changes as a whole.
+    Nft,
+    /// Rules at each listener, where there is no `nft`.
+    Iptables,
+}
+
+impl Cutter {
+    /// What this machine has.
+    pub fn find() -> Option<Self> {
+        let found = [(Self::Nft, "nft"), (Self::Iptables, "iptables")];
+        found.into_iter().find(|(_, program)| shell::has(program)).map(|(cutter, _)| cutter)
+    }
+}
+
+/// The namespaces of a run. They are deleted when this is dropped.
+#[derive(Debug)]
+pub(super) struct Namespaces {
+    mark: Mark,
+    nodes: u64,
+    cutter: Cutter,
+    /// Who is cut off from whom.
+    cuts: BTreeSet<(u64, u64)>,
+}
+
+impl Namespaces {
+    /// Makes the namespaces, and proves that cuts between them cut.
+    pub(super) fn make(mark: Mark, nodes: u64, cutter: Cutter) -> anyhow::Result<Self> {
+        // From here on it is dropped if anything fails, and with it what was made so far.
+        let made = Self { mark, nodes, cutter, cuts: BTreeSet::new() };
+        let bridge = made.bridge();
+        shell::run(&format!("ip netns add {bridge}"))?;
+        shell::run(&format!("ip -n {bridge} link add br0 type bridge"))?;
+        shell::run(&format!("ip -n {bridge} addr add 10.77.0.254/24 dev br0"))?;
+        shell::run(&format!("ip -n {bridge} link set br0 up"))?;
+        shell::run(&format!("ip -n {bridge} link set lo up"))?;
+        for node in 1..=nodes {
+            let name = made.name(node);
+            shell::run(&format!("ip netns add {name}"))?;
+            shell::run(&format!("ip -n {bridge} link add p{node} type veth peer name eth0 netns {name}"))?;
+            shell::run(&format!("ip -n {bridge} link set p{node} master br0 up"))?;
+            shell::run(&format!("ip -n {name} addr add {}/24 dev eth0", host(node)))?;
+            shell::run(&format!("ip -n {name} link set eth0 up"))?;
+            shell::run(&format!("ip -n {name} link set lo up"))?;
+        }
+        if cutter == Cutter::Nft {
+            shell::run_with(&format!("ip netns exec {bridge} nft -f -"), TABLE)?;
+        }
+        made.proven()
+    }
+
+    /// Moves this thread, and all that it starts from now on, into the namespace of the bridge.
+    pub(super) fn enter(&self) -> anyhow::Result<()> {
+        enter(&self.bridge())
+    }
+
+    /// Begins a command in the namespace of a node.
+    pub(super) fn command(&self, node: u64) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name(node)]);
+        command
+    }
+
+    /// Cuts exactly these ways, as (speaker, listener).
+    pub(super) fn cut(&mut self, cuts: &BTreeSet<(u64, u64)>) -> anyhow::Result<()> {
+        match self.cutter {
+            Cutter::Nft => {
+                let pairs: Vec<String> = cuts.iter().map(|(from, to)| format!("\"p{from}\" . \"p{to}\"")).collect();
+                let set = if pairs.is_empty() {
+                    String::new()
+                } else {
+                    format!("add element bridge jepsen cut {{ {} }}\n", pairs.join(", "))
+                };
+                let script = format!("flush set bridge jepsen cut\n{set}");
+                shell::run_with(&format!("ip netns exec {} nft -f -", self.bridge()), &script)?;
+            }
+            Cutter::Iptables => {
+                for (from, to) in self.cuts.symmetric_difference(cuts) {
+                    let change = if cuts.contains(&(*from, *to)) { "-A" } else { "-D" };
+                    let rule = format!("iptables -w {change} INPUT -s {} -j DROP", host(*from));
+                    shell::run(&format!("ip netns exec {} {rule}", self.name(*to)))?;
+                }
+            }
+        }
+        self.cuts.clone_from(cuts);
+        Ok(())
+    }
+
+    /// A cut that cuts nothing would make every run pass.
+    fn proven(mut self) -> anyhow::Result<Self> {
+        if self.nodes >= 2 {
+            ensure!(self.hears()?, "nodes cannot hear each other in their namespaces");
+            self.cut(&BTreeSet::from([(1, 2)]))?;
+            ensure!(!self.hears()?, "a cut from node 1 to node 2 cuts nothing");
+            self.cut(&BTreeSet::from([(2, 1)]))?;
+            ensure!(!self.hears()?, "a cut from node 2 to node 1 cuts nothing");
+            self.cut(&BTreeSet::new())?;
+            ensure!(self.hears()?, "a cut between nodes 1 and 2 does not heal");
+        }
+        Ok(self)
+    }
+
+    /// Whether a connection from node 1 to node 2 can be made.
+    fn hears(&self) -> anyhow::Result<bool> {
+        let to: SocketAddr = format!("{}:{PROBE_PORT}", host(2)).parse()?;
+        let listener = within(&self.name(2), move || TcpListener::bind(to))??;
+        let connected = within(&self.name(1), move || TcpStream::connect_timeout(&to, PROBE_TIMEOUT).is_ok())?;
+        drop(listener);
+        Ok(connected)
+    }
+
+    fn bridge(&self) -> String {
+        format!("{PREFIX}{}-sw", self.mark)
+    }
+
+    fn name(&self, node: u64) -> String {
+        format!("{PREFIX}{}-n{node}", self.mark)
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        let names = (1..=self.nodes).map(|node| self.name(node)).chain([self.bridge()]);
+        for name in names.filter(|name| Path::new(FOLDER).join(name).exists()) {
+            if let Err(error) = shell::run(&format!("ip netns delete {name}")) {
+                eprintln!("a namespace stays: {error:#}");
+            }
+        }
+    }
+}
+
+/// The address of a node.
+pub(super) fn host(node: u64) -> String {
+    format!("10.77.0.{node}")
+}
+
+/// The names of all namespaces of this machine, whoever made them.
+pub(super) fn all() -> anyhow::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(FOLDER) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// Who made a namespace; nothing if it was no harness.
+pub(super) fn mark_of(name: &str) -> Option<Mark> {
+    let (mark, part) = name.strip_prefix(PREFIX)?.rsplit_once('-')?;
+    let node = part.strip_prefix('n').and_then(|node| node.parse::<u64>().ok());
+    if part == "sw" || node.is_some() { mark.parse().ok() } else { None }
+}
+
+fn enter(name: &str) -> anyhow::Result<()> {
+    let namespace =
+        File::open(Path::new(FOLDER).join(name)).with_context(|| format!("there is no namespace `{name}`"))?;
+    setns(namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("namespace `{name}` cannot be entered"))
+}
+
+/// Does something in a namespace, on a thread of its own.
+fn within<T: Send + 'static>(name: &str, act: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    let name = name.to_owned();
+    let thread = std::thread::spawn(move || enter(&name).map(|()| act()));
+    thread.join().expect("INVARIANT: what is done in a namespace does not panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_namespaces_have_a_mark() {
+        let mark: Mark = "12-34".parse().unwrap();
+        assert_eq!([mark_of("jepsen-12-34-sw"), mark_of("jepsen-12-34-n5")], [Some(mark), Some(mark)]);
+        for foreign in
+            ["sw", "jepsen", "jepsen-sw", "jepsen-12-34", "jepsen-12-34-x1", "jepsen-a-b-sw", "my-jepsen-1-2-sw"]
+        {
+            assert_eq!(mark_of(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How nodes reach each other.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use super::leftovers::Mark;
+use super::machine::Machine;
+use super::namespaces::{self, Namespaces};
+
+/// The port for clients. Every node has an address of its own, so ports are the same for all.
+pub const CLIENT_PORT: u16 = 8620;
+/// The port for other nodes.
+pub const PEER_PORT: u16 = 8621;
+/// The port for HTTP.
+pub const HTTP_PORT: u16 = 8622;
+
+/// Which network is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Namespaces where they work, else loopback.
+    Any,
+    /// Namespaces, or nothing.
+    Namespaces,
+    /// Loopback, whatever works.
+    Loopback,
+}
+
+/// How nodes are joined.
+pub struct Network(Joined);
+
+enum Joined {
+    Namespaces(Namespaces),
+    /// With the second half of the addresses, so that runs at the same time do not meet.
+    Loopback(u8),
+}
+
+impl Network {
+    /// Makes a network for so many nodes. The second value says why it is not the better one, if it is not.
+    pub fn make(wanted: Wanted, nodes: u64, mark: Mark) -> anyhow::Result<(Self, Option<String>)> {
+        let machine = Machine::look();
+        let possible = machine.namespaces();
+        match (wanted, possible) {
+            (Wanted::Any | Wanted::Namespaces, Ok(cutter)) => {
+                Ok((Self(Joined::Namespaces(Namespaces::make(mark, nodes, cutter)?)), None))
+            }
+            (Wanted::Namespaces, Err(reason)) => bail!("there are no namespaces: {reason}"),
+            (Wanted::Any, Err(reason)) => Ok((Self::loopback()?, Some(reason))),
+            (Wanted::Loopback, _) => Ok((Self::loopback()?, Some("loopback was asked for".to_owned()))),
+        }
+    }
+
+    fn loopback() -> anyhow::Result<Self> {
+        // All of 127.0.0.0/8 is loopback. A part in which nobody listens at the first address is taken.
+        let free = (1..=254).find(|part| std::net::TcpListener::bind((loopback_host(*part, 1), CLIENT_PORT)).is_ok());
+        Ok(Self(Joined::Loopback(free.context("every loopback address is in use")?)))
+    }
+
+    /// Moves this thread, and all that it starts from now on, to where it reaches the nodes.
+    pub fn enter(&self) -> anyhow::Result<()> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.enter(),
+            Joined::Loopback(_) => Ok(()),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match &self.0 {
+            Joined::Namespaces(_) => "namespaces",
+            Joined::Loopback(_) => "loopback",
+        }
+    }
+
+    /// Whether ways between nodes can be cut.
+    pub fn can_cut(&self) -> bool {
+        match &self.0 {
+            Joined::Namespaces(_) => true,
+            Joined::Loopback(_) => false,
+        }
+    }
+
+    /// The address of a node, without a port.
+    pub(super) fn host(&self, node: u64) -> String {
+        match &self.0 {
+            Joined::Namespaces(_) => namespaces::host(node),
+            Joined::Loopback(part) => loopback_host(*part, node),
+        }
+    }
+
+    /// Begins a command that runs where a node is; nothing if that is here.
+    pub(super) fn command(&self, node: u64) -> Option<Command> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => Some(namespaces.command(node)),
+            Joined::Loopback(_) => None,
+        }
+    }
+
+    /// Cuts exactly these ways, as (speaker, listener).
+    pub(super) fn cut(&mut self, cuts: &BTreeSet<(u64, u64)>) -> anyhow::Result<()> {
+        match &mut self.0 {
+            Joined::Namespaces(namespaces) => namespaces.cut(cuts),
+            Joined::Loopback(_) if cuts.is_empty() => Ok(()),
+            Joined::Loopback(_) => bail!("loopback cannot be cut"),
+        }
+    }
+}
+
+fn loopback_host(part: u8, node: u64) -> String {
+    format!("127.77.{part}.{node}")
+}
