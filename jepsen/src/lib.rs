@@ -17,6 +17,7 @@ pub mod history;
 pub mod nemesis;
 pub mod observer;
 pub mod recorder;
+pub mod report;
 pub mod schedule;
 pub mod traffic;
 pub mod verdict;
