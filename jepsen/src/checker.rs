@@ -50,6 +50,20 @@ pub enum Rule {
     Health,
 }
 
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::AllowAfterRevoke,
+        Self::AllowAfterDeny,
+        Self::AllowBeforeGrant,
+        Self::Linearizable,
+        Self::AnswerOfRevision,
+        Self::RevisionOrder,
+        Self::Agreement,
+        Self::Health,
+    ];
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

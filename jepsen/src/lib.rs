@@ -18,6 +18,7 @@ pub mod nemesis;
 pub mod observer;
 pub mod recorder;
 pub mod report;
+pub mod run;
 pub mod schedule;
 pub mod traffic;
 pub mod verdict;

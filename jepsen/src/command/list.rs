@@ -1,0 +1,20 @@
+//! `jepsen list`.
+
+use portcullis_jepsen::checker::Rule;
+use portcullis_jepsen::schedule::Nemesis;
+use portcullis_jepsen::workload;
+
+pub(crate) fn run() {
+    println!("workloads");
+    for (name, what) in workload::ALL {
+        println!("  {name:<12} {what}");
+    }
+    println!("nemeses");
+    for nemesis in Nemesis::ALL {
+        println!("  {:<12} {}", nemesis.name(), nemesis.describe());
+    }
+    println!("what a run fails by");
+    for rule in Rule::ALL {
+        println!("  {rule}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The commands.
+
+pub(crate) mod check;
+pub(crate) mod doctor;
+pub(crate) mod list;
+pub(crate) mod report;
+pub(crate) mod run;
+
+use std::process::ExitCode;
+
+use portcullis_jepsen::verdict::{Judgement, Verdict};
+
+/// The exit status of what neither passed nor failed.
+const UNDECIDED: u8 = 2;
+
+/// Prints a judgement, and returns the exit status that goes with it.
+fn tell(judgement: &Judgement) -> ExitCode {
+    println!("{judgement}");
+    match judgement.verdict {
+        Verdict::Pass => ExitCode::SUCCESS,
+        Verdict::Fail => ExitCode::FAILURE,
+        Verdict::Unknown | Verdict::Rejected => ExitCode::from(UNDECIDED),
+    }
+}

@@ -1,0 +1,157 @@
+//! `jepsen run`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use portcullis_jepsen::cluster::leftovers::{self, Mark};
+use portcullis_jepsen::cluster::network::{Network, Wanted};
+use portcullis_jepsen::cluster::{binary, make_folder};
+use portcullis_jepsen::run::{Plan, REPORT, run as run_plan};
+use portcullis_jepsen::schedule::Nemesis;
+use portcullis_jepsen::workload::revocation;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::tell;
+
+/// What a process ends with that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// What clients do
+    #[arg(long, default_value = revocation::NAME, value_parser = [revocation::NAME])]
+    workload: String,
+    /// Who makes faults: `partition`, `kill`, `pause`, or `none`
+    #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
+    nemesis: Vec<Asked>,
+    /// How many nodes
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=9))]
+    nodes: u64,
+    /// How long faults happen, in seconds
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    time: u64,
+    /// The seed of the schedule of faults
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many clients
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(3..=1_000))]
+    clients: u32,
+    /// How many revocations have to be acknowledged for the run to prove anything
+    #[arg(long, default_value_t = 30)]
+    revokes_min: u64,
+    /// The folder for the history, the logs and the page; it has to be empty
+    #[arg(long)]
+    dir: PathBuf,
+    /// The binary `portcullis`; else that of `PORTCULLIS_BIN`, else the one beside this program
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// How nodes are joined
+    #[arg(long, value_enum, default_value = "any")]
+    network: Joined,
+}
+
+/// A nemesis, or none.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Nobody,
+    Somebody(Nemesis),
+}
+
+impl FromStr for Asked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Nemesis::ALL.into_iter().find(|nemesis| nemesis.name() == text).map(Self::Somebody);
+        let nobody = (text == "none").then_some(Self::Nobody);
+        found.or(nobody).ok_or_else(|| "no such nemesis: see `jepsen list`".to_owned())
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Joined {
+    /// By namespaces where they work, else by loopback
+    Any,
+    /// By namespaces, or not at all
+    Namespaces,
+    /// By loopback: only processes can be tormented
+    Loopback,
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let removed = leftovers::remove()?;
+    if removed != leftovers::Removed::default() {
+        let (processes, namespaces) = (removed.processes.len(), removed.namespaces.len());
+        eprintln!("removed what a harness that died had left: {processes} processes, {namespaces} namespaces");
+    }
+    let binary = binary::find(flags.binary.as_deref())?;
+    make_folder(&flags.dir)?;
+    let folder = flags.dir.canonicalize()?;
+    let wanted = match flags.network {
+        Joined::Any => Wanted::Any,
+        Joined::Namespaces => Wanted::Namespaces,
+        Joined::Loopback => Wanted::Loopback,
+    };
+    let (network, lesser) = Network::make(wanted, flags.nodes, Mark::own()?)?;
+    let (nemeses, skipped) = choose(&flags.nemesis, &network, lesser.as_deref());
+    for skipped in &skipped {
+        eprintln!("SKIPPED: {skipped}");
+    }
+    let plan = Plan {
+        seed: flags.seed,
+        nemeses,
+        skipped,
+        nodes: flags.nodes,
+        clients: flags.clients,
+        time: Duration::from_secs(flags.time),
+        revokes_min: flags.revokes_min,
+        binary,
+        folder,
+    };
+    // Before there is any other thread, since a thread is where the one was that started it.
+    network.enter()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(until_stopped(&plan, network))
+}
+
+/// Runs until the end, or until somebody ends it. Whichever way, the cluster is dropped, and with it its processes and
+/// namespaces.
+async fn until_stopped(plan: &Plan, network: Network) -> anyhow::Result<ExitCode> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = run_plan(plan, network) => {
+            let judgement = ended.with_context(|| format!("the logs of the nodes are in `{}`", plan.folder.display()))?;
+            println!("{}", plan.folder.join(REPORT).display());
+            Ok(tell(&judgement))
+        }
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            Ok(interrupted_run())
+        }
+        _ = terminate.recv() => Ok(interrupted_run()),
+    }
+}
+
+fn interrupted_run() -> ExitCode {
+    eprintln!("interrupted: the nodes and their namespaces are removed, the history up to here stays");
+    ExitCode::from(INTERRUPTED)
+}
+
+/// Who can act in this network, and who cannot, with the reason.
+fn choose(asked: &[Asked], network: &Network, lesser: Option<&str>) -> (Vec<Nemesis>, Vec<String>) {
+    let (mut acting, mut skipped) = (Vec::new(), Vec::new());
+    for asked in asked {
+        match asked {
+            Asked::Nobody => {}
+            Asked::Somebody(nemesis) if acting.contains(nemesis) => {}
+            Asked::Somebody(nemesis) if nemesis.needs_namespaces() && !network.can_cut() => {
+                skipped.push(format!("{}: {}", nemesis.name(), lesser.unwrap_or("the network cannot be cut")));
+            }
+            Asked::Somebody(nemesis) => acting.push(*nemesis),
+        }
+    }
+    (acting, skipped)
+}
