@@ -32,6 +32,8 @@ pub struct Coverage {
     pub met_write: u64,
     /// Faults during which checks were answered.
     pub read_during: u64,
+    /// Faults during which revocations were acknowledged.
+    pub revoked_during: u64,
     /// Answers to final reads.
     pub final_reads: u64,
 }
@@ -88,6 +90,7 @@ impl Coverage {
             covered.met_holder += u64::from(strike.holders.iter().any(|holder| strike.victims.contains(holder)));
             covered.met_write += u64::from(meets.a_write(strike));
             covered.read_during += u64::from(meets.a_read(history, strike));
+            covered.revoked_during += u64::from(meets.an_acknowledgement(history, strike));
         }
         covered
     }
@@ -148,6 +151,12 @@ impl<'a> Meetings<'a> {
         self.writes.iter().filter(under_way).any(|write| met_leader(strike) || strike.victims.contains(&write.node))
     }
 
+    fn an_acknowledgement(&self, history: &History, strike: &Strike) -> bool {
+        let until_us = history.relief_us(strike.step).unwrap_or(0);
+        let revoked = self.writes.iter().filter(|write| write.action == Action::Revoke && write.answer().is_some());
+        revoked.map(|revoke| revoke.completed_us).any(|at_us| strike.at_us < at_us && at_us < until_us)
+    }
+
     fn a_read(&self, history: &History, strike: &Strike) -> bool {
         let until_us = history.relief_us(strike.step).unwrap_or(0);
         self.reads.iter().any(|read| strike.at_us <= read.invoked_us && read.completed_us <= until_us)
@@ -165,13 +174,13 @@ fn is_answered_check(operation: &Operation) -> bool {
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { granted, revoked, unknown, allowed, denied, unanswered, .. } = self;
-        let Self { faults, met_leader, met_holder, met_write, read_during, final_reads, .. } = self;
+        let Self { faults, met_leader, met_holder, met_write, read_during, revoked_during, final_reads, .. } = self;
         writeln!(f, "{granted} grants and {revoked} revocations acknowledged, {unknown} writes unknown")?;
         writeln!(f, "{allowed} allows, {denied} denials, {unanswered} checks unanswered, {final_reads} final reads")?;
         write!(
             f,
             "{faults} faults: {met_leader} met the leader, {met_holder} a holder of a lease, {met_write} a write in flight; \
-             checks were answered during {read_during}"
+             checks were answered during {read_during}, revocations acknowledged during {revoked_during}"
         )
     }
 }
@@ -231,6 +240,7 @@ mod tests {
         let coverage = Coverage::of(&history);
         assert_eq!((coverage.granted, coverage.revoked, coverage.denied, coverage.final_reads), (1, 1, 4, 3));
         assert_eq!([coverage.met_leader, coverage.met_holder, coverage.met_write, coverage.read_during], [1; 4]);
+        assert_eq!(coverage.revoked_during, 1);
         assert_eq!(lacks(&history), []);
     }
 

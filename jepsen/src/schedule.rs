@@ -21,7 +21,7 @@ pub use blow::{Blow, Situation};
 /// When the first fault of a nemesis may strike at the earliest and at the latest, in milliseconds.
 const FIRST_MS: (u64, u64) = (1_000, 2_500);
 /// How long a nemesis rests between two faults, in milliseconds.
-const REST_MS: (u64, u64) = (500, 2_500);
+const REST_MS: (u64, u64) = (1_000, 4_000);
 /// Which share of the whole time a fault may last at the most.
 const LASTS_SHARE: u64 = 4;
 
@@ -152,10 +152,10 @@ impl Nemesis {
     /// How long its faults last, in milliseconds.
     fn lasts_ms(self) -> (u64, u64) {
         match self {
-            // Around and beyond the length of a lease.
-            Self::Partition => (500, 8_000),
+            // Beyond an election and the length of a lease, so that writes are acknowledged meanwhile.
+            Self::Partition => (3_000, 10_000),
             Self::Kill => (100, 5_000),
-            Self::Pause => (100, 10_000),
+            Self::Pause => (500, 10_000),
         }
     }
 
@@ -238,20 +238,21 @@ mod tests {
 
     #[test]
     fn the_schedule_of_seed_7_is_this_one() {
-        let steps = plan(7, Duration::from_secs(12), &[Nemesis::Partition, Nemesis::Kill]);
+        let steps = plan(7, Duration::from_secs(20), &[Nemesis::Partition, Nemesis::Kill]);
         let told: Vec<String> = steps
             .iter()
             .map(|step| format!("{} {}+{} {:?}", step.number, step.at_ms, step.lasts_ms, step.fault))
             .collect();
         let expected = [
-            "1 1348+252 Kill(Leader)",
-            "2 2173+2318 Cut(Isolate(Leader))",
-            "3 2893+1718 Kill(Holder)",
-            "4 5593+2783 Cut(Isolate(Holder))",
-            "5 6576+1223 Kill(Leader)",
-            "6 9474+929 Kill(Minority)",
-            "7 10334+862 Cut(Mute(Holder))",
-            "8 10918+587 Kill(Minority)",
+            "1 1348+357 Kill(Leader)",
+            "2 2173+4454 Cut(Isolate(Leader))",
+            "3 3895+2834 Kill(Holder)",
+            "4 8531+4827 Cut(Isolate(Holder))",
+            "5 9927+1998 Kill(Leader)",
+            "6 14688+1500 Kill(Minority)",
+            "7 16544+3290 Cut(Mute(Holder))",
+            "8 17210+923 Kill(Minority)",
+            "9 19339+570 Kill(Holder)",
         ];
         assert_eq!(told, expected);
     }
@@ -270,7 +271,7 @@ mod tests {
             let steps = plan(seed, MINUTE, &Nemesis::ALL);
             for nemesis in Nemesis::ALL {
                 let steps = of(nemesis, &steps);
-                assert!(steps.len() >= 4, "{nemesis:?} of seed {seed}");
+                assert!(steps.len() >= 3, "{nemesis:?} of seed {seed}");
                 assert!(steps.windows(2).all(|pair| pair[0].at_ms + pair[0].lasts_ms < pair[1].at_ms));
                 assert!(steps.iter().all(|step| step.at_ms + step.lasts_ms <= 60_000));
             }

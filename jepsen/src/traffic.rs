@@ -1,9 +1,9 @@
 //! Clients at work, spread over all nodes.
 //!
 //! One in three writes: it makes a key, gives it at one node and takes it away at another, and the moment that is acknowledged
-//! asks all nodes at once. The others ask about what is being changed, most of all about what is being taken away. A client
-//! asks its own node, so that a node which does not answer slows down nobody but its own clients; writers choose nodes
-//! at random.
+//! asks all nodes at once. The others ask about the newest keys. Half of them ask most about what is being taken away, whose
+//! answer may take until a new leader is there; the other half never do, so nodes are asked all the time. A reader asks its own
+//! node, so that a node which does not answer slows down nobody but its own readers; writers choose nodes at random.
 
 mod board;
 mod outcome;
@@ -168,11 +168,14 @@ impl Worker {
 
     async fn read(mut self) {
         let desk = Arc::clone(&self.desk);
-        // Readers alone are numbered here, so that every node has as many.
-        let number = self.id - self.id.div_ceil(WRITERS_SHARE);
-        let own = &desk.nodes[number as usize % desk.nodes.len()];
+        // Readers alone are numbered here, so that every node has as many of each half.
+        let number = (self.id - self.id.div_ceil(WRITERS_SHARE)) as usize;
+        let own = &desk.nodes[number % desk.nodes.len()];
+        let hot = (number / desk.nodes.len()).is_multiple_of(2);
         while !*self.stopped.borrow() {
-            if let Some(access) = desk.board.choose(&mut self.dice) {
+            let chosen =
+                if hot { desk.board.choose_hot(&mut self.dice) } else { desk.board.choose_settled(&mut self.dice) };
+            if let Some(access) = chosen {
                 desk.check(self.id, access, own.node, &own.check).await;
             }
             self.pause(READER_PAUSE_MS).await;

@@ -18,7 +18,7 @@ const COUNTS: u64 = 360;
 /// Into how many parts the time is divided for counts.
 const PARTS: u64 = 220;
 
-/// Into how many parts the axis is divided.
+/// Into about how many parts the axis is divided.
 const MARKS: u64 = 12;
 
 const LEADS: &str = "#6a3fb5";
@@ -168,9 +168,13 @@ impl Picture {
     }
 
     fn axis(&mut self, history: &History, y: u64) {
-        for mark in 0..=MARKS {
-            let us = self.end_us * mark / MARKS;
-            self.text(self.x(us).min(WIDTH - 300), y + 120, &format!("{} s", us / 1_000_000));
+        let step_s = (self.end_us / 1_000_000 / MARKS).max(1);
+        for mark in (0..).step_by(usize::try_from(step_s).expect("INVARIANT: a part of the time")) {
+            let us = mark * 1_000_000;
+            if us > self.end_us {
+                break;
+            }
+            self.text(self.x(us).min(WIDTH - 300), y + 120, &format!("{mark} s"));
         }
         for (phase, at_us) in history.phases.clone() {
             let name = match phase {
@@ -180,7 +184,10 @@ impl Picture {
                 Phase::End => "end",
             };
             self.rectangle((at_us, at_us), (0, y), "#88888880", name);
-            self.text(self.x(at_us).min(WIDTH - 600), y + 260, name);
+            // The last parts are short: only what ends the traffic has room for its name.
+            if phase <= Phase::Healed {
+                self.text(self.x(at_us).min(WIDTH - 600), y + 260, name);
+            }
         }
     }
 }

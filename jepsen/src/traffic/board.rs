@@ -45,11 +45,17 @@ impl Board {
         self.0.lock().expect("INVARIANT: nothing panics while holding the board").hot.retain(|hot| *hot != access);
     }
 
-    /// A key to ask about.
-    pub(super) fn choose(&self, dice: &mut StdRng) -> Option<Access> {
+    /// A key to ask about: what is being taken away, if anything is.
+    pub(super) fn choose_hot(&self, dice: &mut StdRng) -> Option<Access> {
         let interests = self.0.lock().expect("INVARIANT: nothing panics while holding the board");
         let hot = interests.hot.iter().copied().choose(dice).filter(|_| dice.random_bool(HOT_SHARE));
         hot.or_else(|| interests.recent.iter().copied().choose(dice))
+    }
+
+    /// A key to ask about: what nobody is taking away now.
+    pub(super) fn choose_settled(&self, dice: &mut StdRng) -> Option<Access> {
+        let interests = self.0.lock().expect("INVARIANT: nothing panics while holding the board");
+        interests.recent.iter().copied().filter(|recent| !interests.hot.contains(recent)).choose(dice)
     }
 }
 
@@ -61,15 +67,16 @@ mod tests {
     use crate::history::Key;
 
     #[test]
-    fn what_is_being_taken_away_is_asked_about_most() {
+    fn what_is_being_taken_away_is_asked_about_most_or_not_at_all() {
         let (board, mut dice) = (Board::default(), StdRng::seed_from_u64(1));
-        assert_eq!(board.choose(&mut dice), None);
+        assert_eq!((board.choose_hot(&mut dice), board.choose_settled(&mut dice)), (None, None));
         (0..100).for_each(|key| board.add(Access { key: Key(key) }));
-        let hot = Access { key: Key(7) };
+        let hot = Access { key: Key(80) };
         board.heat(hot);
-        let asked = (0..1_000).filter(|_| board.choose(&mut dice) == Some(hot)).count();
+        let asked = (0..1_000).filter(|_| board.choose_hot(&mut dice) == Some(hot)).count();
         assert!((600..800).contains(&asked), "{asked}");
+        assert!((0..1_000).all(|_| board.choose_settled(&mut dice).is_some_and(|access| access != hot)));
         board.cool(hot);
-        assert!((0..1_000).all(|_| board.choose(&mut dice).is_some_and(|access| access.key.0 >= 76)));
+        assert!((0..1_000).all(|_| board.choose_hot(&mut dice).is_some_and(|access| access.key.0 >= 76)));
     }
 }
