@@ -6,6 +6,7 @@ mod command;
 mod dev;
 mod logging;
 mod output;
+mod planted;
 mod secret;
 mod serve;
 mod settings;

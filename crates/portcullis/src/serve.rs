@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::secret::Secret;
 use crate::settings::{self, Flags, Settings};
-use crate::{logging, output};
+use crate::{logging, output, planted};
 
 const MIB: u64 = 1_024 * 1_024;
 /// How long one attempt to join may take.
@@ -35,7 +35,8 @@ pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCo
     let listeners = open_listeners(&settings).await?;
     let config = config(&settings, &listeners)?;
     let transport = GrpcTransport::new(config.id);
-    let seams = Seams::system(Arc::clone(&transport) as Arc<_>);
+    let faults = planted::faults()?;
+    let seams = Seams { faults, ..Seams::system(Arc::clone(&transport) as Arc<_>) };
     let node = Node::start(config.clone(), seams).await.context("the node does not start")?;
     transport.identify(&node);
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics do not start")?;

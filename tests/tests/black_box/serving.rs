@@ -62,6 +62,8 @@ async fn settings_that_make_no_sense_are_refused() -> anyhow::Result<()> {
     ] {
         serve(args).await.assert_refused(says);
     }
+    let broken = serve_in(&[("PORTCULLIS_PLANTED_FAULT", "NoFence")], &["--node-id", "1", "--data-dir", &data]).await;
+    broken.assert_refused(&["PORTCULLIS_PLANTED_FAULT", "`NoFence` cannot be broken by this build"]);
     let wrong = serve_in(&[("PORTCULLIS_NODE_ID", "one")], &["--data-dir", &data]).await;
     wrong.assert_refused(&["PORTCULLIS_NODE_ID", "`one`", "node-id"]);
     let wrong = run_in(&[], &["config", "--config", &config_path]).await?;
