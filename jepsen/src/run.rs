@@ -12,14 +12,14 @@ use anyhow::Context;
 use crate::cluster::Cluster;
 use crate::cluster::network::Network;
 use crate::history::{self, FORMAT, History, Phase, Record, Run};
-use crate::nemesis;
 use crate::observer::{self, Observer};
 use crate::recorder::Recorder;
 use crate::report;
 use crate::schedule::{self, Nemesis, Step};
-use crate::traffic::{CHECK_TIMEOUT, Connections, FINAL_TIMEOUT, Traffic, WRITE_TIMEOUT};
+use crate::traffic::{CHECK_TIMEOUT, Connections, FINAL_TIMEOUT, HASTY_TIMEOUT, Traffic, WRITE_TIMEOUT};
 use crate::verdict::{Judgement, Verdict, judge};
 use crate::workload::revocation;
+use crate::nemesis;
 
 /// The name of the history in the folder of a run.
 pub const HISTORY: &str = "history.jsonl";
@@ -91,8 +91,10 @@ async fn torment(
     let mut connections = Vec::new();
     for node in cluster.ids() {
         looks.insert(node, cluster.client(node, observer::TIMEOUT)?);
-        let [check, write, last] = [CHECK_TIMEOUT, WRITE_TIMEOUT, FINAL_TIMEOUT].map(|most| cluster.client(node, most));
-        connections.push(Connections { node, check: check?, write: write?, last: last? });
+        let client = |timeout| cluster.client(node, timeout);
+        let (check, last) = (client(CHECK_TIMEOUT)?, client(FINAL_TIMEOUT)?);
+        let (write, hasty) = (client(WRITE_TIMEOUT)?, client(HASTY_TIMEOUT)?);
+        connections.push(Connections { node, check, write, hasty, last });
     }
     let observer = Observer::start(recorder, looks);
     recorder.phase(Phase::Traffic);

@@ -1,7 +1,8 @@
 //! Clients at work, spread over all nodes.
 //!
-//! One in three writes: it makes a key, gives it at one node and takes it away at another, and the moment that is acknowledged
-//! asks all nodes at once. The others ask about the newest keys. Half of them ask most about what is being taken away, whose
+//! One in three writes: it makes a key, gives it at one node and takes it away at another, at once or later, and the moment
+//! that is acknowledged asks all nodes at once. Half of the writers are hasty: they soon give a write up and ask another node,
+//! so that a new leader is written to as soon as it is there, while those that wait are still held up by the old one. The others ask about the newest keys. Half of them ask most about what is being taken away, whose
 //! answer may take until a new leader is there; the other half never do, so nodes are asked all the time. A reader asks its own
 //! node, so that a node which does not answer slows down nobody but its own readers; writers choose nodes at random.
 
@@ -32,12 +33,16 @@ use crate::workload::revocation::Access;
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a write may take. It has to outlast the wait for leases of a holder that is gone.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a write of a hasty client may take: less than an election.
+pub const HASTY_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long a final read may take.
 pub const FINAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// One client in so many writes.
 const WRITERS_SHARE: u32 = 3;
 /// One key in so many is not taken away.
 const KEPT_SHARE: u32 = 8;
+/// How often it is tried to take a key away, while the outcome is not known.
+const REVOKE_ATTEMPTS_MAX: u32 = 6;
 /// The longest pause of a writer between two keys, and of a reader between two checks, in milliseconds.
 const WRITER_PAUSE_MS: u64 = 30;
 const READER_PAUSE_MS: u64 = 8;
@@ -55,6 +60,8 @@ pub struct Connections {
     pub check: Client,
     /// For writes.
     pub write: Client,
+    /// For writes of hasty clients.
+    pub hasty: Client,
     /// For final reads.
     pub last: Client,
 }
@@ -137,12 +144,12 @@ impl Desk {
         open.end(outcome::of_check(connection.check(access.question()).await));
     }
 
-    async fn change(&self, client: u32, access: Access, action: Action, at: &Connections) -> Outcome {
-        let open =
-            self.recorder.begin(Call { client, node: at.node, key: access.key, way: access.way().name(), action });
+    async fn change(&self, call: Call, access: Access, connection: &Client) -> Outcome {
+        let action = call.action;
+        let open = self.recorder.begin(call);
         let changed = match action {
-            Action::Grant => access.grant(&at.write).await,
-            Action::Revoke => access.revoke(&at.write).await,
+            Action::Grant => access.grant(connection).await,
+            Action::Revoke => access.revoke(connection).await,
             Action::Check => unreachable!("INVARIANT: a check changes nothing"),
         };
         let outcome = outcome::of_write(changed);
@@ -161,6 +168,12 @@ struct Worker {
 impl Worker {
     async fn write(mut self) {
         while !*self.stopped.borrow() {
+            let desk = Arc::clone(&self.desk);
+            if self.dice.random_bool(0.5)
+                && let Some(kept) = desk.board.take(&mut self.dice)
+            {
+                self.revoke(kept).await;
+            }
             self.live().await;
             self.pause(WRITER_PAUSE_MS).await;
         }
@@ -182,32 +195,52 @@ impl Worker {
         }
     }
 
-    /// The life of a key.
+    /// The life of a key, or the first part of it.
     async fn live(&mut self) {
         let desk = Arc::clone(&self.desk);
         let access = Access { key: Key(desk.next_key.fetch_add(1, Ordering::SeqCst)) };
-        let at = self.any(&desk).clone();
         // What could not be prepared cannot be given, and then it must not be allowed either.
-        let _ = access.prepare(&at.write).await;
+        let _ = access.prepare(&self.any(&desk).write).await;
         desk.board.add(access);
-        let granted = desk.change(self.id, access, Action::Grant, &at).await;
+        let granted = self.change(access, Action::Grant).await;
         if matches!(granted, Outcome::Fail { .. }) {
             return;
         }
-        let elsewhere = self.any(&desk).clone();
+        let elsewhere = self.any(&desk);
         desk.check(self.id, access, elsewhere.node, &elsewhere.check).await;
-        if self.dice.next_u32().is_multiple_of(KEPT_SHARE) {
-            return;
+        let is_kept =
+            self.dice.next_u32().is_multiple_of(KEPT_SHARE) || self.dice.random_bool(0.5) && desk.board.keep(access);
+        if !is_kept {
+            self.pause(READER_PAUSE_MS).await;
+            self.revoke(access).await;
         }
-        self.pause(READER_PAUSE_MS).await;
-        let at = self.any(&desk).clone();
+    }
+
+    /// Takes a key away, again and again while it is not known whether it is, and asks all nodes once it is.
+    async fn revoke(&mut self, access: Access) {
+        let desk = Arc::clone(&self.desk);
         desk.board.heat(access);
-        let revoked = desk.change(self.id, access, Action::Revoke, &at).await;
+        let mut revoked = self.change(access, Action::Revoke).await;
+        for _ in 1..REVOKE_ATTEMPTS_MAX {
+            if *self.stopped.borrow() || !matches!(revoked, Outcome::Unknown { .. }) {
+                break;
+            }
+            revoked = self.change(access, Action::Revoke).await;
+        }
         desk.board.cool(access);
         if matches!(revoked, Outcome::Ok { .. }) {
             let id = self.id;
             join_all(desk.nodes.iter().map(|node| desk.check(id, access, node.node, &node.check))).await;
         }
+    }
+
+    /// Grants or revokes, at any node.
+    async fn change(&mut self, access: Access, action: Action) -> Outcome {
+        let desk = Arc::clone(&self.desk);
+        let at = self.any(&desk);
+        let call = Call { client: self.id, node: at.node, key: access.key, way: access.way().name(), action };
+        let is_hasty = (self.id / WRITERS_SHARE).is_multiple_of(2);
+        desk.change(call, access, if is_hasty { &at.hasty } else { &at.write }).await
     }
 
     fn any<'a>(&mut self, desk: &'a Desk) -> &'a Connections {
