@@ -205,6 +205,9 @@ pub struct Run {
     pub version: String,
     /// How many acknowledged revocations the run needs to prove anything.
     pub revokes_min: u64,
+    /// The rule that nodes were told to break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planted: Option<String>,
 }
 
 /// One line of a history.
@@ -381,6 +384,7 @@ pub(crate) mod samples {
             network: "namespaces".to_owned(),
             version: "0.1.0".to_owned(),
             revokes_min: 1,
+            planted: None,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod checker;
 pub mod cluster;
 pub mod coverage;
 pub mod history;
+pub mod mutants;
 pub mod nemesis;
 pub mod observer;
 pub mod recorder;

@@ -25,7 +25,9 @@ enum Command {
     Check(command::check::Flags),
     /// Judge the history in the folder of a run, and write its page
     Report(command::report::Flags),
-    /// List workloads, nemeses and judges
+    /// Have nodes break rules on purpose, and see whether it is noticed
+    Mutants(command::mutants::Flags),
+    /// List workloads, nemeses, judges and rules to break
     List,
     /// Say what this machine lets be done to nodes
     Doctor,
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Run(flags) => command::run::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
         Command::Report(flags) => command::report::run(&flags),
+        Command::Mutants(flags) => command::mutants::run(&flags),
         Command::List => {
             command::list::run();
             Ok(ExitCode::SUCCESS)

@@ -59,6 +59,7 @@ fn head(history: &History, judgement: &Judgement) -> String {
         ("nemeses", listed(&run.nemeses)),
         ("skipped", listed(&run.skipped)),
         ("nodes", format!("{}, joined by {}, version {}", run.nodes, run.network, run.version)),
+        ("broken on purpose", run.planted.clone().unwrap_or_else(|| "nothing".to_owned())),
         ("clients", run.clients.to_string()),
         ("time", format!("{} s of faults", run.time_s)),
     ];

@@ -19,7 +19,7 @@ use crate::schedule::{self, Nemesis, Step};
 use crate::traffic::{CHECK_TIMEOUT, Connections, FINAL_TIMEOUT, HASTY_TIMEOUT, Traffic, WRITE_TIMEOUT};
 use crate::verdict::{Judgement, Verdict, judge};
 use crate::workload::revocation;
-use crate::nemesis;
+use crate::{mutants, nemesis};
 
 /// The name of the history in the folder of a run.
 pub const HISTORY: &str = "history.jsonl";
@@ -127,6 +127,7 @@ async fn described(plan: &Plan, cluster: &Cluster) -> anyhow::Result<Run> {
         network: cluster.network().name().to_owned(),
         version: cluster.version().await?,
         revokes_min: plan.revokes_min,
+        planted: std::env::var(mutants::VARIABLE).ok(),
     })
 }
 

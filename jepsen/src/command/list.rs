@@ -2,7 +2,7 @@
 
 use portcullis_jepsen::checker::Rule;
 use portcullis_jepsen::schedule::Nemesis;
-use portcullis_jepsen::workload;
+use portcullis_jepsen::{mutants, workload};
 
 pub(crate) fn run() {
     println!("workloads");
@@ -12,6 +12,10 @@ pub(crate) fn run() {
     println!("nemeses");
     for nemesis in Nemesis::ALL {
         println!("  {:<12} {}", nemesis.name(), nemesis.describe());
+    }
+    println!("rules that nodes can break on purpose");
+    for mutant in mutants::ALL {
+        println!("  {:<12} {}", mutant.name, mutant.what);
     }
     println!("what a run fails by");
     for rule in Rule::ALL {

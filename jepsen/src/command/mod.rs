@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod list;
+pub(crate) mod mutants;
 pub(crate) mod report;
 pub(crate) mod run;
 

@@ -1,0 +1,96 @@
+//! `jepsen mutants`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use portcullis_jepsen::cluster::{binary, make_folder};
+use portcullis_jepsen::mutants::{ALL, Mutant, VARIABLE, noticed};
+use portcullis_jepsen::run::VERDICT;
+use portcullis_jepsen::verdict::Judgement;
+
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// The rules to break; all if none is named
+    #[arg(long, value_delimiter = ',', value_parser = known)]
+    only: Vec<Mutant>,
+    /// How many runs it may take until a broken rule is noticed
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    runs: u64,
+    /// The seed of the first run; each further one has the next
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long faults happen in a run, in seconds
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=3_600))]
+    time: u64,
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(3..=9))]
+    nodes: u64,
+    /// The folder for the runs; it has to be empty
+    #[arg(long)]
+    dir: PathBuf,
+    /// The binary `portcullis`, built with the feature `planted-faults`; else that of `PORTCULLIS_BIN`
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// How a rule was noticed.
+struct Noticed {
+    runs: u64,
+    took: Duration,
+    rule: String,
+}
+
+fn known(text: &str) -> Result<Mutant, String> {
+    let found = ALL.iter().find(|mutant| mutant.name == text).copied();
+    found.ok_or_else(|| "no such rule: see `jepsen list`".to_owned())
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let binary = binary::find(flags.binary.as_deref())?;
+    make_folder(&flags.dir)?;
+    let chosen = if flags.only.is_empty() { ALL.to_vec() } else { flags.only.clone() };
+    let mut missed = 0_usize;
+    println!("{:<10} {:>4} {:>7}  noticed by", "rule", "runs", "seconds");
+    for mutant in &chosen {
+        if let Some(Noticed { runs, took, rule }) = hunt(flags, &binary, mutant)? {
+            println!("{:<10} {runs:>4} {:>7.1}  {rule}", mutant.name, took.as_secs_f64());
+        } else {
+            missed += 1;
+            println!("{:<10} {:>4} {:>7}  NOT NOTICED: {}", mutant.name, flags.runs, "", mutant.what);
+        }
+    }
+    println!("{} of {} were noticed", chosen.len() - missed, chosen.len());
+    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs until the rule that is broken is noticed.
+fn hunt(flags: &Flags, binary: &Path, mutant: &Mutant) -> anyhow::Result<Option<Noticed>> {
+    let began = Instant::now();
+    for (run, seed) in (1..=flags.runs).zip(flags.seed..) {
+        let folder = flags.dir.join(format!("{}-seed-{seed}", mutant.name));
+        let judgement = torment(flags, binary, mutant, seed, &folder)?;
+        if let Some(violation) = noticed(&judgement.violations) {
+            return Ok(Some(Noticed { runs: run, took: began.elapsed(), rule: violation.rule.to_string() }));
+        }
+    }
+    Ok(None)
+}
+
+/// One run, in a process of its own, since a process moves between namespaces before it has threads.
+fn torment(flags: &Flags, binary: &Path, mutant: &Mutant, seed: u64, folder: &Path) -> anyhow::Result<Judgement> {
+    let nemeses: Vec<&str> = mutant.nemeses.iter().map(|nemesis| nemesis.name()).collect();
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("run").args(["--seed", &seed.to_string(), "--nodes", &flags.nodes.to_string()]);
+    command.args(["--time", &flags.time.to_string(), "--nemesis", &nemeses.join(",")]);
+    command.arg("--binary").arg(binary).arg("--dir").arg(folder);
+    let output = command.env(VARIABLE, mutant.fault).stdin(Stdio::null()).output()?;
+    let verdict = folder.join(VERDICT);
+    if !verdict.is_file() {
+        bail!("`{}` was not run: {}", mutant.name, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let text = std::fs::read_to_string(&verdict)?;
+    serde_json::from_str(&text).with_context(|| format!("`{}` is no verdict", verdict.display()))
+}
