@@ -9,6 +9,7 @@ mod cargo;
 mod demo;
 mod differential;
 mod env;
+mod jepsen;
 mod layering;
 mod model;
 mod rocksdb;
@@ -40,6 +41,7 @@ usage: cargo xtask COMMAND
                     run the real node in a simulated world; a seed replays a run exactly
   differential [--cases N] [--seed S] [--keep-going]
                     compare the evaluator with a real SpiceDB on random worlds; a seed replays a world exactly
+  jepsen ARGS...    torment a cluster of real nodes and judge what it answered; `jepsen --help` tells what there is
   layering          which crate uses which, and what the pure ones must not reach
   tidy              rules on files and words that no compiler checks
   env               print the environment for calling cargo directly: eval \"$(cargo xtask env)\"
@@ -89,6 +91,13 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         ["differential", ..] => {
             let status = differential::run(&cargo()?.0, &root, &args[1..])?;
             return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        ["jepsen", args @ ..] => {
+            let status = jepsen::run(&cargo()?.0, &root, args)?;
+            return Ok(status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .map_or(ExitCode::FAILURE, ExitCode::from));
         }
         ["layering"] => return Ok(report(&layering::check(&workspace::metadata(&root)?, &Tree::read(&root)?)?)),
         ["tidy"] => return Ok(report(&tidy::check(&Tree::read(&root)?))),

@@ -11,7 +11,7 @@ use cargo_metadata::Metadata;
 
 use crate::cargo::{self, Cargo};
 use crate::tree::{Finding, Tree};
-use crate::{layering, model, sim, tidy, workspace};
+use crate::{jepsen, layering, model, sim, tidy, workspace};
 
 /// Names the folder of validation files that are not in the tree. Tests that need it say so where it is not set.
 const CONFORMANCE: &str = "PORTCULLIS_CONFORMANCE";
@@ -81,6 +81,12 @@ fn tests(steps: &mut Vec<Step>, cargo: &Cargo, root: &Path, filters: &[&str]) {
             }
             Ok(Outcome::Held)
         });
+        take(steps, "jepsen", || {
+            if !built {
+                return Ok(Outcome::Skipped("the build fails".to_owned()));
+            }
+            held(jepsen::short(cargo, root))
+        });
     }
     take(steps, "test", || {
         if !built {
@@ -114,8 +120,9 @@ fn clippy(cargo: &Cargo, root: &Path) -> Result<Outcome> {
     let checkout = root.to_str().context("the path of the checkout is not UTF-8; move it")?;
     let checkout = format!("checkout={checkout:?}");
     let args = ["clippy", "--profile", "verify", "--workspace", "--all-targets", "--locked"];
-    // The model check breaks rules on purpose, so it needs the feature to be looked at.
-    let args = args.into_iter().chain(["--features", "portcullis-lease/planted-faults", "--"]);
+    // The model check and the harness break rules on purpose, so they need the features to be looked at.
+    let features = "portcullis-lease/planted-faults,portcullis/planted-faults";
+    let args = args.into_iter().chain(["--features", features, "--"]);
     let lints = ["-D", "warnings", "--check-cfg", "cfg(checkout, values(any()))", "--cfg", &checkout];
     held(cargo.run(args.chain(lints)))
 }
