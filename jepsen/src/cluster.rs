@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures::future::join_all;
 use nix::sys::signal::Signal;
 use portcullis_client::{Client, Kind, Options, v1};
 
@@ -101,34 +102,34 @@ impl Cluster {
         self.network.cut(cuts)
     }
 
-    /// Waits until every node that runs answers a linearizable read.
+    /// Waits until every node that runs answers a linearizable read. One that does not in time has failed.
     pub async fn until_all_ready(&mut self) -> anyhow::Result<()> {
         self.notice_ended()?;
         for id in self.ids().filter(|id| self.runs(*id)).collect::<Vec<_>>() {
-            self.until_ready(id).await?;
+            if let Err(error) = self.until_ready(id).await {
+                self.alarms.push(Alarm { node: id, what: format!("everything was healed, and {error:#}") });
+            }
         }
         Ok(())
     }
 
     /// What every node that runs has come to at one revision, as far as they say it in time.
     pub async fn state_hashes(&self) -> anyhow::Result<Vec<StateHash>> {
-        let running: Vec<u64> = self.ids().filter(|id| self.runs(*id)).collect();
-        let mut revision = 0;
-        for id in &running {
-            let last = self.client(*id, LOOK_TIMEOUT)?.state_hash(v1::StateHashRequest { revision: 0 }).await?;
-            revision = revision.max(last.revision);
+        let mut clients = Vec::new();
+        for id in self.ids().filter(|id| self.runs(*id)) {
+            clients.push((id, self.client(id, LOOK_TIMEOUT)?));
         }
-        let mut hashes = Vec::new();
-        for id in running {
-            let client = self.client(id, LOOK_TIMEOUT)?;
-            let what = format!("node {id} to reach revision {revision}");
-            let told = wait::until(&what, PATIENCE, async || {
+        let last = clients.iter().map(|(_, client)| client.state_hash(v1::StateHashRequest { revision: 0 }));
+        let told = join_all(last).await.into_iter().filter_map(Result::ok);
+        let revision = told.map(|last| last.revision).max().unwrap_or_default();
+        let told = clients.iter().map(async |(id, client)| {
+            let reached = wait::until("a node to reach a revision", PATIENCE, async || {
                 Ok(client.state_hash(v1::StateHashRequest { revision }).await.ok())
-            })
-            .await?;
-            hashes.push(StateHash { node: id, revision: told.revision, hash: told.hash });
-        }
-        Ok(hashes)
+            });
+            let last = reached.await.ok()?;
+            Some(StateHash { node: *id, revision: last.revision, hash: last.hash })
+        });
+        Ok(join_all(told).await.into_iter().flatten().collect())
     }
 
     /// What the nodes say that they are.

@@ -25,6 +25,8 @@ enum Command {
     Check(command::check::Flags),
     /// Judge the history in the folder of a run, and write its page
     Report(command::report::Flags),
+    /// Run every combination of nemeses, in the time that there is
+    Matrix(command::matrix::Flags),
     /// Have nodes break rules on purpose, and see whether it is noticed
     Mutants(command::mutants::Flags),
     /// List workloads, nemeses, judges and rules to break
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Run(flags) => command::run::run(&flags),
         Command::Check(flags) => command::check::run(&flags),
         Command::Report(flags) => command::report::run(&flags),
+        Command::Matrix(flags) => command::matrix::run(&flags),
         Command::Mutants(flags) => command::mutants::run(&flags),
         Command::List => {
             command::list::run();

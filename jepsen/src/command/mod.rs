@@ -1,8 +1,10 @@
 //! The commands.
 
 pub(crate) mod check;
+mod child;
 pub(crate) mod doctor;
 pub(crate) mod list;
+pub(crate) mod matrix;
 pub(crate) mod mutants;
 pub(crate) mod report;
 pub(crate) mod run;
@@ -17,7 +19,12 @@ const UNDECIDED: u8 = 2;
 /// Prints a judgement, and returns the exit status that goes with it.
 fn tell(judgement: &Judgement) -> ExitCode {
     println!("{judgement}");
-    match judgement.verdict {
+    exit_status(judgement.verdict)
+}
+
+/// The exit status that goes with a verdict.
+fn exit_status(verdict: Verdict) -> ExitCode {
+    match verdict {
         Verdict::Pass => ExitCode::SUCCESS,
         Verdict::Fail => ExitCode::FAILURE,
         Verdict::Unknown | Verdict::Rejected => ExitCode::from(UNDECIDED),

@@ -1,15 +1,14 @@
 //! `jepsen mutants`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
 use clap::Args;
 use portcullis_jepsen::cluster::{binary, make_folder};
-use portcullis_jepsen::mutants::{ALL, Mutant, VARIABLE, noticed};
-use portcullis_jepsen::run::VERDICT;
-use portcullis_jepsen::verdict::Judgement;
+use portcullis_jepsen::mutants::{ALL, Mutant, noticed};
+
+use super::child::Child;
 
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
@@ -71,26 +70,19 @@ fn hunt(flags: &Flags, binary: &Path, mutant: &Mutant) -> anyhow::Result<Option<
     let began = Instant::now();
     for (run, seed) in (1..=flags.runs).zip(flags.seed..) {
         let folder = flags.dir.join(format!("{}-seed-{seed}", mutant.name));
-        let judgement = torment(flags, binary, mutant, seed, &folder)?;
+        let child = Child {
+            nodes: flags.nodes,
+            nemeses: mutant.nemeses,
+            seed,
+            time: Duration::from_secs(flags.time),
+            binary,
+            folder: &folder,
+            broken: Some(mutant),
+        };
+        let judgement = child.run()?;
         if let Some(violation) = noticed(&judgement.violations) {
             return Ok(Some(Noticed { runs: run, took: began.elapsed(), rule: violation.rule.to_string() }));
         }
     }
     Ok(None)
-}
-
-/// One run, in a process of its own, since a process moves between namespaces before it has threads.
-fn torment(flags: &Flags, binary: &Path, mutant: &Mutant, seed: u64, folder: &Path) -> anyhow::Result<Judgement> {
-    let nemeses: Vec<&str> = mutant.nemeses.iter().map(|nemesis| nemesis.name()).collect();
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("run").args(["--seed", &seed.to_string(), "--nodes", &flags.nodes.to_string()]);
-    command.args(["--time", &flags.time.to_string(), "--nemesis", &nemeses.join(",")]);
-    command.arg("--binary").arg(binary).arg("--dir").arg(folder);
-    let output = command.env(VARIABLE, mutant.fault).stdin(Stdio::null()).output()?;
-    let verdict = folder.join(VERDICT);
-    if !verdict.is_file() {
-        bail!("`{}` was not run: {}", mutant.name, String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let text = std::fs::read_to_string(&verdict)?;
-    serde_json::from_str(&text).with_context(|| format!("`{}` is no verdict", verdict.display()))
 }
