@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::cargo::Cargo;
 
 /// What every test tries: nodes, nemeses and the seed of the faults. Longer runs are for a command of their own.
-const SHORT: &[(&str, &str, &str)] = &[("3", "partition,kill", "7"), ("5", "partition,pause", "8")];
+const SHORT: &[(&str, &str, &str)] = &[("3", "partition,pause", "7"), ("5", "partition,kill", "8")];
 /// For how long, in seconds.
 const SHORT_TIME_S: &str = "20";
 
