@@ -60,6 +60,12 @@ pub const ALL: &[Mutant] = &[
         what: "a read does not wait for entries that may change its answer",
         nemeses: &[Nemesis::Partition],
     },
+    Mutant {
+        name: "registered",
+        fault: "WaitForVisible",
+        what: "a read waits for what its node knows to be visible, in place of what is registered",
+        nemeses: &[Nemesis::Partition],
+    },
 ];
 
 /// The violation by which a broken rule was noticed. That a node stopped itself is not for the harness to be proud of.
