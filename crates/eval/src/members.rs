@@ -213,14 +213,13 @@ impl<'a, 'b, S: Snapshot> Members<'a, 'b, S> {
         if leads == Leads::Nowhere || value.is_yes() {
             return Ok(value);
         }
-        if leads == Leads::ToGroups && self.collected()? {
-            let groups = self.memory.reached.nodes.len();
-            // A list that is longer than what the subject is in is not walked: it is asked for each of these.
-            if self.snapshot.usersets_in(node).nth(groups).is_some() {
+        let is_collected = leads == Leads::ToGroups && self.collected()?;
+        let groups = if is_collected { self.memory.reached.nodes.len() } else { usize::MAX };
+        for (nth, edge) in self.snapshot.usersets_in(node).enumerate() {
+            // A list that is longer than what the subject is in is walked no further: it is asked for each of these.
+            if nth == groups {
                 return self.among_groups(node, value);
             }
-        }
-        for edge in self.snapshot.usersets_in(node) {
             self.meter.visit()?;
             let held = self.conditions.judge(self.snapshot, &edge);
             if !held.is_no() {

@@ -15,7 +15,7 @@ use crate::relationships::counts;
 use crate::{error, meter};
 
 /// How many writes of an import are under way at a time.
-const UNDER_WAY_MAX: usize = 8;
+const UNDER_WAY_MAX: usize = 32;
 /// How many relationships a message of an export holds.
 const EXPORTED: usize = 1_000;
 

@@ -30,6 +30,8 @@ const MEMTABLE_BLOOM_RATIO: f64 = 0.05;
 /// How hard the tables that last are compressed, with the window that RocksDB chooses.
 const ZSTD_LEVEL: i32 = 1;
 const ZSTD_WINDOW_DEFAULT: i32 = -14;
+/// How many tables are flushed before they are merged.
+const FRESH_TABLES: i32 = 8;
 /// How full the hash index of a block is.
 const BLOCK_HASH_RATIO: f64 = 0.75;
 
@@ -202,6 +204,9 @@ fn rocks_options(options: &Options) -> RocksOptions {
     rocks.set_bottommost_compression_type(DBCompressionType::Zstd);
     // The level above takes more of a processor, and saves less than one byte in a hundred.
     rocks.set_bottommost_compression_options(ZSTD_WINDOW_DEFAULT, ZSTD_LEVEL, 0, 0, true);
+    // Each merge of fresh tables writes the whole level below anew, so it is worth waiting for some. What checks read does not
+    // wait for it: it is in memory, or behind filters.
+    rocks.set_level_zero_file_num_compaction_trigger(FRESH_TABLES);
     rocks.set_max_background_jobs(2);
     rocks.set_keep_log_file_num(4);
     // Most reads of a command are of rows that do not exist yet: ids must be new.
