@@ -35,8 +35,9 @@ pub(super) struct Evaluated {
     pub(super) p50_ns: u64,
     pub(super) p99_ns: u64,
     pub(super) p999_ns: u64,
-    /// What a check takes, on average, right after the one before.
+    /// What a check takes right after the one before, on average and half of them at most.
     pub(super) mean_ns: f64,
+    pub(super) in_turn_p50_ns: u64,
     /// Tuples that a check visits.
     pub(super) visited: f64,
     pub(super) bytes_per_relationship_memory: f64,
@@ -87,7 +88,8 @@ pub(super) fn run(world: &World, period: Duration) -> anyhow::Result<Evaluated> 
     let mut scratch = Scratch::default();
     let mut check = |one: &Asked| decide(&mut scratch, &**index, one);
     let (rate, visited) = in_turn(&mut check, &asked, period / 2)?;
-    let latencies = among_other_work(&mut check, &asked, period / 2)?;
+    let latencies = one_by_one(&mut check, &asked, period / 2, OTHER_WORK_BYTES)?;
+    let in_turn = one_by_one(&mut check, &asked, period / 4, 0)?;
     drop(resident);
     let copied = copy::make(world, &tenant)?;
     let disk = from_disk(&copied, &tenant, &asked, period)?;
@@ -101,6 +103,7 @@ pub(super) fn run(world: &World, period: Duration) -> anyhow::Result<Evaluated> 
         p99_ns: at(0.99),
         p999_ns: at(0.999),
         mean_ns: 1e9 / rate,
+        in_turn_p50_ns: in_turn.value_at_quantile(0.5),
         visited,
         bytes_per_relationship_memory: bytes as f64 / count,
         bytes_per_relationship_estimate: estimate as f64 / count,
@@ -123,7 +126,7 @@ fn from_disk(copied: &Copied, tenant: &TenantId, asked: &[Asked], period: Durati
         reading.failure().map_or(Ok(visited), |error| Err(error.into()))
     };
     let (rate, _) = in_turn(&mut check, asked, period / 2)?;
-    let latencies = among_other_work(&mut check, asked, period / 2)?;
+    let latencies = one_by_one(&mut check, asked, period / 2, OTHER_WORK_BYTES)?;
     Ok(FromDisk { rate, p50_ns: latencies.value_at_quantile(0.5), p99_ns: latencies.value_at_quantile(0.99) })
 }
 
@@ -171,10 +174,15 @@ fn in_turn(check: Check<'_>, asked: &[Asked], period: Duration) -> anyhow::Resul
     Ok((count as f64 / begun.elapsed().as_secs_f64(), visited as f64 / count as f64))
 }
 
-/// Each check after other work has been done.
-fn among_other_work(check: Check<'_>, asked: &[Asked], period: Duration) -> anyhow::Result<Histogram<u64>> {
+/// Each check by itself, after so many bytes of other work have been done.
+fn one_by_one(
+    check: Check<'_>,
+    asked: &[Asked],
+    period: Duration,
+    other_bytes: usize,
+) -> anyhow::Result<Histogram<u64>> {
     let mut latencies = Histogram::new_with_max(LATENCY_NS_MAX, 3).context("three digits are possible")?;
-    let mut other = vec![1_u64; OTHER_WORK_BYTES / size_of::<u64>()];
+    let mut other = vec![1_u64; other_bytes / size_of::<u64>()];
     let started = Instant::now();
     for one in asked.iter().cycle() {
         for word in &mut other {

@@ -35,6 +35,7 @@ pub(super) fn evaluated(output: Output, evaluated: &Evaluated) -> anyhow::Result
                 ("relationships", evaluated.relationships.to_string()),
                 ("checks per second of one thread", format!("{:.0}", evaluated.rate)),
                 ("one check after another, mean ns", format!("{:.0}", evaluated.mean_ns)),
+                ("one check after another, p50 ns", evaluated.in_turn_p50_ns.to_string()),
                 ("among other work, p50 ns", evaluated.p50_ns.to_string()),
                 ("among other work, p99 ns", evaluated.p99_ns.to_string()),
                 ("among other work, p99.9 ns", evaluated.p999_ns.to_string()),
