@@ -57,17 +57,17 @@ impl Resident {
         self.spilled
     }
 
-    /// Leaves the relationships of the tenant that takes most memory to the disk, and returns which it was and what it
-    /// took; `None` if no tenant has relationships here.
-    pub fn spill_largest(&mut self) -> Option<(TenantId, u64)> {
+    /// Leaves the relationships of the tenant that takes most memory to the disk, and returns which it was, and what it was;
+    /// `None` if no tenant has relationships here.
+    pub fn spill_largest(&mut self) -> Option<(TenantId, Arc<TenantIndex>)> {
         let here = self.tenants.iter().filter(|(_, index)| index.relationships() > 0);
         // Of two that take the same, the one that comes first by its name: no order of a map may decide.
         let (tenant, index) = here.max_by(|(a, this), (b, other)| {
             this.bytes_estimate().cmp(&other.bytes_estimate()).then_with(|| b.cmp(a))
         })?;
-        let (tenant, bytes) = (tenant.clone(), index.bytes_estimate());
+        let (tenant, before) = (tenant.clone(), Arc::clone(index));
         self.spill(&tenant);
-        Some((tenant, bytes))
+        Some((tenant, before))
     }
 
     /// Leaves the relationships of a tenant to the disk, for good.

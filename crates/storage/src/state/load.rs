@@ -1,6 +1,7 @@
 //! From rows to what checks read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use portcullis_machine::StoredSchema;
 use portcullis_model::{Grant, Role, Tenant, TenantId};
@@ -10,7 +11,7 @@ use super::open::Progress;
 use super::reads::{RawRow, Reads, StoreError, whole_tuple};
 use super::row;
 use super::store::compiled;
-use crate::resident::Resident;
+use crate::resident::{Resident, TenantIndex};
 
 /// How many rows are loaded between two calls of [`Progress`].
 const PROGRESS_ROWS: u64 = 50_000;
@@ -70,17 +71,18 @@ pub(super) fn spilled<R: Rows>(rows: &R, tenant: &TenantId) -> Result<Resident, 
     Ok(loader.resident)
 }
 
-/// Spills tenants until the others take no more than `budget` bytes; returns whether it spilled any.
-pub(super) fn keep_to(resident: &mut Resident, budget: u64) -> bool {
-    let before = resident.spilled();
+/// Spills tenants until the others take no more than `budget` bytes; returns what those were that it spilled.
+pub(super) fn keep_to(resident: &mut Resident, budget: u64) -> Vec<Arc<TenantIndex>> {
+    let mut spilled = Vec::new();
     while resident.bytes_estimate() > budget {
-        let Some((tenant, bytes)) = resident.spill_largest() else { break };
+        let Some((tenant, before)) = resident.spill_largest() else { break };
         tracing::warn!(
-            %tenant, bytes, budget,
+            %tenant, bytes = before.bytes_estimate(), budget,
             "there is no room in memory for the relationships of a tenant: checks read them from the disk from now on"
         );
+        spilled.push(before);
     }
-    resident.spilled() > before
+    spilled
 }
 
 struct Loader<'a, R> {

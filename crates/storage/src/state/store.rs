@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
 use arc_swap::ArcSwap;
@@ -21,7 +22,7 @@ use super::reads::{Reads, StoreError};
 use super::snapshot::{Header, Snapshot};
 use super::sum::Sum;
 use crate::log::LogId;
-use crate::resident::Resident;
+use crate::resident::{Resident, TenantIndex};
 
 /// How many state hashes are kept, so that nodes at different positions can be compared.
 const HASHES_KEPT: usize = 10_000;
@@ -30,6 +31,8 @@ const HASHES_KEPT: usize = 10_000;
 const VERSIONS_KEPT: usize = 64;
 /// How many changes lie between two versions that are kept. Keeping one costs a copy of whatever the next changes.
 const VERSIONS_APART: u64 = 16;
+/// How long it takes until it is looked again whether somebody still reads what was spilled.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How much may be pending within one batch of entries, in bytes.
 const PENDING_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
@@ -152,8 +155,12 @@ impl Store {
     /// Spills what there is no room for. Versions that still hold it go, so that the room is there.
     pub(super) fn spill(&mut self) {
         let budget = self.options.memory_budget_bytes;
-        if load::keep_to(self.resident_mut(), budget) {
-            self.shared.versions.lock().expect("INVARIANT: nothing panics while holding the versions").clear();
+        let spilled = load::keep_to(self.resident_mut(), budget);
+        if !spilled.is_empty() {
+            let mut versions =
+                self.shared.versions.lock().expect("INVARIANT: nothing panics while holding the versions");
+            let versions = std::mem::take(&mut *versions);
+            let_go(spilled, versions);
         }
     }
 
@@ -284,6 +291,21 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Frees what was spilled once nobody reads it any more. That may take seconds, for which neither applying nor a reader may
+/// be held up, so it is a thread's only work.
+fn let_go(spilled: Vec<Arc<TenantIndex>>, versions: VecDeque<Arc<View>>) {
+    let free = move || {
+        drop(versions);
+        for index in spilled {
+            while Arc::strong_count(&index) > 1 {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+        }
+    };
+    // Without a thread it is freed by whoever comes last.
+    let _ = std::thread::Builder::new().name("spilled".to_owned()).spawn(free);
 }
 
 /// Carries out an effect on what checks read.
