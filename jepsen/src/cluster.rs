@@ -80,6 +80,22 @@ impl Cluster {
         self.node_mut(id).kill()
     }
 
+    /// Tells a node to stop in order, without waiting until it has.
+    pub fn terminate(&mut self, id: u64) -> anyhow::Result<()> {
+        self.node_mut(id).terminate()
+    }
+
+    /// Whether a node was told to stop and has not ended yet, as far as was noticed.
+    pub fn is_stopping(&self, id: u64) -> bool {
+        self.node(id).is_stopping()
+    }
+
+    /// Kills a node that was told to stop and has not in so long a time, which it must not.
+    pub fn give_up_stopping(&mut self, id: u64, patience: Duration) -> anyhow::Result<()> {
+        self.alarms.push(Alarm { node: id, what: format!("it was told to stop and had not after {patience:?}") });
+        self.kill(id)
+    }
+
     /// Starts a node that does not run, without waiting for anything.
     pub fn restart(&mut self, id: u64) -> anyhow::Result<()> {
         let join = (id > 1).then(|| self.node(1).client_address());
@@ -100,6 +116,16 @@ impl Cluster {
     /// Cuts exactly these ways, as (speaker, listener), and no others.
     pub fn cut(&mut self, cuts: &BTreeSet<(u64, u64)>) -> anyhow::Result<()> {
         self.network.cut(cuts)
+    }
+
+    /// Ends when a node answers a linearizable read, however long that takes.
+    pub fn readiness(&self, id: u64) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
+        let client = self.client(id, LOOK_TIMEOUT)?;
+        Ok(async move {
+            while client.list_tenants(v1::ListTenantsRequest::default()).await.is_err() {
+                tokio::time::sleep(wait::PAUSE).await;
+            }
+        })
     }
 
     /// Waits until every node that runs answers a linearizable read. One that does not in time has failed.

@@ -1,5 +1,7 @@
 //! Carries out a schedule of faults on a cluster.
 
+mod turns;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +12,16 @@ use crate::cluster::{Cluster, wait};
 use crate::history::{Record, Relief, Strike};
 use crate::observer::Observer;
 use crate::recorder::Recorder;
-use crate::schedule::{Blow, Fault, Step};
+use crate::schedule::{Blow, Fault, Situation, Step};
+
+use turns::{Taken, Turns};
 
 /// How long an aimed fault waits for a revocation in flight.
 const AIM_PATIENCE: Duration = Duration::from_millis(500);
 /// How long an aimed fault waits until somebody is known to lead.
 const LEADER_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked how far orderly restarts are.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Makes faults happen.
 pub struct Nemesis<'a> {
@@ -31,6 +37,19 @@ struct Lasting {
     until: Instant,
     step: Step,
     blow: Blow,
+    /// The restarts that it is made of. It ends with them, whatever the time.
+    turns: Option<Turns>,
+}
+
+impl Lasting {
+    fn is_over(&self, now: Instant) -> bool {
+        self.turns.as_ref().map_or(self.until <= now, Turns::are_over)
+    }
+
+    /// When there is something to do about it.
+    fn due(&self, now: Instant) -> Instant {
+        self.turns.as_ref().map_or(self.until, |_| now + LOOK_EVERY)
+    }
 }
 
 impl<'a> Nemesis<'a> {
@@ -47,26 +66,38 @@ impl<'a> Nemesis<'a> {
             self.begin(step).await?;
         }
         self.end_until(began + time).await?;
-        while let Some(lasting) = self.lasting.pop() {
-            self.end(lasting)?;
-        }
-        Ok(())
+        self.end_all().await
     }
 
-    /// Waits until then, and ends faults whose time comes before.
+    /// Waits until then, and ends faults that are over before.
     async fn end_until(&mut self, then: Instant) -> anyhow::Result<()> {
         loop {
-            let next = self.lasting.iter().enumerate().min_by_key(|(_, lasting)| lasting.until);
-            let Some((place, until)) =
-                next.map(|(place, lasting)| (place, lasting.until)).filter(|(_, until)| *until < then)
-            else {
-                tokio::time::sleep_until(then).await;
+            self.go_on()?;
+            let now = Instant::now();
+            let over = self.lasting.iter().enumerate().filter(|(_, lasting)| lasting.is_over(now));
+            if let Some((place, _)) = over.min_by_key(|(_, lasting)| lasting.until) {
+                let lasting = self.lasting.remove(place);
+                self.end(lasting)?;
+            } else if then <= now {
                 return Ok(());
-            };
-            tokio::time::sleep_until(until).await;
+            } else {
+                let due = self.lasting.iter().map(|lasting| lasting.due(now)).chain([then]).min();
+                tokio::time::sleep_until(due.unwrap_or(then)).await;
+            }
+        }
+    }
+
+    /// Undoes whatever lasts. What is frozen has to go on before it can stop, so restarts are last.
+    async fn end_all(&mut self) -> anyhow::Result<()> {
+        while let Some(place) = self.lasting.iter().rposition(|lasting| lasting.turns.is_none()) {
             let lasting = self.lasting.remove(place);
             self.end(lasting)?;
         }
+        self.lasting.iter_mut().filter_map(|lasting| lasting.turns.as_mut()).for_each(Turns::finish);
+        while !self.lasting.is_empty() {
+            self.end_until(Instant::now() + LOOK_EVERY).await?;
+        }
+        Ok(())
     }
 
     async fn begin(&mut self, step: Step) -> anyhow::Result<()> {
@@ -79,9 +110,9 @@ impl<'a> Nemesis<'a> {
         self.cluster.notice_ended()?;
         let situation = self.observer.situation();
         let mut blow = step.blow(&situation);
-        let is_process_fault = matches!(step.fault, Fault::Kill(_) | Fault::Freeze(_));
+        let is_process_fault = matches!(step.fault, Fault::Kill(_) | Fault::Freeze(_) | Fault::Restart(_));
         if is_process_fault {
-            // Who is dead already can neither be killed nor frozen.
+            // Who is dead already can neither be killed nor frozen nor stopped.
             blow.victims.retain(|node| self.cluster.runs(*node));
         }
         for node in &blow.victims {
@@ -91,31 +122,66 @@ impl<'a> Nemesis<'a> {
                     self.observer.forget(*node);
                 }
                 Fault::Freeze(_) => self.cluster.freeze(*node)?,
-                Fault::Cut(_) => {}
+                Fault::Cut(_) | Fault::Restart(_) => {}
             }
         }
-        let victims = blow.victims.clone();
-        let (number, nemesis, what) = (step.number, step.nemesis.name().to_owned(), blow.what.clone());
+        let (what, victims) = (blow.what.clone(), blow.victims.clone());
         let until = Instant::now() + Duration::from_millis(step.lasts_ms);
-        self.lasting.push(Lasting { until, step, blow });
+        let turns = matches!(step.fault, Fault::Restart(_)).then(|| Turns::new(&blow.turns));
+        self.lasting.push(Lasting { until, step: step.clone(), blow, turns });
+        if matches!(step.fault, Fault::Restart(_)) {
+            // Each stop is a strike of its own, since roles change between them.
+            return self.go_on();
+        }
         self.cut()?;
-        let holders = situation.holders.into_iter().collect();
-        let at_us = self.recorder.now_us();
-        let strike = Strike { step: number, at_us, nemesis, what, victims, leader: situation.leader, holders };
+        self.strike(&step, what, victims, situation);
+        Ok(())
+    }
+
+    /// Goes on with orderly restarts.
+    fn go_on(&mut self) -> anyhow::Result<()> {
+        if self.lasting.iter().all(|lasting| lasting.turns.is_none()) {
+            return Ok(());
+        }
+        self.cluster.notice_ended()?;
+        let taken = Taken {
+            dead: self.victims(|fault| matches!(fault, Fault::Kill(_))),
+            frozen: self.victims(|fault| matches!(fault, Fault::Freeze(_))),
+        };
+        let mut stopped = Vec::new();
+        for lasting in &mut self.lasting {
+            let Some(turns) = &mut lasting.turns else { continue };
+            let situation = self.observer.situation();
+            if let Some(node) = turns.go_on(self.cluster, &taken)? {
+                self.observer.forget(node);
+                stopped.push((lasting.step.clone(), node, lasting.blow.what.clone(), situation));
+            }
+        }
+        for (step, node, whole, situation) in stopped {
+            self.strike(&step, format!("stop node {node}: {whole}"), vec![node], situation);
+        }
+        Ok(())
+    }
+
+    fn strike(&self, step: &Step, what: String, victims: Vec<u64>, situation: Situation) {
+        let Situation { leader, holders, .. } = situation;
+        let (at_us, nemesis) = (self.recorder.now_us(), step.nemesis.name().to_owned());
+        let holders = holders.into_iter().collect();
+        let strike = Strike { step: step.number, at_us, nemesis, what, victims, leader, holders };
         eprintln!("{:>8.3} s  {}", seconds(at_us), told(&strike));
         self.recorder.record(&Record::Strike(strike));
-        Ok(())
     }
 
     /// Undoes a fault, which lasts no longer.
     fn end(&mut self, Lasting { step, blow, .. }: Lasting) -> anyhow::Result<()> {
         self.cluster.notice_ended()?;
+        let frozen = self.victims(|fault| matches!(fault, Fault::Freeze(_)));
         for node in &blow.victims {
             match step.fault {
                 Fault::Kill(_) if !self.cluster.runs(*node) => self.cluster.restart(*node)?,
                 // Somebody else may have killed it, or may have it frozen still.
-                Fault::Freeze(_) if self.cluster.runs(*node) && !self.is_frozen(*node) => self.cluster.thaw(*node)?,
-                Fault::Kill(_) | Fault::Freeze(_) | Fault::Cut(_) => {}
+                Fault::Freeze(_) if self.cluster.runs(*node) && !frozen.contains(node) => self.cluster.thaw(*node)?,
+                Fault::Kill(_) | Fault::Freeze(_) | Fault::Cut(_) | Fault::Restart(_) => {}
             }
         }
         self.cut()?;
@@ -132,9 +198,10 @@ impl<'a> Nemesis<'a> {
         self.cluster.cut(&cuts)
     }
 
-    fn is_frozen(&self, node: u64) -> bool {
-        let mut freezing = self.lasting.iter().filter(|lasting| matches!(lasting.step.fault, Fault::Freeze(_)));
-        freezing.any(|lasting| lasting.blow.victims.contains(&node))
+    /// Whom lasting faults of a kind have met.
+    fn victims(&self, of: impl Fn(Fault) -> bool) -> BTreeSet<u64> {
+        let faults = self.lasting.iter().filter(|lasting| of(lasting.step.fault));
+        faults.flat_map(|lasting| lasting.blow.victims.iter().copied()).collect()
     }
 }
 

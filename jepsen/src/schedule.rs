@@ -16,7 +16,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde::Serialize;
 
-pub use blow::{Blow, Situation};
+pub use blow::{Blow, Situation, Then, Turn};
 
 /// When the first fault of a nemesis may strike at the earliest and at the latest, in milliseconds.
 const FIRST_MS: (u64, u64) = (1_000, 2_500);
@@ -35,6 +35,8 @@ pub enum Nemesis {
     Kill,
     /// Freezes nodes.
     Pause,
+    /// Stops nodes in order, and starts them again.
+    Restart,
 }
 
 /// Whom a fault is for.
@@ -73,6 +75,18 @@ pub enum Shape {
     Bridge,
 }
 
+/// Which nodes are stopped in order and started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orderly {
+    /// One node.
+    Once(Whom),
+    /// Each node in turn, once the one before is ready again.
+    Rolling,
+    /// One node several times in a row, ready or not.
+    Storm(Whom),
+}
+
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,6 +97,8 @@ pub enum Fault {
     Kill(Whom),
     /// Freeze, and go on when it is over.
     Freeze(Whom),
+    /// Stop in order, and start again at once.
+    Restart(Orderly),
 }
 
 /// One fault.
@@ -94,7 +110,7 @@ pub struct Step {
     pub nemesis: Nemesis,
     /// When, in milliseconds since faults begin.
     pub at_ms: u64,
-    /// For how long, in milliseconds.
+    /// For how long, in milliseconds. A restart ends when all is started again, and this is the time that is left to it.
     pub lasts_ms: u64,
     /// What.
     pub fault: Fault,
@@ -117,7 +133,7 @@ pub fn plan(seed: u64, time: Duration, nemeses: &[Nemesis]) -> Vec<Step> {
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Partition, Self::Kill, Self::Pause];
+    pub const ALL: [Self; 4] = [Self::Partition, Self::Kill, Self::Pause, Self::Restart];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -125,6 +141,7 @@ impl Nemesis {
             Self::Partition => "partition",
             Self::Kill => "kill",
             Self::Pause => "pause",
+            Self::Restart => "restart",
         }
     }
 
@@ -138,6 +155,9 @@ impl Nemesis {
                 "kill -9 of the leader, a lease holder, anybody, a minority or all at once, and a start again"
             }
             Self::Pause => "SIGSTOP of the leader, a lease holder, anybody, a minority or all at once, and SIGCONT",
+            Self::Restart => {
+                "SIGTERM and a start again: the leader, a lease holder, anybody; each node in turn; one several times in a row"
+            }
         }
     }
 
@@ -145,7 +165,7 @@ impl Nemesis {
     pub fn needs_namespaces(self) -> bool {
         match self {
             Self::Partition => true,
-            Self::Kill | Self::Pause => false,
+            Self::Kill | Self::Pause | Self::Restart => false,
         }
     }
 
@@ -156,6 +176,7 @@ impl Nemesis {
             Self::Partition => (3_000, 10_000),
             Self::Kill => (100, 5_000),
             Self::Pause => (500, 10_000),
+            Self::Restart => (1_000, 5_000),
         }
     }
 
@@ -191,7 +212,7 @@ impl Nemesis {
     fn draw_whom(self, dice: &mut StdRng) -> Whom {
         let alone = [Whom::Leader, Whom::Leader, Whom::Holder, Whom::Anybody];
         match self {
-            Self::Partition => *alone.choose(dice).expect("INVARIANT: there is a choice"),
+            Self::Partition | Self::Restart => *alone.choose(dice).expect("INVARIANT: there is a choice"),
             Self::Kill | Self::Pause => match dice.random_range(0..8) {
                 0 => Whom::Minority,
                 1 => Whom::Everybody,
@@ -213,6 +234,12 @@ impl Nemesis {
                 5 => Shape::Pair(whom),
                 6 => Shape::Ring,
                 _ => Shape::Bridge,
+            }),
+            Self::Restart if simple => Fault::Restart(Orderly::Once(whom)),
+            Self::Restart => Fault::Restart(match dice.random_range(0..6) {
+                0 | 1 => Orderly::Once(whom),
+                2 | 3 => Orderly::Rolling,
+                _ => Orderly::Storm(whom),
             }),
         }
     }
@@ -258,6 +285,28 @@ mod tests {
     }
 
     #[test]
+    fn a_nemesis_that_came_later_has_this_schedule() {
+        let steps = plan(7, Duration::from_secs(30), &[Nemesis::Restart]);
+        let told: Vec<String> =
+            steps.iter().map(|step| format!("{}+{} {:?}", step.at_ms, step.lasts_ms, step.fault)).collect();
+        let expected = [
+            "2306+4898 Restart(Once(Leader))",
+            "9552+1462 Restart(Once(Holder))",
+            "14805+3026 Restart(Storm(Holder))",
+            "20235+4935 Restart(Rolling)",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_drawn_is_all_there_is() {
+        let minutes = (0..50).flat_map(|seed| plan(seed, MINUTE, &Nemesis::ALL)).collect::<Vec<_>>();
+        let some = |is: &dyn Fn(Fault) -> bool| assert!(minutes.iter().any(|step| is(step.fault)));
+        some(&|fault| fault == Fault::Restart(Orderly::Rolling));
+        some(&|fault| fault == Fault::Restart(Orderly::Storm(Whom::Leader)));
+    }
+
+    #[test]
     fn a_further_nemesis_changes_nothing_about_the_others() {
         let (one, all) = (plan(7, MINUTE, &[Nemesis::Kill]), plan(7, MINUTE, &Nemesis::ALL));
         let times =
@@ -282,11 +331,13 @@ mod tests {
     #[test]
     fn the_first_faults_are_aimed_even_if_the_time_is_short() {
         for seed in 0..50 {
-            let steps = plan(seed, Duration::from_secs(20), &[Nemesis::Partition, Nemesis::Kill]);
-            for nemesis in [Nemesis::Partition, Nemesis::Kill] {
+            let nemeses = [Nemesis::Partition, Nemesis::Kill, Nemesis::Restart];
+            let steps = plan(seed, Duration::from_secs(20), &nemeses);
+            for nemesis in nemeses {
                 let first: Vec<Fault> = of(nemesis, &steps).iter().take(2).map(|step| step.fault).collect();
                 let expected = match nemesis {
                     Nemesis::Partition => [Whom::Leader, Whom::Holder].map(|whom| Fault::Cut(Shape::Isolate(whom))),
+                    Nemesis::Restart => [Whom::Leader, Whom::Holder].map(|whom| Fault::Restart(Orderly::Once(whom))),
                     _ => [Whom::Leader, Whom::Holder].map(Fault::Kill),
                 };
                 assert_eq!(first, expected, "seed {seed}");

@@ -1,7 +1,7 @@
 //! One node: a process, and what it leaves behind.
 
 use std::fs::File;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -23,13 +23,15 @@ pub(super) struct Node {
     binary: PathBuf,
     log_path: PathBuf,
     process: Option<Child>,
+    /// Whether its process was told to stop.
+    told_to_stop: bool,
 }
 
 impl Node {
     pub(super) fn new(id: u64, host: String, binary: &Path, folder: &Path) -> Self {
         let name = format!("node-{id}");
         let (data_dir, log_path) = (folder.join(&name), folder.join(format!("{name}.log")));
-        Self { id, data_dir, host, binary: binary.to_path_buf(), log_path, process: None }
+        Self { id, data_dir, host, binary: binary.to_path_buf(), log_path, process: None, told_to_stop: false }
     }
 
     pub(super) fn client_address(&self) -> String {
@@ -38,6 +40,11 @@ impl Node {
 
     pub(super) fn runs(&self) -> bool {
         self.process.is_some()
+    }
+
+    /// Whether its process was told to stop and has not ended yet.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.runs() && self.told_to_stop
     }
 
     /// Starts the process, by a command that takes it to where it belongs. It may not answer yet on return.
@@ -63,6 +70,14 @@ impl Node {
         // Ctrl-C on a terminal is for the harness, which ends its nodes itself.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().with_context(|| format!("node {} cannot be started", self.id))?);
+        self.told_to_stop = false;
+        Ok(())
+    }
+
+    /// Tells its process to stop in order.
+    pub(super) fn terminate(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGTERM)?;
+        self.told_to_stop = true;
         Ok(())
     }
 
@@ -71,14 +86,14 @@ impl Node {
         Ok(kill(Pid::from_raw(i32::try_from(process.id())?), signal)?)
     }
 
-    /// How its process ended, if it has by itself since the last time that was asked.
+    /// How its process ended, if it has since the last time that was asked, and not as it was told to.
     pub(super) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         let Some(process) = &mut self.process else { return Ok(None) };
-        let status = process.try_wait()?;
-        if status.is_some() {
-            self.process = None;
-        }
-        Ok(status)
+        let Some(status) = process.try_wait()? else { return Ok(None) };
+        self.process = None;
+        // One that was only just started does not heed signals yet, so that this one ends it.
+        let in_order = status.success() || status.signal() == Some(Signal::SIGTERM as i32);
+        Ok((!self.told_to_stop || !in_order).then_some(status))
     }
 
     pub(super) fn ensure_runs(&mut self) -> anyhow::Result<()> {

@@ -25,7 +25,7 @@ pub(crate) struct Flags {
     /// What clients do
     #[arg(long, default_value = revocation::NAME, value_parser = [revocation::NAME])]
     workload: String,
-    /// Who makes faults: `partition`, `kill`, `pause`, or `none`
+    /// Who makes faults: `partition`, `kill`, `pause`, `restart`, or `none`
     #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
     nemesis: Vec<Asked>,
     /// How many nodes

@@ -196,6 +196,7 @@ fn colour(strike: &Strike) -> &'static str {
     match strike.nemesis.as_str() {
         "partition" => "#d1495b",
         "kill" => "#30343f",
+        "restart" => "#3d7a5a",
         _ => "#7a8ba8",
     }
 }

@@ -1,12 +1,18 @@
 //! What a fault of the schedule comes to among nodes whose roles are known.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
 
-use super::{Fault, Shape, Step, Whom};
+use super::{Fault, Orderly, Shape, Step, Whom};
+
+/// How often a storm stops its node, at the least and at the most.
+const STORM_STOPS: (usize, usize) = (3, 5);
+/// How long a storm lets its node be after a start, in milliseconds.
+const STORM_MOMENT_MS: (u64, u64) = (50, 1_500);
 
 /// Who is what, as far as is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,14 +26,34 @@ pub struct Situation {
 }
 
 /// What is to be done to which node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blow {
     /// Whom it is done to.
     pub victims: Vec<u64>,
     /// Who is not heard by whom, as (speaker, listener).
     pub cuts: BTreeSet<(u64, u64)>,
+    /// Who is stopped in order and started again, one after another.
+    pub turns: Vec<Turn>,
     /// The same in words.
     pub what: String,
+}
+
+/// One orderly restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Of which node.
+    pub node: u64,
+    /// What it takes for the next one.
+    pub then: Then,
+}
+
+/// What it takes, after a start, for a restart to be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The node answers reads.
+    Ready,
+    /// Some time, whether the node is ready or not.
+    Pause(Duration),
 }
 
 impl Step {
@@ -35,20 +61,25 @@ impl Step {
     pub fn blow(&self, situation: &Situation) -> Blow {
         let mut chooser = Chooser { situation, dice: StdRng::seed_from_u64(self.dice) };
         match self.fault {
-            Fault::Kill(whom) => Blow::without_cuts("kill", chooser.choose(whom)),
-            Fault::Freeze(whom) => Blow::without_cuts("freeze", chooser.choose(whom)),
+            Fault::Kill(whom) => Blow::of_processes("kill", chooser.choose(whom)),
+            Fault::Freeze(whom) => Blow::of_processes("freeze", chooser.choose(whom)),
             Fault::Cut(shape) => chooser.cut(shape),
+            Fault::Restart(orderly) => chooser.restart(orderly),
         }
     }
 }
 
 impl Blow {
-    fn without_cuts(verb: &str, victims: Vec<u64>) -> Self {
-        Self { what: format!("{verb} {}", nodes(&victims)), victims, cuts: BTreeSet::new() }
+    fn of_processes(verb: &str, victims: Vec<u64>) -> Self {
+        Self { what: format!("{verb} {}", nodes(&victims)), victims, ..Self::default() }
     }
 
     fn cutting(what: String, victims: Vec<u64>, cuts: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        Self { victims, cuts: cuts.into_iter().filter(|(from, to)| from != to).collect(), what }
+        Self { victims, cuts: cuts.into_iter().filter(|(from, to)| from != to).collect(), what, ..Self::default() }
+    }
+
+    fn restarting(what: String, victims: Vec<u64>, turns: Vec<Turn>) -> Self {
+        Self { victims, turns, what, ..Self::default() }
     }
 }
 
@@ -103,6 +134,32 @@ impl Chooser<'_> {
         others.push(first);
         others.sort_unstable();
         others
+    }
+
+    fn restart(&mut self, orderly: Orderly) -> Blow {
+        let ready = |node: u64| Turn { node, then: Then::Ready };
+        match orderly {
+            Orderly::Once(whom) => {
+                let node = self.one(whom);
+                Blow::restarting(format!("restart node {node}"), vec![node], vec![ready(node)])
+            }
+            Orderly::Rolling => {
+                let mut row = self.all();
+                row.shuffle(&mut self.dice);
+                let turns = row.iter().copied().map(ready).collect();
+                Blow::restarting(format!("restart {} in turn", nodes(&row)), row, turns)
+            }
+            Orderly::Storm(whom) => {
+                let node = self.one(whom);
+                let stops = self.dice.random_range(STORM_STOPS.0..=STORM_STOPS.1);
+                let mut turns = vec![ready(node)];
+                while turns.len() < stops {
+                    let ms = self.dice.random_range(STORM_MOMENT_MS.0..=STORM_MOMENT_MS.1);
+                    turns.insert(0, Turn { node, then: Then::Pause(Duration::from_millis(ms)) });
+                }
+                Blow::restarting(format!("restart node {node} {stops} times in a row"), vec![node], turns)
+            }
+        }
     }
 
     fn cut(&mut self, shape: Shape) -> Blow {
@@ -247,6 +304,21 @@ mod tests {
         let mut heard: Vec<usize> = (1..=5).map(|node| heard(&bridge, node)).collect();
         heard.sort_unstable();
         assert_eq!(heard, [3, 3, 3, 3, 5]);
+    }
+
+    #[test]
+    fn each_node_is_restarted_once_and_a_storm_is_for_one() {
+        let once = blow(Fault::Restart(Orderly::Once(Whom::Leader)), &five());
+        assert_eq!((once.turns.len(), once.turns[0]), (1, Turn { node: 3, then: Then::Ready }));
+        let rolling = blow(Fault::Restart(Orderly::Rolling), &five());
+        let row: Vec<u64> = rolling.turns.iter().map(|turn| turn.node).collect();
+        assert!(row == rolling.victims && rolling.turns.iter().all(|turn| turn.then == Then::Ready));
+        assert_eq!(row.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([1, 2, 3, 4, 5]));
+        assert_eq!(rolling, blow(Fault::Restart(Orderly::Rolling), &five()), "the same dice, the same row");
+        let storm = blow(Fault::Restart(Orderly::Storm(Whom::Holder)), &five());
+        assert!(storm.turns.len() >= STORM_STOPS.0 && storm.turns.iter().all(|turn| turn.node == 2), "{storm:?}");
+        assert_eq!(storm.turns.iter().filter(|turn| turn.then == Then::Ready).count(), 1);
+        assert_eq!(storm.turns.last().map(|turn| turn.then), Some(Then::Ready));
     }
 
     #[test]
