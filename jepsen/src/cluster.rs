@@ -9,7 +9,7 @@ mod node;
 mod shell;
 pub mod wait;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,6 +116,11 @@ impl Cluster {
     /// Cuts exactly these ways, as (speaker, listener), and no others.
     pub fn cut(&mut self, cuts: &BTreeSet<(u64, u64)>) -> anyhow::Result<()> {
         self.network.cut(cuts)
+    }
+
+    /// Loses so many packets of a hundred on exactly these ways, as (speaker, listener), and on no others.
+    pub fn lose(&mut self, losses: &BTreeMap<(u64, u64), u8>) -> anyhow::Result<()> {
+        self.network.lose(losses)
     }
 
     /// Ends when a node answers a linearizable read, however long that takes.

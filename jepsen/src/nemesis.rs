@@ -2,7 +2,7 @@
 
 mod turns;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl<'a> Nemesis<'a> {
                     self.observer.forget(*node);
                 }
                 Fault::Freeze(_) => self.cluster.freeze(*node)?,
-                Fault::Cut(_) | Fault::Restart(_) => {}
+                Fault::Cut(_) | Fault::Restart(_) | Fault::Lose(..) => {}
             }
         }
         let (what, victims) = (blow.what.clone(), blow.victims.clone());
@@ -133,7 +133,7 @@ impl<'a> Nemesis<'a> {
             // Each stop is a strike of its own, since roles change between them.
             return self.go_on();
         }
-        self.cut()?;
+        self.impair()?;
         self.strike(&step, what, victims, situation);
         Ok(())
     }
@@ -181,21 +181,23 @@ impl<'a> Nemesis<'a> {
                 Fault::Kill(_) if !self.cluster.runs(*node) => self.cluster.restart(*node)?,
                 // Somebody else may have killed it, or may have it frozen still.
                 Fault::Freeze(_) if self.cluster.runs(*node) && !frozen.contains(node) => self.cluster.thaw(*node)?,
-                Fault::Kill(_) | Fault::Freeze(_) | Fault::Cut(_) | Fault::Restart(_) => {}
+                Fault::Kill(_) | Fault::Freeze(_) | Fault::Cut(_) | Fault::Restart(_) | Fault::Lose(..) => {}
             }
         }
-        self.cut()?;
+        self.impair()?;
         let at_us = self.recorder.now_us();
         eprintln!("{:>8.3} s  end of: {}", seconds(at_us), blow.what);
         self.recorder.record(&Record::Relief(Relief { step: step.number, at_us }));
         Ok(())
     }
 
-    /// Cuts what lasting faults have to cut.
-    fn cut(&mut self) -> anyhow::Result<()> {
-        let cuts: BTreeSet<(u64, u64)> =
-            self.lasting.iter().flat_map(|lasting| lasting.blow.cuts.iter().copied()).collect();
-        self.cluster.cut(&cuts)
+    /// Cuts what lasting faults have to cut, and loses what they have to lose.
+    fn impair(&mut self) -> anyhow::Result<()> {
+        let blows = || self.lasting.iter().map(|lasting| &lasting.blow);
+        let cuts: BTreeSet<(u64, u64)> = blows().flat_map(|blow| blow.cuts.iter().copied()).collect();
+        let losses: BTreeMap<(u64, u64), u8> = blows().flat_map(|blow| blow.losses.clone()).collect();
+        self.cluster.cut(&cuts)?;
+        self.cluster.lose(&losses)
     }
 
     /// Whom lasting faults of a kind have met.

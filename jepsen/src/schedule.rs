@@ -24,6 +24,8 @@ const FIRST_MS: (u64, u64) = (1_000, 2_500);
 const REST_MS: (u64, u64) = (1_000, 4_000);
 /// Which share of the whole time a fault may last at the most.
 const LASTS_SHARE: u64 = 4;
+/// How many packets of a hundred are lost, at the least and at the most.
+const LOST_PERCENT: (u8, u8) = (5, 30);
 
 /// Who makes faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -37,6 +39,8 @@ pub enum Nemesis {
     Pause,
     /// Stops nodes in order, and starts them again.
     Restart,
+    /// Loses packets between nodes.
+    Loss,
 }
 
 /// Whom a fault is for.
@@ -87,6 +91,20 @@ pub enum Orderly {
     Storm(Whom),
 }
 
+/// Which ways between nodes lose packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Links {
+    /// All of them.
+    All,
+    /// Those to one node and from it.
+    Of(Whom),
+    /// Those to one node.
+    To(Whom),
+    /// Those from one node.
+    From(Whom),
+}
+
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,6 +117,8 @@ pub enum Fault {
     Freeze(Whom),
     /// Stop in order, and start again at once.
     Restart(Orderly),
+    /// Lose so many packets of a hundred.
+    Lose(Links, u8),
 }
 
 /// One fault.
@@ -133,7 +153,7 @@ pub fn plan(seed: u64, time: Duration, nemeses: &[Nemesis]) -> Vec<Step> {
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Partition, Self::Kill, Self::Pause, Self::Restart];
+    pub const ALL: [Self; 5] = [Self::Partition, Self::Kill, Self::Pause, Self::Restart, Self::Loss];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -142,6 +162,7 @@ impl Nemesis {
             Self::Kill => "kill",
             Self::Pause => "pause",
             Self::Restart => "restart",
+            Self::Loss => "loss",
         }
     }
 
@@ -158,13 +179,14 @@ impl Nemesis {
             Self::Restart => {
                 "SIGTERM and a start again: the leader, a lease holder, anybody; each node in turn; one several times in a row"
             }
+            Self::Loss => "loses 5 to 30 packets of a hundred: on all ways, to and from a node, or in one direction",
         }
     }
 
     /// Whether it needs the nodes to be in network namespaces.
     pub fn needs_namespaces(self) -> bool {
         match self {
-            Self::Partition => true,
+            Self::Partition | Self::Loss => true,
             Self::Kill | Self::Pause | Self::Restart => false,
         }
     }
@@ -173,7 +195,7 @@ impl Nemesis {
     fn lasts_ms(self) -> (u64, u64) {
         match self {
             // Beyond an election and the length of a lease, so that writes are acknowledged meanwhile.
-            Self::Partition => (3_000, 10_000),
+            Self::Partition | Self::Loss => (3_000, 10_000),
             Self::Kill => (100, 5_000),
             Self::Pause => (500, 10_000),
             Self::Restart => (1_000, 5_000),
@@ -212,7 +234,7 @@ impl Nemesis {
     fn draw_whom(self, dice: &mut StdRng) -> Whom {
         let alone = [Whom::Leader, Whom::Leader, Whom::Holder, Whom::Anybody];
         match self {
-            Self::Partition | Self::Restart => *alone.choose(dice).expect("INVARIANT: there is a choice"),
+            Self::Partition | Self::Restart | Self::Loss => *alone.choose(dice).expect("INVARIANT: there is a choice"),
             Self::Kill | Self::Pause => match dice.random_range(0..8) {
                 0 => Whom::Minority,
                 1 => Whom::Everybody,
@@ -241,6 +263,17 @@ impl Nemesis {
                 2 | 3 => Orderly::Rolling,
                 _ => Orderly::Storm(whom),
             }),
+            Self::Loss => {
+                let percent = dice.random_range(LOST_PERCENT.0..=LOST_PERCENT.1);
+                let links = match dice.random_range(0..6) {
+                    _ if simple => Links::Of(whom),
+                    0 | 1 => Links::All,
+                    2 | 3 => Links::Of(whom),
+                    4 => Links::To(whom),
+                    _ => Links::From(whom),
+                };
+                Fault::Lose(links, percent)
+            }
         }
     }
 }
@@ -285,15 +318,19 @@ mod tests {
     }
 
     #[test]
-    fn a_nemesis_that_came_later_has_this_schedule() {
-        let steps = plan(7, Duration::from_secs(30), &[Nemesis::Restart]);
+    fn nemeses_that_came_later_have_these_schedules() {
+        let steps = plan(7, Duration::from_secs(30), &[Nemesis::Restart, Nemesis::Loss]);
         let told: Vec<String> =
             steps.iter().map(|step| format!("{}+{} {:?}", step.at_ms, step.lasts_ms, step.fault)).collect();
         let expected = [
+            "2241+4352 Lose(Of(Leader), 25)",
             "2306+4898 Restart(Once(Leader))",
             "9552+1462 Restart(Once(Holder))",
+            "10234+4374 Lose(Of(Holder), 28)",
             "14805+3026 Restart(Storm(Holder))",
+            "16096+5043 Lose(All, 15)",
             "20235+4935 Restart(Rolling)",
+            "23872+4357 Lose(All, 5)",
         ];
         assert_eq!(told, expected);
     }
@@ -304,6 +341,13 @@ mod tests {
         let some = |is: &dyn Fn(Fault) -> bool| assert!(minutes.iter().any(|step| is(step.fault)));
         some(&|fault| fault == Fault::Restart(Orderly::Rolling));
         some(&|fault| fault == Fault::Restart(Orderly::Storm(Whom::Leader)));
+        some(&|fault| matches!(fault, Fault::Lose(Links::All, _)));
+        some(&|fault| matches!(fault, Fault::Lose(Links::To(Whom::Holder), _)));
+        some(&|fault| matches!(fault, Fault::Lose(Links::From(Whom::Leader), _)));
+        let lost = minutes
+            .iter()
+            .filter_map(|step| if let Fault::Lose(_, percent) = step.fault { Some(percent) } else { None });
+        assert!(lost.clone().min() == Some(LOST_PERCENT.0) && lost.max() == Some(LOST_PERCENT.1));
     }
 
     #[test]

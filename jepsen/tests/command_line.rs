@@ -124,7 +124,7 @@ fn a_run_says_what_it_needs() {
 #[test]
 fn everything_there_is_is_listed() {
     let listed = printed(&jepsen(&["list"]));
-    for name in ["revocation", "partition", "kill", "pause", "restart", "fence"] {
+    for name in ["revocation", "partition", "kill", "pause", "restart", "loss", "fence"] {
         assert!(listed.contains(name), "{name}: {listed}");
     }
 }

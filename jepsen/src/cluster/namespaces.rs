@@ -4,7 +4,9 @@
 //! another is forwarded by the bridge and can be dropped there, and what goes to the harness is not forwarded. The host's
 //! own interfaces are not touched, and addresses of several runs at the same time do not meet.
 
-use std::collections::BTreeSet;
+mod loss;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,9 +29,11 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 /// The port of such connections.
 const PROBE_PORT: u16 = 8600;
 /// The table of the bridge: whatever comes in by one interface and would leave by another is dropped if the set has the two.
+/// What is not cut off goes on to where some of it may be lost.
 const TABLE: &str = "table bridge jepsen {
     set cut { type ifname . ifname; }
     chain between { type filter hook forward priority 0; policy accept; iifname . oifname @cut drop; }
+    chain lossy { type filter hook forward priority 1; policy accept; }
 }";
 
 /// What drops packets.
@@ -57,13 +61,18 @@ pub(super) struct Namespaces {
     cutter: Cutter,
     /// Who is cut off from whom.
     cuts: BTreeSet<(u64, u64)>,
+    /// How many packets of a hundred are lost from whom to whom.
+    losses: BTreeMap<(u64, u64), u8>,
+    /// Whether losses were seen to lose, or why not.
+    can_lose: Result<(), String>,
 }
 
 impl Namespaces {
-    /// Makes the namespaces, and proves that cuts between them cut.
+    /// Makes the namespaces, proves that cuts between them cut, and tries whether losses lose.
     pub(super) fn make(mark: Mark, nodes: u64, cutter: Cutter) -> anyhow::Result<Self> {
         // From here on it is dropped if anything fails, and with it what was made so far.
-        let made = Self { mark, nodes, cutter, cuts: BTreeSet::new() };
+        let can_lose = Err("it takes two nodes to lose packets between them".to_owned());
+        let made = Self { mark, nodes, cutter, cuts: BTreeSet::new(), losses: BTreeMap::new(), can_lose };
         let bridge = made.bridge();
         shell::run(&format!("ip netns add {bridge}"))?;
         shell::run(&format!("ip -n {bridge} link add br0 type bridge"))?;
@@ -132,6 +141,7 @@ impl Namespaces {
             ensure!(!self.hears()?, "a cut from node 2 to node 1 cuts nothing");
             self.cut(&BTreeSet::new())?;
             ensure!(self.hears()?, "a cut between nodes 1 and 2 does not heal");
+            self.can_lose = self.try_losses();
         }
         Ok(self)
     }

@@ -1,6 +1,6 @@
 //! How nodes reach each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -81,6 +81,14 @@ impl Network {
         }
     }
 
+    /// Whether packets between nodes can be lost, or why not.
+    pub fn can_lose(&self) -> Result<(), String> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.can_lose(),
+            Joined::Loopback(_) => Err("loopback loses nothing".to_owned()),
+        }
+    }
+
     /// The address of a node, without a port.
     pub(super) fn host(&self, node: u64) -> String {
         match &self.0 {
@@ -103,6 +111,15 @@ impl Network {
             Joined::Namespaces(namespaces) => namespaces.cut(cuts),
             Joined::Loopback(_) if cuts.is_empty() => Ok(()),
             Joined::Loopback(_) => bail!("loopback cannot be cut"),
+        }
+    }
+
+    /// Loses so many packets of a hundred on exactly these ways, as (speaker, listener).
+    pub(super) fn lose(&mut self, losses: &BTreeMap<(u64, u64), u8>) -> anyhow::Result<()> {
+        match &mut self.0 {
+            Joined::Namespaces(namespaces) => namespaces.lose(losses),
+            Joined::Loopback(_) if losses.is_empty() => Ok(()),
+            Joined::Loopback(_) => bail!("loopback loses nothing"),
         }
     }
 }

@@ -8,7 +8,7 @@ use portcullis_jepsen::cluster::machine::Machine;
 use portcullis_jepsen::cluster::network::{Network, Wanted};
 use portcullis_jepsen::schedule::Nemesis;
 
-/// How many nodes it takes to see whether a cut cuts.
+/// How many nodes it takes to see whether a cut cuts and a loss loses.
 const NODES: u64 = 2;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
@@ -24,15 +24,27 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         .err()
         .map_or_else(|| "two were joined, cut apart and healed".to_owned(), |error| format!("{error:#}"));
     line("namespaces", tried.is_ok(), &why);
+    let lossy = tried.as_ref().ok().map(|(network, _)| network.can_lose());
+    let why = match &lossy {
+        None => "takes namespaces",
+        Some(Ok(())) => "of packets between the two, some were lost as they should be",
+        Some(Err(why)) => why,
+    };
+    let loses = matches!(lossy, Some(Ok(())));
+    line("packet loss", loses, why);
     match binary::find(None) {
         Ok(path) => line("portcullis", true, &path.display().to_string()),
         Err(error) => line("portcullis", false, &format!("{error:#}")),
     }
-    let (can, cannot): (Vec<_>, Vec<_>) =
-        Nemesis::ALL.into_iter().partition(|nemesis| tried.is_ok() || !nemesis.needs_namespaces());
+    let (can, cannot): (Vec<_>, Vec<_>) = Nemesis::ALL.into_iter().partition(|nemesis| match nemesis {
+        Nemesis::Loss => loses,
+        other => tried.is_ok() || !other.needs_namespaces(),
+    });
     println!("{} nemeses can act here: {}", can.len(), names(&can));
     if !cannot.is_empty() {
         println!("{} are skipped: {}", cannot.len(), names(&cannot));
+    }
+    if tried.is_err() {
         println!("nodes run on loopback, and only processes are tormented");
     }
     Ok(ExitCode::SUCCESS)

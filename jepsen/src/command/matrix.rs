@@ -25,7 +25,10 @@ const TOGETHER: &[&[Nemesis]] = &[
     &[Nemesis::Kill, Nemesis::Pause],
     &[Nemesis::Partition, Nemesis::Kill, Nemesis::Pause],
     &[Nemesis::Restart],
+    &[Nemesis::Loss],
+    &[Nemesis::Restart, Nemesis::Loss],
     &[Nemesis::Partition, Nemesis::Restart],
+    &[Nemesis::Pause, Nemesis::Loss],
     &Nemesis::ALL,
 ];
 /// Of how many nodes clusters are.
@@ -128,7 +131,7 @@ mod tests {
         assert_eq!(cells(None).len(), NODES.len() * TOGETHER.len());
         for nemesis in Nemesis::ALL {
             let cells = cells(Some(nemesis.name()));
-            assert!(cells.iter().any(|(_, nemeses)| **nemeses == [nemesis]) && cells.len() >= 6, "{cells:?}");
+            assert!(cells.iter().any(|(_, nemeses)| **nemeses == [nemesis]) && cells.len() >= 8, "{cells:?}");
         }
         assert!(cells(Some("nobody")).is_empty());
     }

@@ -25,7 +25,7 @@ pub(crate) struct Flags {
     /// What clients do
     #[arg(long, default_value = revocation::NAME, value_parser = [revocation::NAME])]
     workload: String,
-    /// Who makes faults: `partition`, `kill`, `pause`, `restart`, or `none`
+    /// Who makes faults: `partition`, `kill`, `pause`, `restart`, `loss`, or `none`
     #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
     nemesis: Vec<Asked>,
     /// How many nodes
@@ -147,11 +147,35 @@ fn choose(asked: &[Asked], network: &Network, lesser: Option<&str>) -> (Vec<Neme
         match asked {
             Asked::Nobody => {}
             Asked::Somebody(nemesis) if acting.contains(nemesis) => {}
-            Asked::Somebody(nemesis) if nemesis.needs_namespaces() && !network.can_cut() => {
-                skipped.push(format!("{}: {}", nemesis.name(), lesser.unwrap_or("the network cannot be cut")));
-            }
-            Asked::Somebody(nemesis) => acting.push(*nemesis),
+            Asked::Somebody(nemesis) => match obstacle(*nemesis, network, lesser) {
+                Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
+                None => acting.push(*nemesis),
+            },
         }
     }
     (acting, skipped)
+}
+
+/// What keeps a nemesis from acting in this network, if anything does.
+fn obstacle(nemesis: Nemesis, network: &Network, lesser: Option<&str>) -> Option<String> {
+    if nemesis.needs_namespaces() && !network.can_cut() {
+        return Some(lesser.unwrap_or("the network cannot be cut").to_owned());
+    }
+    match nemesis {
+        Nemesis::Loss => network.can_lose().err(),
+        Nemesis::Partition | Nemesis::Kill | Nemesis::Pause | Nemesis::Restart => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_loopback_only_processes_are_tormented() {
+        let (network, lesser) = Network::make(Wanted::Loopback, 3, Mark::own().unwrap()).unwrap();
+        let (acting, skipped) = choose(&Nemesis::ALL.map(Asked::Somebody), &network, lesser.as_deref());
+        assert_eq!(acting, [Nemesis::Kill, Nemesis::Pause, Nemesis::Restart]);
+        assert_eq!(skipped, ["partition: loopback was asked for", "loss: loopback was asked for"]);
+    }
 }

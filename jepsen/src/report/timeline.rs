@@ -197,6 +197,7 @@ fn colour(strike: &Strike) -> &'static str {
         "partition" => "#d1495b",
         "kill" => "#30343f",
         "restart" => "#3d7a5a",
+        "loss" => "#d9902f",
         _ => "#7a8ba8",
     }
 }

@@ -1,13 +1,13 @@
 //! What a fault of the schedule comes to among nodes whose roles are known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 
-use super::{Fault, Orderly, Shape, Step, Whom};
+use super::{Fault, Links, Orderly, Shape, Step, Whom};
 
 /// How often a storm stops its node, at the least and at the most.
 const STORM_STOPS: (usize, usize) = (3, 5);
@@ -32,6 +32,8 @@ pub struct Blow {
     pub victims: Vec<u64>,
     /// Who is not heard by whom, as (speaker, listener).
     pub cuts: BTreeSet<(u64, u64)>,
+    /// How many packets of a hundred are lost from whom to whom, as (speaker, listener).
+    pub losses: BTreeMap<(u64, u64), u8>,
     /// Who is stopped in order and started again, one after another.
     pub turns: Vec<Turn>,
     /// The same in words.
@@ -65,6 +67,7 @@ impl Step {
             Fault::Freeze(whom) => Blow::of_processes("freeze", chooser.choose(whom)),
             Fault::Cut(shape) => chooser.cut(shape),
             Fault::Restart(orderly) => chooser.restart(orderly),
+            Fault::Lose(links, percent) => chooser.lose(links, percent),
         }
     }
 }
@@ -80,6 +83,11 @@ impl Blow {
 
     fn restarting(what: String, victims: Vec<u64>, turns: Vec<Turn>) -> Self {
         Self { victims, turns, what, ..Self::default() }
+    }
+
+    fn losing(what: String, victims: Vec<u64>, ways: impl IntoIterator<Item = (u64, u64)>, percent: u8) -> Self {
+        let ways = ways.into_iter().filter(|(from, to)| from != to);
+        Self { victims, what, losses: ways.map(|way| (way, percent)).collect(), ..Self::default() }
     }
 }
 
@@ -162,10 +170,30 @@ impl Chooser<'_> {
         }
     }
 
+    fn lose(&mut self, links: Links, percent: u8) -> Blow {
+        let all = self.all();
+        let (victims, ways, told) = match links {
+            Links::All => (all.clone(), between(&all, &all), "on all ways".to_owned()),
+            Links::Of(whom) => {
+                let node = self.one(whom);
+                (vec![node], between(&[node], &all), format!("to and from node {node}"))
+            }
+            Links::To(whom) => {
+                let node = self.one(whom);
+                (vec![node], from_each(&all, node), format!("to node {node}"))
+            }
+            Links::From(whom) => {
+                let node = self.one(whom);
+                (vec![node], to_each(node, &all), format!("from node {node}"))
+            }
+        };
+        Blow::losing(format!("lose {percent} % of packets {told}"), victims, ways, percent)
+    }
+
     fn cut(&mut self, shape: Shape) -> Blow {
         let all = self.all();
-        let to_all = |from: u64| all.iter().map(move |to| (from, *to)).collect::<Vec<_>>();
-        let from_all = |to: u64| all.iter().map(move |from| (*from, to)).collect::<Vec<_>>();
+        let to_all = |from: u64| to_each(from, &all);
+        let from_all = |to: u64| from_each(&all, to);
         match shape {
             Shape::Isolate(whom) => {
                 let node = self.one(whom);
@@ -227,6 +255,14 @@ impl Chooser<'_> {
             format!("join {} and {} only through {}", nodes(left), nodes(right), nodes(&line[half..line.len() - half]));
         Blow::cutting(told, [left, right].concat(), between(left, right))
     }
+}
+
+fn to_each(from: u64, all: &[u64]) -> Vec<(u64, u64)> {
+    all.iter().map(|to| (from, *to)).collect()
+}
+
+fn from_each(all: &[u64], to: u64) -> Vec<(u64, u64)> {
+    all.iter().map(|from| (*from, to)).collect()
 }
 
 fn between(ones: &[u64], others: &[u64]) -> Vec<(u64, u64)> {
@@ -319,6 +355,18 @@ mod tests {
         assert!(storm.turns.len() >= STORM_STOPS.0 && storm.turns.iter().all(|turn| turn.node == 2), "{storm:?}");
         assert_eq!(storm.turns.iter().filter(|turn| turn.then == Then::Ready).count(), 1);
         assert_eq!(storm.turns.last().map(|turn| turn.then), Some(Then::Ready));
+    }
+
+    #[test]
+    fn packets_are_lost_everywhere_around_a_node_or_one_way() {
+        let lossy = |links| blow(Fault::Lose(links, 20), &five());
+        let (all, around) = (lossy(Links::All), lossy(Links::Of(Whom::Leader)));
+        assert_eq!((all.losses.len(), all.victims.len()), (20, 5));
+        assert_eq!((around.losses.len(), around.victims), (8, vec![3]));
+        let (to, from) = (lossy(Links::To(Whom::Leader)), lossy(Links::From(Whom::Leader)));
+        assert!(to.losses.len() == 4 && to.losses.keys().all(|(_, listener)| *listener == 3));
+        assert!(from.losses.len() == 4 && from.losses.keys().all(|(speaker, _)| *speaker == 3));
+        assert!(all.losses.values().all(|percent| *percent == 20) && all.cuts.is_empty());
     }
 
     #[test]
