@@ -1,5 +1,8 @@
 //! `jepsen`: real nodes under faults, by the binary `jepsen` of the harness.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
@@ -33,23 +36,42 @@ fn planted(cargo: &Cargo, root: &Path) -> Result<PathBuf> {
 }
 
 /// Runs what was built for a short time, with the runs in a folder of the checkout that is made anew. Where network namespaces
-/// do not work, the harness says so, and torments processes only.
-pub(crate) fn short(cargo: &Cargo, root: &Path) -> Result<()> {
+/// do not work, the harness torments processes only; returns which nemeses it skipped for that, and why.
+pub(crate) fn short(cargo: &Cargo, root: &Path) -> Result<BTreeSet<String>> {
     let folder = root.join("target/jepsen");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("`{}` stays", folder.display()))?;
     }
+    let mut skipped = BTreeSet::new();
     for (nodes, nemeses, seed) in SHORT {
-        let run = folder.join(format!("{nodes}-nodes-seed-{seed}"));
-        let run = run.to_str().context("the path of the checkout is not UTF-8; move it")?;
+        let path = folder.join(format!("{nodes}-nodes-seed-{seed}"));
+        let run = path.to_str().context("the path of the checkout is not UTF-8; move it")?;
         let args =
             ["run", "--nodes", nodes, "--nemesis", nemeses, "--seed", seed, "--time", SHORT_TIME_S, "--dir", run];
         let ended = start(cargo, &cargo.binaries("verify").join("portcullis"), &args)?;
         if !ended.success() {
             bail!("`jepsen {}` ends with {ended}; its history, logs and page are in `{run}`", args.join(" "));
         }
+        skipped.extend(skipped_in(&path)?);
     }
-    Ok(())
+    Ok(skipped)
+}
+
+/// What a run skipped, by the first record of its history, which is about the run itself.
+fn skipped_in(run: &Path) -> Result<Vec<String>> {
+    let path = run.join("history.jsonl");
+    let history = File::open(&path).with_context(|| format!("`{}` is not there", path.display()))?;
+    let mut record = String::new();
+    BufReader::new(history).read_line(&mut record)?;
+    skipped(&record).with_context(|| format!("`{}` begins otherwise", path.display()))
+}
+
+fn skipped(record: &str) -> Result<Vec<String>> {
+    #[derive(serde::Deserialize)]
+    struct Run {
+        skipped: Vec<String>,
+    }
+    Ok(serde_json::from_str::<Run>(record)?.skipped)
 }
 
 fn start(cargo: &Cargo, binary: &Path, args: &[&str]) -> Result<ExitStatus> {
@@ -57,4 +79,17 @@ fn start(cargo: &Cargo, binary: &Path, args: &[&str]) -> Result<ExitStatus> {
     let mut command = Command::new(&jepsen);
     command.args(args).env("PORTCULLIS_BIN", binary);
     command.status().with_context(|| format!("cannot start `{}`", jepsen.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_skipped_is_in_its_first_record() {
+        let record = |skipped: &str| format!("{{\"record\":\"run\",\"seed\":7,\"skipped\":[{skipped}],\"nodes\":3}}");
+        assert_eq!(skipped(&record("\"loss: no nft\"")).unwrap(), ["loss: no nft"]);
+        assert!(skipped(&record("")).unwrap().is_empty());
+        assert!(skipped("{\"record\":\"phase\"}").is_err());
+    }
 }

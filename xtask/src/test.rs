@@ -85,7 +85,11 @@ fn tests(steps: &mut Vec<Step>, cargo: &Cargo, root: &Path, filters: &[&str]) {
             if !built {
                 return Ok(Outcome::Skipped("the build fails".to_owned()));
             }
-            held(jepsen::short(cargo, root))
+            let skipped: Vec<String> = jepsen::short(cargo, root)?.into_iter().collect();
+            if skipped.is_empty() {
+                return Ok(Outcome::Held);
+            }
+            Ok(Outcome::Skipped(format!("{}; what could be tried held", skipped.join(", "))))
         });
     }
     take(steps, "test", || {

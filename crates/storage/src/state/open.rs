@@ -204,8 +204,8 @@ fn rocks_options(options: &Options) -> RocksOptions {
     rocks.set_bottommost_compression_type(DBCompressionType::Zstd);
     // The level above takes more of a processor, and saves less than one byte in a hundred.
     rocks.set_bottommost_compression_options(ZSTD_WINDOW_DEFAULT, ZSTD_LEVEL, 0, 0, true);
-    // Each merge of fresh tables writes the whole level below anew, so it is worth waiting for some. What checks read does not
-    // wait for it: it is in memory, or behind filters.
+    // Each merge of fresh tables writes the whole level below anew, so it is worth waiting for some. Checks in a tenant that was
+    // spilled look into each of them meanwhile; all others read memory.
     rocks.set_level_zero_file_num_compaction_trigger(FRESH_TABLES);
     rocks.set_max_background_jobs(2);
     rocks.set_keep_log_file_num(4);
