@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_node_that_stopped_itself_is_not_noticed() {
-        let of = |rule| Violation { rule, key: None, operations: Vec::new(), detail: String::new() };
+        let of =
+            |rule| Violation { rule, key: None, operations: Vec::new(), events: Vec::new(), detail: String::new() };
         assert_eq!(noticed(&[of(Rule::Health)]), None);
         let stale = [of(Rule::Health), of(Rule::AllowAfterRevoke)];
         assert_eq!(noticed(&stale).map(|violation| violation.rule), Some(Rule::AllowAfterRevoke));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::history::{Action, Key, Operation, Outcome, Phase, Record, Run, write_line};
+use crate::history::{Action, Came, Deed, Event, Key, Operation, Outcome, Phase, Record, Run, parts, write_line};
 
 /// A history under way, and the one clock of it.
 pub struct Recorder {
@@ -78,7 +78,20 @@ impl Recorder {
         Open { recorder: Arc::clone(self), call, invoked_us, outcome: None }
     }
 
-    /// Waits until a revocation is in flight, for a while at the most.
+    /// The same for a call in the words of a workload.
+    pub fn ask(self: &Arc<Self>, client: u32, node: u64, deed: &impl Deed) -> Asked {
+        let ((f, value), writes) = (parts(deed), deed.writes());
+        let invoked_us = self.now_us();
+        if writes {
+            self.revoking.fetch_add(1, Ordering::SeqCst);
+            self.revokes.notify_waiters();
+        }
+        let came = Came::Unknown { error: STOPPED.to_owned() };
+        let event = Event { client, node, f, value, writes, invoked_us, completed_us: 0, came };
+        Asked { recorder: Arc::clone(self), event }
+    }
+
+    /// Waits until a revocation, or another write, is in flight, for a while at the most.
     pub async fn until_revoking(&self, patience: Duration) {
         let begins = self.revokes.notified();
         if self.revoking.load(Ordering::SeqCst) == 0 {
@@ -94,6 +107,32 @@ impl Recorder {
             return Err(error.into());
         }
         Ok(out.file.flush()?)
+    }
+}
+
+/// What is said of a call whose client does not wait for its end.
+const STOPPED: &str = "the client was stopped";
+
+/// A call in the words of a workload, under way. Dropped without an end, it is of unknown outcome.
+pub struct Asked {
+    recorder: Arc<Recorder>,
+    event: Event,
+}
+
+impl Asked {
+    /// Notes what came of it, now.
+    pub fn end(mut self, came: Came) {
+        self.event.came = came;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.event.completed_us = self.recorder.now_us();
+        if self.event.writes {
+            self.recorder.revoking.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.recorder.record(&Record::Event(self.event.clone()));
     }
 }
 
@@ -119,7 +158,7 @@ impl Drop for Open {
         if action == Action::Revoke {
             self.recorder.revoking.fetch_sub(1, Ordering::SeqCst);
         }
-        let given_up = || Outcome::Unknown { error: "the client was stopped".to_owned() };
+        let given_up = || Outcome::Unknown { error: STOPPED.to_owned() };
         let outcome = self.outcome.take().unwrap_or_else(given_up);
         let (way, invoked_us) = (way.to_owned(), self.invoked_us);
         let operation = Operation { client, node, key, way, action, invoked_us, completed_us, outcome };

@@ -30,6 +30,7 @@ fn records(last: Answer) -> Vec<Record> {
         network: "loopback".to_owned(),
         version: "0.1.0".to_owned(),
         revokes_min: 1,
+        writes: None,
         planted: None,
     };
     let call = |action, invoked_us, answer, revision| {

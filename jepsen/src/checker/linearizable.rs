@@ -11,8 +11,10 @@ use porcupine_rs::{CheckResult, Model, check_operations_timeout};
 
 use crate::history::{Action, Answer, History, Key, Operation};
 
-use super::{Rule, Violation, wrong};
+use super::{Findings, Judge, Rule, Violation, wrong};
 
+/// The judge.
+pub const JUDGE: Judge = Judge { name: "order", what: "there is an order of all calls about a grant", judge };
 /// How long the search may take for one grant.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,6 +27,13 @@ pub struct Searched {
     pub undecided: Vec<Key>,
     /// How many grants were looked at.
     pub keys: usize,
+}
+
+fn judge(history: &History) -> Findings {
+    let Searched { violations, undecided, keys } = check(history);
+    let slow = |key: &Key| format!("the search for an order for grant {key} took too long");
+    let (doubts, facts) = (undecided.iter().map(slow).collect(), vec![format!("{keys} grants searched for an order")]);
+    Findings { violations, doubts, facts, ..Findings::default() }
 }
 
 /// Looks for an order for each grant.

@@ -7,7 +7,11 @@
 
 use crate::history::{Action, Answer, History, Operation};
 
-use super::{Rule, Violation, wrong};
+use super::{Findings, Judge, Rule, Violation, wrong};
+
+/// The judge.
+pub const JUDGE: Judge =
+    Judge { name: "revocation", what: "no allow once a revocation has returned or was seen", judge };
 
 /// How close it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +19,15 @@ pub struct Margin {
     /// The shortest time, in microseconds, between the invocation of a check that was answered by an allow and the return of a
     /// revocation behind it.
     pub smallest_us: Option<u64>,
+}
+
+fn judge(history: &History) -> Findings {
+    let (violations, Margin { smallest_us: margin_us }) = check(history);
+    let margin = match margin_us {
+        Some(margin_us) => format!("{margin_us} us from an allow's question to its revocation's return"),
+        None => "none, no allow was followed by a revocation".to_owned(),
+    };
+    Findings { violations, facts: vec![format!("smallest margin: {margin}")], margin_us, ..Findings::default() }
 }
 
 /// Every allow that must not have been given, and how close the others were.

@@ -12,7 +12,7 @@ use portcullis_jepsen::cluster::network::{Network, Wanted};
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::run::{Plan, REPORT, run as run_plan};
 use portcullis_jepsen::schedule::Nemesis;
-use portcullis_jepsen::workload::revocation;
+use portcullis_jepsen::workload::{self, Kind, revocation};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::tell;
@@ -22,9 +22,9 @@ const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// What clients do
-    #[arg(long, default_value = revocation::NAME, value_parser = [revocation::NAME])]
-    workload: String,
+    /// What clients do: see `jepsen list`
+    #[arg(long, default_value = revocation::NAME, value_parser = known)]
+    workload: Kind,
     /// Who makes faults: `partition`, `kill`, `pause`, `restart`, `loss`, or `none`
     #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
     nemesis: Vec<Asked>,
@@ -40,7 +40,10 @@ pub(crate) struct Flags {
     /// How many clients
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(3..=1_000))]
     clients: u32,
-    /// How many revocations have to be acknowledged for the run to prove anything
+    /// How many calls of a hundred write; as the workload has it, unless given
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=90))]
+    writes: Option<u8>,
+    /// How many revocations, or other writes, have to be acknowledged for the run to prove anything
     #[arg(long, default_value_t = 30)]
     revokes_min: u64,
     /// The folder for the history, the logs and the page; it has to be empty
@@ -52,6 +55,10 @@ pub(crate) struct Flags {
     /// How nodes are joined
     #[arg(long, value_enum, default_value = "any")]
     network: Joined,
+}
+
+fn known(name: &str) -> Result<Kind, String> {
+    workload::find(name).copied().ok_or_else(|| "no such workload: see `jepsen list`".to_owned())
 }
 
 /// A nemesis, or none.
@@ -101,6 +108,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         eprintln!("SKIPPED: {skipped}");
     }
     let plan = Plan {
+        workload: flags.workload,
+        writes: flags.writes,
         seed: flags.seed,
         nemeses,
         skipped,
