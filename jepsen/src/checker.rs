@@ -7,9 +7,11 @@
 //! was asked of them.
 
 pub mod agreement;
+pub mod append;
 pub mod by_revision;
 pub mod linearizable;
 pub mod new_enemy;
+mod presence;
 pub mod revocation;
 
 use std::fmt;
@@ -76,6 +78,16 @@ pub enum Rule {
     DenyAfterGrant,
     /// Nobody sees by an old policy what was put under it later.
     NewEnemy,
+    /// There is an order of transactions that agrees with real time.
+    Serializable,
+    /// What is read was written.
+    NeverWritten,
+    /// What was acknowledged stays.
+    Lost,
+    /// What was refused did not happen.
+    Undead,
+    /// What nobody knows of is the same everywhere.
+    Torn,
     /// An answer is that of its revision.
     AnswerOfRevision,
     /// Revisions never go back.
@@ -88,13 +100,18 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::AllowAfterRevoke,
         Self::AllowAfterDeny,
         Self::AllowBeforeGrant,
         Self::Linearizable,
         Self::DenyAfterGrant,
         Self::NewEnemy,
+        Self::Serializable,
+        Self::NeverWritten,
+        Self::Lost,
+        Self::Undead,
+        Self::Torn,
         Self::AnswerOfRevision,
         Self::RevisionOrder,
         Self::Agreement,
@@ -111,6 +128,11 @@ impl fmt::Display for Rule {
             Self::Linearizable => "no order in which everything can have happened",
             Self::DenyAfterGrant => "a denial of what was given and stays",
             Self::NewEnemy => "new content that was judged by an old policy",
+            Self::Serializable => "transactions that have no order",
+            Self::NeverWritten => "a read of what nobody wrote",
+            Self::Lost => "an acknowledged write that is gone",
+            Self::Undead => "a refused write that took place",
+            Self::Torn => "a write of unknown outcome that is here and not there",
             Self::AnswerOfRevision => "an answer that is not that of its revision",
             Self::RevisionOrder => "a revision that was overtaken before the call began",
             Self::Agreement => "nodes that differ at the same revision",

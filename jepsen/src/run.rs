@@ -20,7 +20,7 @@ use crate::schedule::{self, Nemesis, Step};
 use crate::traffic::{CHECK_TIMEOUT, Connections, Desk, FINAL_TIMEOUT, HASTY_TIMEOUT, Traffic, WRITE_TIMEOUT};
 use crate::verdict::{Judgement, Verdict, judge};
 use crate::workload::{Kind, Workload};
-use crate::{hashes, mutants, nemesis};
+use crate::{hashes, mutants, nemesis, workload};
 
 /// The name of the history in the folder of a run.
 pub const HISTORY: &str = "history.jsonl";
@@ -154,7 +154,8 @@ pub fn conclude(folder: &Path) -> anyhow::Result<Judgement> {
     let judgement = judge(&history);
     write_json(&folder.join(VERDICT), &judgement)?;
     let mut edn = BufWriter::new(File::create(folder.join(HISTORY_EDN))?);
-    history::write_edn(&mut edn, &history)?;
+    let events = workload::find(&history.run.workload).map(|kind| (kind.for_elle)(&history)).unwrap_or_default();
+    history::write_edn(&mut edn, &History { events, ..history.clone() })?;
     edn.flush()?;
     std::fs::write(folder.join(REPORT), report::page(&history, &judgement))?;
     Ok(judgement)

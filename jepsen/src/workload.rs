@@ -4,6 +4,7 @@
 //! begins, what a client does in one turn, and what nodes are asked at the end, as a [`Workload`]; its judges, which are
 //! functions of the history; and a [`Kind`] that names all of it, in the list here. `new_enemy` is the one to begin from.
 
+pub mod append;
 pub mod new_enemy;
 pub mod revocation;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::checker::Judge;
+use crate::history::{Event, History};
 use crate::traffic::{Connections, Desk, Worker};
 
 /// A workload by its name.
@@ -23,12 +25,14 @@ pub struct Kind {
     pub what: &'static str,
     /// Who judges a history of it. That nodes agree is judged in any case.
     pub judges: &'static [Judge],
+    /// The calls as other tools expect them.
+    pub for_elle: fn(&History) -> Vec<Event>,
     /// Makes it for one run.
     pub make: fn(Arc<Desk>) -> Arc<dyn Workload>,
 }
 
 /// All of them.
-pub const ALL: &[Kind] = &[revocation::KIND, new_enemy::KIND];
+pub const ALL: &[Kind] = &[revocation::KIND, new_enemy::KIND, append::KIND];
 
 /// What clients do in one run.
 pub trait Workload: Send + Sync {
@@ -41,6 +45,11 @@ pub trait Workload: Send + Sync {
 
     /// Asks a node about everything, once all is healed and every client has ended.
     fn last_reads<'a>(&'a self, at: &'a Connections) -> BoxFuture<'a, ()>;
+}
+
+/// The calls of most workloads: as they are.
+pub fn as_recorded(history: &History) -> Vec<Event> {
+    history.events.clone()
 }
 
 /// The workload of this name.

@@ -27,6 +27,7 @@ pub const KIND: Kind = Kind {
     name: "new-enemy",
     what: "somebody is taken out of a policy, then content is put under it, and everybody is asked about it",
     judges: &[checker::new_enemy::JUDGE],
+    for_elle: super::as_recorded,
     make: |desk| Arc::new(NewEnemy { desk, next_key: AtomicU64::new(1), newest: Mutex::default() }),
 };
 

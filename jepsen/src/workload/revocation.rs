@@ -40,6 +40,7 @@ pub const KIND: Kind = Kind {
     what: "grants are made, asked about at every node, and taken away again: directly, by nested group, by scope, by a change of \
            the role, by filter",
     judges: &[checker::revocation::JUDGE, checker::linearizable::JUDGE, checker::by_revision::JUDGE],
+    for_elle: super::as_recorded,
     make: |desk| {
         let system = Portcullis(desk.nodes.clone());
         Arc::new(Revocation::on(&system, desk).expect("INVARIANT: our own nodes are connected already"))
