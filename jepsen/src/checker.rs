@@ -12,6 +12,7 @@ pub mod by_revision;
 pub mod linearizable;
 pub mod new_enemy;
 mod presence;
+pub mod retry;
 pub mod revocation;
 
 use std::fmt;
@@ -88,6 +89,12 @@ pub enum Rule {
     Undead,
     /// What nobody knows of is the same everywhere.
     Torn,
+    /// What is sent under one key takes place once.
+    AppliedTwice,
+    /// What is sent under one key is answered the same.
+    AnswerChanged,
+    /// A key has one request.
+    KeyReused,
     /// An answer is that of its revision.
     AnswerOfRevision,
     /// Revisions never go back.
@@ -100,7 +107,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::AllowAfterRevoke,
         Self::AllowAfterDeny,
         Self::AllowBeforeGrant,
@@ -112,6 +119,9 @@ impl Rule {
         Self::Lost,
         Self::Undead,
         Self::Torn,
+        Self::AppliedTwice,
+        Self::AnswerChanged,
+        Self::KeyReused,
         Self::AnswerOfRevision,
         Self::RevisionOrder,
         Self::Agreement,
@@ -133,6 +143,9 @@ impl fmt::Display for Rule {
             Self::Lost => "an acknowledged write that is gone",
             Self::Undead => "a refused write that took place",
             Self::Torn => "a write of unknown outcome that is here and not there",
+            Self::AppliedTwice => "a request that took place twice under one key",
+            Self::AnswerChanged => "a request that was answered differently under one key",
+            Self::KeyReused => "another request that was taken under a key that was used",
             Self::AnswerOfRevision => "an answer that is not that of its revision",
             Self::RevisionOrder => "a revision that was overtaken before the call began",
             Self::Agreement => "nodes that differ at the same revision",

@@ -6,6 +6,7 @@
 
 pub mod append;
 pub mod new_enemy;
+pub mod retry;
 pub mod revocation;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub struct Kind {
 }
 
 /// All of them.
-pub const ALL: &[Kind] = &[revocation::KIND, new_enemy::KIND, append::KIND];
+pub const ALL: &[Kind] = &[revocation::KIND, new_enemy::KIND, append::KIND, retry::KIND];
 
 /// What clients do in one run.
 pub trait Workload: Send + Sync {
