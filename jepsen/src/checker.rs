@@ -9,11 +9,14 @@
 pub mod agreement;
 pub mod append;
 pub mod by_revision;
+pub mod exact;
+pub mod expiry;
 pub mod linearizable;
 pub mod new_enemy;
 mod presence;
 pub mod retry;
 pub mod revocation;
+pub mod watch;
 
 use std::fmt;
 
@@ -95,6 +98,22 @@ pub enum Rule {
     AnswerChanged,
     /// A key has one request.
     KeyReused,
+    /// Nothing is given before its start.
+    BeforeStart,
+    /// Nothing is given at its end or later.
+    AfterEnd,
+    /// What is kept closed until a time is not open before.
+    RestrictionEndedEarly,
+    /// What was seen to have ended is over everywhere.
+    CameBack,
+    /// What was true at a revision stays true of it.
+    ExactDiffers,
+    /// A watch tells in order, and nothing twice.
+    WatchOrder,
+    /// A watch leaves nothing out.
+    WatchGap,
+    /// A watch tells what was done, and the same to everybody.
+    WatchDiffers,
     /// An answer is that of its revision.
     AnswerOfRevision,
     /// Revisions never go back.
@@ -107,7 +126,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::AllowAfterRevoke,
         Self::AllowAfterDeny,
         Self::AllowBeforeGrant,
@@ -122,6 +141,14 @@ impl Rule {
         Self::AppliedTwice,
         Self::AnswerChanged,
         Self::KeyReused,
+        Self::BeforeStart,
+        Self::AfterEnd,
+        Self::RestrictionEndedEarly,
+        Self::CameBack,
+        Self::ExactDiffers,
+        Self::WatchOrder,
+        Self::WatchGap,
+        Self::WatchDiffers,
         Self::AnswerOfRevision,
         Self::RevisionOrder,
         Self::Agreement,
@@ -146,6 +173,14 @@ impl fmt::Display for Rule {
             Self::AppliedTwice => "a request that took place twice under one key",
             Self::AnswerChanged => "a request that was answered differently under one key",
             Self::KeyReused => "another request that was taken under a key that was used",
+            Self::BeforeStart => "an allow before its start",
+            Self::AfterEnd => "an allow at its end or later",
+            Self::RestrictionEndedEarly => "a restriction that ended early",
+            Self::CameBack => "an answer of what had been seen to have ended",
+            Self::ExactDiffers => "answers as of one revision that differ",
+            Self::WatchOrder => "a watch that told out of order, or twice",
+            Self::WatchGap => "a watch that left something out",
+            Self::WatchDiffers => "a watch that told otherwise than it was done, or than others",
             Self::AnswerOfRevision => "an answer that is not that of its revision",
             Self::RevisionOrder => "a revision that was overtaken before the call began",
             Self::Agreement => "nodes that differ at the same revision",

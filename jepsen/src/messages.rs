@@ -9,11 +9,11 @@ pub fn may_view(subject: &str, resource: &str) -> v1::CheckItem {
     v1::CheckItem { subject, permission, resource, context: String::new() }
 }
 
-/// Makes a role of one permission.
-pub async fn create_role(client: &Client, id: &str, permission: &str) -> Result<(), Error> {
+/// Makes a role of one permission, and returns where.
+pub async fn create_role(client: &Client, id: &str, permission: &str) -> Result<Option<v1::Position>, Error> {
     let (id, permissions) = (id.to_owned(), vec![permission.to_owned()]);
-    client.create_role(v1::CreateRoleRequest { id, permissions, ..v1::CreateRoleRequest::default() }).await?;
-    Ok(())
+    let request = v1::CreateRoleRequest { id, permissions, ..v1::CreateRoleRequest::default() };
+    Ok(client.create_role(request).await?.position)
 }
 
 /// A grant to make.

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
@@ -14,6 +14,8 @@ use crate::history::{Action, Came, Deed, Event, Key, Operation, Outcome, Phase, 
 /// A history under way, and the one clock of it.
 pub struct Recorder {
     began: Instant,
+    /// The same moment by the wall clock of this machine.
+    began_wall: SystemTime,
     out: Mutex<Out>,
     revoking: AtomicU64,
     revokes: Notify,
@@ -44,8 +46,13 @@ impl Recorder {
     /// Begins a history in a new file.
     pub fn create(path: &Path, run: Run) -> anyhow::Result<Arc<Self>> {
         let out = Out { file: BufWriter::new(File::create_new(path)?), failed: None };
-        let recorder =
-            Self { began: Instant::now(), out: Mutex::new(out), revoking: AtomicU64::new(0), revokes: Notify::new() };
+        let recorder = Self {
+            began: Instant::now(),
+            began_wall: SystemTime::now(),
+            out: Mutex::new(out),
+            revoking: AtomicU64::new(0),
+            revokes: Notify::new(),
+        };
         recorder.record(&Record::Run(run));
         Ok(Arc::new(recorder))
     }
@@ -53,6 +60,11 @@ impl Recorder {
     /// Microseconds since the run began.
     pub fn now_us(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// What the wall clock of this machine shows so long after the run began.
+    pub fn wall(&self, at_us: u64) -> SystemTime {
+        self.began_wall + Duration::from_micros(at_us)
     }
 
     /// Writes something down.

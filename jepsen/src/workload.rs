@@ -5,9 +5,12 @@
 //! functions of the history; and a [`Kind`] that names all of it, in the list here. `new_enemy` is the one to begin from.
 
 pub mod append;
+pub mod exact;
+pub mod expiry;
 pub mod new_enemy;
 pub mod retry;
 pub mod revocation;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -33,7 +36,8 @@ pub struct Kind {
 }
 
 /// All of them.
-pub const ALL: &[Kind] = &[revocation::KIND, new_enemy::KIND, append::KIND, retry::KIND];
+pub const ALL: &[Kind] =
+    &[revocation::KIND, new_enemy::KIND, append::KIND, expiry::KIND, exact::KIND, watch::KIND, retry::KIND];
 
 /// What clients do in one run.
 pub trait Workload: Send + Sync {

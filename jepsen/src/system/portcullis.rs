@@ -44,21 +44,16 @@ impl Line for Own {
     }
 
     fn prepare(&self, access: Access) -> BoxFuture<'_, ()> {
-        async move {
-            match access.way() {
-                Way::Role => drop(create_role(&self.0, &access.role(), MAY_VIEW).await),
-                Way::Direct | Way::Group | Way::Scope | Way::Filter => {}
-            }
-        }
-        .boxed()
+        prepare(&self.0, access).boxed()
     }
 
     fn change(&self, access: Access, change: Change) -> BoxFuture<'_, Outcome> {
         async move {
-            outcome::of_write(match change {
+            let changed = match change {
                 Change::Grant => give(&self.0, access).await,
                 Change::Revoke => take(&self.0, access).await,
-            })
+            };
+            outcome::of_write(changed.map(revision))
         }
         .boxed()
     }
@@ -71,7 +66,8 @@ impl Line for Own {
     }
 }
 
-async fn set_up(client: &Client) -> Result<(), Error> {
+/// Makes what all accesses share.
+pub async fn set_up(client: &Client) -> Result<(), Error> {
     create_role(client, VIEWER, MAY_VIEW).await?;
     let shared = [
         "group:outermost#member@group:middle#member".to_owned(),
@@ -84,20 +80,28 @@ async fn set_up(client: &Client) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives an access, and returns the revision.
-async fn give(client: &Client, access: Access) -> Result<u64, Error> {
+/// Makes what has to be there before an access can be given.
+pub async fn prepare(client: &Client, access: Access) {
+    match access.way() {
+        // Without it nothing can be given, and nothing may be allowed.
+        Way::Role => drop(create_role(client, &access.role(), MAY_VIEW).await),
+        Way::Direct | Way::Group | Way::Scope | Way::Filter => {}
+    }
+}
+
+/// Gives an access, and returns where.
+pub async fn give(client: &Client, access: Access) -> Result<Option<v1::Position>, Error> {
     let create = |role: String| client.create_grant(grant(&access.id(), &access.user(), &role, &access.document()));
-    let position = match access.way() {
+    Ok(match access.way() {
         Way::Direct | Way::Filter => create(VIEWER.to_owned()).await?.position,
         Way::Role => create(access.role()).await?.position,
         Way::Group | Way::Scope => client.write_relationships(updates([(Touch, access.link())])).await?.position,
-    };
-    Ok(revision(position))
+    })
 }
 
-/// Takes an access away, and returns the revision.
-async fn take(client: &Client, access: Access) -> Result<u64, Error> {
-    let position = match access.way() {
+/// Takes an access away, and returns where.
+pub async fn take(client: &Client, access: Access) -> Result<Option<v1::Position>, Error> {
+    Ok(match access.way() {
         Way::Direct => {
             let ids = vec![access.id()];
             let request = v1::RevokeGrantsRequest { ids, ..v1::RevokeGrantsRequest::default() };
@@ -114,6 +118,5 @@ async fn take(client: &Client, access: Access) -> Result<u64, Error> {
             client.update_role(request).await?.position
         }
         Way::Group | Way::Scope => client.write_relationships(updates([(Delete, access.link())])).await?.position,
-    };
-    Ok(revision(position))
+    })
 }

@@ -175,7 +175,11 @@ impl Append {
 
 impl Workload for Append {
     fn set_up(&self) -> BoxFuture<'_, anyhow::Result<()>> {
-        async { Ok(create_role(&self.desk.nodes[0].last, VIEWER, "document#view").await?) }.boxed()
+        async {
+            create_role(&self.desk.nodes[0].last, VIEWER, "document#view").await?;
+            Ok(())
+        }
+        .boxed()
     }
 
     fn turn<'a>(&'a self, worker: &'a mut Worker) -> BoxFuture<'a, ()> {

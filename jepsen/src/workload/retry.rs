@@ -174,7 +174,11 @@ impl Retry {
 
 impl Workload for Retry {
     fn set_up(&self) -> BoxFuture<'_, anyhow::Result<()>> {
-        async { Ok(create_role(&self.desk.nodes[0].last, VIEWER, "document#view").await?) }.boxed()
+        async {
+            create_role(&self.desk.nodes[0].last, VIEWER, "document#view").await?;
+            Ok(())
+        }
+        .boxed()
     }
 
     fn turn<'a>(&'a self, worker: &'a mut Worker) -> BoxFuture<'a, ()> {
@@ -222,7 +226,7 @@ async fn change(client: &Client, deed: Deed) -> Came {
         Deed::Misuse { key } => outcome::written(create(client, key, "folder:elsewhere").await),
         Deed::Provide { key } => {
             let made = create_role(client, &role(key), "document#view").await;
-            outcome::written(made.map(|()| (Answer::Done, 0)))
+            outcome::written(made.map(|made| (Answer::Done, revision(made))))
         }
         Deed::Revoke { key } => {
             let filter = Some(v1::GrantFilter { subject: user(key), ..v1::GrantFilter::default() });
