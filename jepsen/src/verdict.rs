@@ -9,6 +9,9 @@ use crate::coverage::{Coverage, Shortfall};
 use crate::history::{History, Phase};
 use crate::workload;
 
+/// How many violations are told in full.
+pub const VIOLATIONS_MAX: usize = 50;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,8 +93,11 @@ impl fmt::Display for Verdict {
 
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for violation in &self.violations {
+        for violation in self.violations.iter().take(VIOLATIONS_MAX) {
             writeln!(f, "WRONG: {violation}")?;
+        }
+        if let Some(more) = self.violations.len().checked_sub(VIOLATIONS_MAX).filter(|more| *more > 0) {
+            writeln!(f, "and {more} more")?;
         }
         for doubt in &self.doubts {
             writeln!(f, "not known: {doubt}")?;

@@ -22,6 +22,7 @@ fn records(last: Answer) -> Vec<Record> {
         format: FORMAT,
         seed: 1,
         workload: "revocation".to_owned(),
+        system: None,
         nemeses: Vec::new(),
         skipped: Vec::new(),
         nodes: 1,
