@@ -156,6 +156,28 @@ mod tests {
         let mut history = sound();
         history.hashes.pop();
         assert_eq!(judge(&history).verdict, Verdict::Unknown);
+        let mut history = sound();
+        history.run.workload = "weather".to_owned();
+        assert_eq!(judge(&history).verdict, Verdict::Unknown, "nobody judges it");
+    }
+
+    #[test]
+    fn each_workload_is_judged_by_its_own_judges() {
+        let mut history = sound();
+        history.run.workload = "new-enemy".to_owned();
+        let judgement = judge(&history);
+        assert_eq!(judgement.verdict, Verdict::Rejected, "nobody asked about new content");
+        assert!(matches!(judgement.shortfalls.as_slice(), [Shortfall::Untried(_)]), "{judgement}");
+    }
+
+    #[test]
+    fn of_another_system_states_and_revisions_are_not_judged() {
+        let mut history = sound();
+        (history.run.system, history.hashes) = (Some("another".to_owned()), Vec::new());
+        assert_eq!(judge(&history).verdict, Verdict::Pass);
+        history.operations.push(Operation { node: 3, ..check(Answer::Allow, 103, 104, 0) });
+        let rules: Vec<Rule> = judge(&history).violations.iter().map(|violation| violation.rule).collect();
+        assert_eq!(rules, [Rule::AllowAfterRevoke, Rule::Linearizable]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) struct Flags {
     elsewhere: foreign::Flags,
 }
 
-fn known(name: &str) -> Result<Kind, String> {
+pub(super) fn known(name: &str) -> Result<Kind, String> {
     workload::find(name).copied().ok_or_else(|| "no such workload: see `jepsen list`".to_owned())
 }
 
