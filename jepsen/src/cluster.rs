@@ -1,6 +1,7 @@
 //! A cluster of real nodes, and what can be done to it.
 
 pub mod binary;
+pub mod facility;
 pub mod leftovers;
 pub mod machine;
 mod namespaces;
@@ -73,6 +74,11 @@ impl Cluster {
     /// Whether its process was started and has not been killed.
     pub fn runs(&self, id: u64) -> bool {
         self.node(id).runs()
+    }
+
+    /// Whether a node is out of the cluster for good.
+    pub fn is_retired(&self, id: u64) -> bool {
+        self.node(id).retired.is_some()
     }
 
     /// Kills a node, as a crash would.

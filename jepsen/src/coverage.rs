@@ -115,7 +115,9 @@ impl Coverage {
         }
         let meets = Meetings::of(history);
         for nemesis in &run.nemeses {
-            let mut strikes = history.strikes.iter().filter(|strike| strike.nemesis == *nemesis).peekable();
+            let idle = |strike: &Strike| history.idle.iter().any(|idle| idle.step == strike.step);
+            let strikes = history.strikes.iter().filter(|strike| strike.nemesis == *nemesis);
+            let mut strikes = strikes.filter(|strike| !idle(strike)).peekable();
             if strikes.peek().is_none() {
                 found.push(Shortfall::NoFault(nemesis.clone()));
             } else if !strikes.any(|strike| meets.a_read(history, strike)) {
@@ -205,8 +207,8 @@ impl fmt::Display for Shortfall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Relief;
     use crate::history::samples::{check, done, history};
+    use crate::history::{Idle, Relief};
 
     /// A run that covers what it has to.
     fn covered() -> History {
@@ -270,6 +272,13 @@ mod tests {
         history.run.nemeses.clear();
         history.run.skipped.push("partition: no".to_owned());
         assert_eq!(lacks(&history), [Shortfall::EverythingSkipped]);
+    }
+
+    #[test]
+    fn a_fault_that_did_nothing_is_none() {
+        let mut history = covered();
+        history.idle.push(Idle { step: 1, at_us: 80, why: "nothing was slow".to_owned() });
+        assert_eq!(lacks(&history), [Shortfall::NoFault("partition".to_owned())]);
     }
 
     #[test]

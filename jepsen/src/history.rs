@@ -122,6 +122,17 @@ pub struct Relief {
     pub at_us: u64,
 }
 
+/// A fault that has ended was found to have done nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idle {
+    /// The step of the schedule.
+    pub step: u32,
+    /// When it ended.
+    pub at_us: u64,
+    /// How that is known.
+    pub why: String,
+}
+
 /// What one node said of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -222,6 +233,8 @@ pub enum Record {
     Strike(Strike),
     /// A fault ends.
     Relief(Relief),
+    /// A fault did nothing.
+    Idle(Idle),
     /// A node was looked at.
     Sample(Sample),
     /// The hash of a node at the end.
@@ -248,6 +261,8 @@ pub struct History {
     pub strikes: Vec<Strike>,
     /// Faults that ended.
     pub reliefs: Vec<Relief>,
+    /// Faults that did nothing.
+    pub idle: Vec<Idle>,
     /// How the nodes were.
     pub samples: Vec<Sample>,
     /// What the nodes came to.
@@ -266,6 +281,7 @@ impl History {
             operations: Vec::new(),
             strikes: Vec::new(),
             reliefs: Vec::new(),
+            idle: Vec::new(),
             samples: Vec::new(),
             hashes: Vec::new(),
             alarms: Vec::new(),

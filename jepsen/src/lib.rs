@@ -21,6 +21,7 @@ pub mod recorder;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod torment;
 pub mod traffic;
 pub mod verdict;
 pub mod workload;

@@ -12,14 +12,15 @@ use anyhow::Context;
 use crate::cluster::Cluster;
 use crate::cluster::network::Network;
 use crate::history::{self, FORMAT, History, Phase, Record, Run};
+use crate::mutants;
 use crate::observer::{self, Observer};
 use crate::recorder::Recorder;
 use crate::report;
 use crate::schedule::{self, Nemesis, Step};
+use crate::torment::Torment;
 use crate::traffic::{CHECK_TIMEOUT, Connections, FINAL_TIMEOUT, HASTY_TIMEOUT, Traffic, WRITE_TIMEOUT};
 use crate::verdict::{Judgement, Verdict, judge};
 use crate::workload::revocation;
-use crate::{mutants, nemesis};
 
 /// The name of the history in the folder of a run.
 pub const HISTORY: &str = "history.jsonl";
@@ -99,7 +100,7 @@ async fn torment(
     let observer = Observer::start(recorder, looks);
     recorder.phase(Phase::Traffic);
     let traffic = Traffic::start(recorder, connections, plan.clients, plan.seed);
-    nemesis::Nemesis::new(cluster, recorder, &observer).run(schedule, plan.time).await?;
+    Torment::new(cluster, recorder, &observer).run(schedule, plan.time).await?;
     recorder.phase(Phase::Healed);
     tokio::time::sleep(AFTERMATH).await;
     let finished = traffic.stop().await?;

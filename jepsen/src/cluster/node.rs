@@ -25,13 +25,24 @@ pub(super) struct Node {
     process: Option<Child>,
     /// Whether its process was told to stop.
     told_to_stop: bool,
+    /// Why it never starts again.
+    pub(super) retired: Option<String>,
 }
 
 impl Node {
     pub(super) fn new(id: u64, host: String, binary: &Path, folder: &Path) -> Self {
         let name = format!("node-{id}");
         let (data_dir, log_path) = (folder.join(&name), folder.join(format!("{name}.log")));
-        Self { id, data_dir, host, binary: binary.to_path_buf(), log_path, process: None, told_to_stop: false }
+        Self {
+            id,
+            data_dir,
+            host,
+            binary: binary.to_path_buf(),
+            log_path,
+            process: None,
+            told_to_stop: false,
+            retired: None,
+        }
     }
 
     pub(super) fn client_address(&self) -> String {

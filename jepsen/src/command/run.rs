@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use portcullis_jepsen::cluster::facility::Lab;
 use portcullis_jepsen::cluster::leftovers::{self, Mark};
 use portcullis_jepsen::cluster::network::{Network, Wanted};
 use portcullis_jepsen::cluster::{binary, make_folder};
@@ -25,7 +26,7 @@ pub(crate) struct Flags {
     /// What clients do
     #[arg(long, default_value = revocation::NAME, value_parser = [revocation::NAME])]
     workload: String,
-    /// Who makes faults: `partition`, `kill`, `pause`, `restart`, `loss`, or `none`
+    /// Who makes faults, as `jepsen list` names them, or `none`
     #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
     nemesis: Vec<Asked>,
     /// How many nodes
@@ -65,7 +66,7 @@ impl FromStr for Asked {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Nemesis::ALL.into_iter().find(|nemesis| nemesis.name() == text).map(Self::Somebody);
+        let found = Nemesis::named(text).map(Self::Somebody);
         let nobody = (text == "none").then_some(Self::Nobody);
         found.or(nobody).ok_or_else(|| "no such nemesis: see `jepsen list`".to_owned())
     }
@@ -96,7 +97,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         Joined::Loopback => Wanted::Loopback,
     };
     let (network, lesser) = Network::make(wanted, flags.nodes, Mark::own()?)?;
-    let (nemeses, skipped) = choose(&flags.nemesis, &network, lesser.as_deref());
+    let (nemeses, skipped) = choose(&flags.nemesis, &Lab::new(&network, lesser.as_deref(), &folder));
     for skipped in &skipped {
         eprintln!("SKIPPED: {skipped}");
     }
@@ -140,31 +141,20 @@ fn interrupted_run() -> ExitCode {
     ExitCode::from(INTERRUPTED)
 }
 
-/// Who can act in this network, and who cannot, with the reason.
-fn choose(asked: &[Asked], network: &Network, lesser: Option<&str>) -> (Vec<Nemesis>, Vec<String>) {
+/// Who can act here, and who cannot, with the reason.
+fn choose(asked: &[Asked], lab: &Lab<'_>) -> (Vec<Nemesis>, Vec<String>) {
     let (mut acting, mut skipped) = (Vec::new(), Vec::new());
     for asked in asked {
         match asked {
             Asked::Nobody => {}
             Asked::Somebody(nemesis) if acting.contains(nemesis) => {}
-            Asked::Somebody(nemesis) => match obstacle(*nemesis, network, lesser) {
+            Asked::Somebody(nemesis) => match lab.obstacle(nemesis.needs()) {
                 Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
                 None => acting.push(*nemesis),
             },
         }
     }
     (acting, skipped)
-}
-
-/// What keeps a nemesis from acting in this network, if anything does.
-fn obstacle(nemesis: Nemesis, network: &Network, lesser: Option<&str>) -> Option<String> {
-    if nemesis.needs_namespaces() && !network.can_cut() {
-        return Some(lesser.unwrap_or("the network cannot be cut").to_owned());
-    }
-    match nemesis {
-        Nemesis::Loss => network.can_lose().err(),
-        Nemesis::Partition | Nemesis::Kill | Nemesis::Pause | Nemesis::Restart => None,
-    }
 }
 
 #[cfg(test)]
@@ -174,7 +164,10 @@ mod tests {
     #[test]
     fn on_loopback_only_processes_are_tormented() {
         let (network, lesser) = Network::make(Wanted::Loopback, 3, Mark::own().unwrap()).unwrap();
-        let (acting, skipped) = choose(&Nemesis::ALL.map(Asked::Somebody), &network, lesser.as_deref());
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab::new(&network, lesser.as_deref(), folder.path());
+        let asked = [Nemesis::Partition, Nemesis::Kill, Nemesis::Pause, Nemesis::Restart, Nemesis::Loss];
+        let (acting, skipped) = choose(&asked.map(Asked::Somebody), &lab);
         assert_eq!(acting, [Nemesis::Kill, Nemesis::Pause, Nemesis::Restart]);
         assert_eq!(skipped, ["partition: loopback was asked for", "loss: loopback was asked for"]);
     }

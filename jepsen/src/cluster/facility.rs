@@ -1,0 +1,63 @@
+//! What a machine may allow to be done to nodes. Each is tried before it is relied on: a fault that does nothing would make
+//! every run pass.
+
+use std::path::Path;
+
+use super::network::Network;
+
+/// Something that faults are made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Facility {
+    /// Each node has a network of its own, and ways between them can be cut.
+    Namespaces,
+    /// Packets between nodes can be lost.
+    Loss,
+}
+
+/// Where facilities are tried.
+pub struct Lab<'a> {
+    network: &'a Network,
+    lesser: Option<&'a str>,
+}
+
+impl Facility {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Namespaces, Self::Loss];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::Loss => "packet loss",
+        }
+    }
+
+    /// How it was seen to work.
+    pub fn proof(self) -> &'static str {
+        match self {
+            Self::Namespaces => "two were joined, cut apart and healed",
+            Self::Loss => "of packets between the two, some were lost as they should be",
+        }
+    }
+}
+
+impl<'a> Lab<'a> {
+    /// Facilities are tried with this network, which is not the better one for this reason, and with files in this folder.
+    pub fn new(network: &'a Network, lesser: Option<&'a str>, _folder: &'a Path) -> Self {
+        Self { network, lesser }
+    }
+
+    /// Tries whether a facility works here, and says why it does not.
+    pub fn try_out(&self, facility: Facility) -> Result<(), String> {
+        match facility {
+            Facility::Namespaces if self.network.can_cut() => Ok(()),
+            Facility::Namespaces => Err(self.lesser.unwrap_or("the network cannot be cut").to_owned()),
+            Facility::Loss => self.network.can_lose(),
+        }
+    }
+
+    /// What keeps somebody from acting who needs these, if anything does.
+    pub fn obstacle(&self, needs: &[Facility]) -> Option<String> {
+        needs.iter().find_map(|facility| self.try_out(*facility).err())
+    }
+}
