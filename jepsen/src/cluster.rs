@@ -1,12 +1,14 @@
 //! A cluster of real nodes, and what can be done to it.
 
 pub mod binary;
+pub mod cgroups;
 pub mod facility;
 pub mod leftovers;
 pub mod machine;
 mod namespaces;
 pub mod network;
 mod node;
+pub mod rig;
 mod shell;
 pub mod wait;
 
@@ -21,6 +23,7 @@ use portcullis_client::{Client, Kind, Options, v1};
 
 use network::Network;
 use node::Node;
+use rig::Rig;
 
 use crate::history::{Alarm, StateHash};
 
@@ -33,14 +36,16 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Cluster {
     nodes: Vec<Node>,
     alarms: Vec<Alarm>,
+    /// What faults reach nodes by.
+    pub rig: Rig,
     network: Network,
 }
 
 impl Cluster {
     /// Starts nodes 1 to `count` with their data and logs in `folder`, and makes a cluster of them, all voters.
-    pub async fn start(network: Network, count: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+    pub async fn start(network: Network, rig: Rig, count: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
         let nodes = (1..=count).map(|id| Node::new(id, network.host(id), binary, folder)).collect();
-        let mut cluster = Self { nodes, alarms: Vec::new(), network };
+        let mut cluster = Self { nodes, alarms: Vec::new(), rig, network };
         cluster.restart(1)?;
         cluster.until_answers(1).await?;
         cluster.client(1, LOOK_TIMEOUT)?.init(v1::InitRequest {}).await?;
@@ -106,7 +111,8 @@ impl Cluster {
     pub fn restart(&mut self, id: u64) -> anyhow::Result<()> {
         let join = (id > 1).then(|| self.node(1).client_address());
         let command = self.network.command(id);
-        self.node_mut(id).start(command, join)
+        let pid = self.node_mut(id).start(command, join)?;
+        self.rig.adopt(id, pid)
     }
 
     /// Freezes a node.

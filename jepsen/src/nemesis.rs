@@ -9,6 +9,7 @@
 //!
 //! INVARIANT: a fault that did nothing says so ([`Bite::Nothing`]), and is not counted as one.
 
+mod cpu;
 mod kill;
 mod loss;
 mod partition;
@@ -41,11 +42,13 @@ pub enum Nemesis {
     Restart,
     /// Loses packets between nodes.
     Loss,
+    /// Keeps nodes from the processor.
+    Cpu,
 }
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Partition, Self::Kill, Self::Pause, Self::Restart, Self::Loss];
+    pub const ALL: [Self; 6] = [Self::Partition, Self::Kill, Self::Pause, Self::Restart, Self::Loss, Self::Cpu];
 
     /// What it is.
     pub fn kind(self) -> &'static dyn Kind {
@@ -55,6 +58,7 @@ impl Nemesis {
             Self::Pause => &pause::Pause,
             Self::Restart => &restart::Restarter,
             Self::Loss => &loss::Loss,
+            Self::Cpu => &cpu::Cpu,
         }
     }
 

@@ -1,6 +1,6 @@
 //! One run: start clean, traffic, faults, heal, wait until ready, final reads on every node, compare, judge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,10 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::cluster::Cluster;
+use crate::cluster::facility::Facility;
+use crate::cluster::leftovers::Mark;
 use crate::cluster::network::Network;
+use crate::cluster::rig::Rig;
 use crate::history::{self, FORMAT, History, Phase, Record, Run};
 use crate::mutants;
 use crate::observer::{self, Observer};
@@ -42,6 +45,8 @@ pub struct Plan {
     pub seed: u64,
     /// The nemeses that act.
     pub nemeses: Vec<Nemesis>,
+    /// What these need of the machine.
+    pub needs: BTreeSet<Facility>,
     /// Those that were asked for and cannot act, with the reason.
     pub skipped: Vec<String>,
     /// How many nodes.
@@ -63,7 +68,8 @@ pub async fn run(plan: &Plan, network: Network) -> anyhow::Result<Judgement> {
     let schedule = schedule::plan(plan.seed, plan.time, &plan.nemeses);
     write_json(&plan.folder.join(SCHEDULE), &schedule)?;
     eprintln!("starting {} nodes, joined by {}", plan.nodes, network.name());
-    let mut cluster = Cluster::start(network, plan.nodes, &plan.binary, &plan.folder).await?;
+    let rig = Rig::make(&plan.needs, Mark::own()?)?;
+    let mut cluster = Cluster::start(network, rig, plan.nodes, &plan.binary, &plan.folder).await?;
     revocation::set_up(&cluster.client(1, FINAL_TIMEOUT)?).await?;
     let recorder = Recorder::create(&plan.folder.join(HISTORY), described(plan, &cluster).await?)?;
     torment(plan, schedule, &mut cluster, &recorder).await?;

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use super::cgroups::Cgroups;
+use super::leftovers::Mark;
 use super::network::Network;
 
 /// Something that faults are made with.
@@ -12,23 +14,27 @@ pub enum Facility {
     Namespaces,
     /// Packets between nodes can be lost.
     Loss,
+    /// A node can be kept from the processor.
+    Cpu,
 }
 
 /// Where facilities are tried.
 pub struct Lab<'a> {
     network: &'a Network,
     lesser: Option<&'a str>,
+    mark: Mark,
 }
 
 impl Facility {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Namespaces, Self::Loss];
+    pub const ALL: [Self; 3] = [Self::Namespaces, Self::Loss, Self::Cpu];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
             Self::Loss => "packet loss",
+            Self::Cpu => "processor",
         }
     }
 
@@ -37,14 +43,15 @@ impl Facility {
         match self {
             Self::Namespaces => "two were joined, cut apart and healed",
             Self::Loss => "of packets between the two, some were lost as they should be",
+            Self::Cpu => "a busy process in a control group was kept waiting",
         }
     }
 }
 
 impl<'a> Lab<'a> {
     /// Facilities are tried with this network, which is not the better one for this reason, and with files in this folder.
-    pub fn new(network: &'a Network, lesser: Option<&'a str>, _folder: &'a Path) -> Self {
-        Self { network, lesser }
+    pub fn new(network: &'a Network, lesser: Option<&'a str>, mark: Mark, _folder: &'a Path) -> Self {
+        Self { network, lesser, mark }
     }
 
     /// Tries whether a facility works here, and says why it does not.
@@ -53,6 +60,7 @@ impl<'a> Lab<'a> {
             Facility::Namespaces if self.network.can_cut() => Ok(()),
             Facility::Namespaces => Err(self.lesser.unwrap_or("the network cannot be cut").to_owned()),
             Facility::Loss => self.network.can_lose(),
+            Facility::Cpu => told(Cgroups::try_cpu(self.mark)),
         }
     }
 
@@ -60,4 +68,8 @@ impl<'a> Lab<'a> {
     pub fn obstacle(&self, needs: &[Facility]) -> Option<String> {
         needs.iter().find_map(|facility| self.try_out(*facility).err())
     }
+}
+
+fn told(tried: anyhow::Result<()>) -> Result<(), String> {
+    tried.map_err(|error| format!("{error:#}"))
 }

@@ -59,7 +59,8 @@ impl Node {
     }
 
     /// Starts the process, by a command that takes it to where it belongs. It may not answer yet on return.
-    pub(super) fn start(&mut self, place: Option<Command>, join: Option<String>) -> anyhow::Result<()> {
+    /// Returns its process id.
+    pub(super) fn start(&mut self, place: Option<Command>, join: Option<String>) -> anyhow::Result<u32> {
         ensure!(self.process.is_none(), "node {} runs already", self.id);
         let log = File::options().create(true).append(true).open(&self.log_path)?;
         let mut command = match place {
@@ -80,9 +81,11 @@ impl Node {
         command.env(VARIABLE, Mark::own()?.to_string());
         // Ctrl-C on a terminal is for the harness, which ends its nodes itself.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.process = Some(command.spawn().with_context(|| format!("node {} cannot be started", self.id))?);
+        let process = command.spawn().with_context(|| format!("node {} cannot be started", self.id))?;
+        let pid = process.id();
+        self.process = Some(process);
         self.told_to_stop = false;
-        Ok(())
+        Ok(pid)
     }
 
     /// Tells its process to stop in order.

@@ -31,7 +31,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     };
     let folder = std::env::temp_dir().join(format!("jepsen-{mark}-doctor"));
     std::fs::create_dir_all(&folder)?;
-    let lab = Lab::new(&network, lesser.as_deref(), &folder);
+    let lab = Lab::new(&network, lesser.as_deref(), mark, &folder);
     let tried: BTreeMap<Facility, Result<(), String>> =
         Facility::ALL.into_iter().map(|facility| (facility, lab.try_out(facility))).collect();
     std::fs::remove_dir_all(&folder)?;

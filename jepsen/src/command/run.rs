@@ -85,8 +85,7 @@ enum Joined {
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let removed = leftovers::remove()?;
     if removed != leftovers::Removed::default() {
-        let (processes, namespaces) = (removed.processes.len(), removed.namespaces.len());
-        eprintln!("removed what a harness that died had left: {processes} processes, {namespaces} namespaces");
+        eprintln!("removed what a harness that died had left: {removed}");
     }
     let binary = binary::find(flags.binary.as_deref())?;
     make_folder(&flags.dir)?;
@@ -96,13 +95,15 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         Joined::Namespaces => Wanted::Namespaces,
         Joined::Loopback => Wanted::Loopback,
     };
-    let (network, lesser) = Network::make(wanted, flags.nodes, Mark::own()?)?;
-    let (nemeses, skipped) = choose(&flags.nemesis, &Lab::new(&network, lesser.as_deref(), &folder));
+    let mark = Mark::own()?;
+    let (network, lesser) = Network::make(wanted, flags.nodes, mark)?;
+    let (nemeses, skipped) = choose(&flags.nemesis, &Lab::new(&network, lesser.as_deref(), mark, &folder));
     for skipped in &skipped {
         eprintln!("SKIPPED: {skipped}");
     }
     let plan = Plan {
         seed: flags.seed,
+        needs: nemeses.iter().flat_map(|nemesis| nemesis.needs()).copied().collect(),
         nemeses,
         skipped,
         nodes: flags.nodes,
@@ -165,7 +166,7 @@ mod tests {
     fn on_loopback_only_processes_are_tormented() {
         let (network, lesser) = Network::make(Wanted::Loopback, 3, Mark::own().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let lab = Lab::new(&network, lesser.as_deref(), folder.path());
+        let lab = Lab::new(&network, lesser.as_deref(), Mark::own().unwrap(), folder.path());
         let asked = [Nemesis::Partition, Nemesis::Kill, Nemesis::Pause, Nemesis::Restart, Nemesis::Loss];
         let (acting, skipped) = choose(&asked.map(Asked::Somebody), &lab);
         assert_eq!(acting, [Nemesis::Kill, Nemesis::Pause, Nemesis::Restart]);
