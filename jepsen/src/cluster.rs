@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod cgroups;
+pub mod disks;
 pub mod facility;
 pub mod leftovers;
 pub mod machine;
@@ -44,8 +45,12 @@ pub struct Cluster {
 impl Cluster {
     /// Starts nodes 1 to `count` with their data and logs in `folder`, and makes a cluster of them, all voters.
     pub async fn start(network: Network, rig: Rig, count: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let nodes = (1..=count).map(|id| Node::new(id, network.host(id), binary, folder)).collect();
-        let mut cluster = Self { nodes, alarms: Vec::new(), rig, network };
+        // From here on it is dropped if anything fails.
+        let mut cluster = Self { nodes: Vec::new(), alarms: Vec::new(), rig, network };
+        for id in 1..=count {
+            let data_dir = cluster.rig.prepare(id, folder)?;
+            cluster.nodes.push(Node::new(id, cluster.network.host(id), binary, data_dir, folder));
+        }
         cluster.restart(1)?;
         cluster.until_answers(1).await?;
         cluster.client(1, LOOK_TIMEOUT)?.init(v1::InitRequest {}).await?;
@@ -88,6 +93,7 @@ impl Cluster {
 
     /// Kills a node, as a crash would.
     pub fn kill(&mut self, id: u64) -> anyhow::Result<()> {
+        self.rig.let_go(id)?;
         self.node_mut(id).kill()
     }
 
@@ -202,10 +208,28 @@ impl Cluster {
         Ok(alarms)
     }
 
-    /// Ends all processes and returns the folders with their data.
+    /// Ends all processes and returns the folders, or files, with their data.
     pub fn stop(mut self) -> anyhow::Result<Vec<PathBuf>> {
-        self.nodes.iter_mut().try_for_each(Node::kill)?;
-        Ok(self.nodes.iter().map(|node| node.data_dir.clone()).collect())
+        self.ids().collect::<Vec<_>>().into_iter().try_for_each(|id| self.kill(id))?;
+        let folders = || self.nodes.iter().map(|node| node.data_dir.clone()).collect();
+        Ok(self.rig.images().unwrap_or_else(folders))
+    }
+
+    /// Expects errors of a node from now on, since something is done to it that it must not survive in silence: it may say so,
+    /// and end. That it does not panic, or is ended by a signal, is asked of it all the same.
+    pub fn excuse(&mut self, id: u64) -> anyhow::Result<()> {
+        self.node_mut(id).excuse()
+    }
+
+    /// Expects no more errors.
+    pub fn excuse_no_more(&mut self, id: u64) -> anyhow::Result<()> {
+        self.notice_ended()?;
+        self.node_mut(id).excuse_no_more()
+    }
+
+    /// The errors that a node has reported since they are expected, and whether it has ended.
+    pub fn excused(&self, id: u64) -> anyhow::Result<Vec<String>> {
+        self.node(id).excused_errors()
     }
 
     async fn promote(&mut self, id: u64) -> anyhow::Result<()> {
@@ -254,6 +278,16 @@ impl Cluster {
 
     fn node_mut(&mut self, id: u64) -> &mut Node {
         &mut self.nodes[place(id)]
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for id in self.ids() {
+            if let Err(error) = self.kill(id) {
+                eprintln!("node {id} cannot be killed: {error:#}");
+            }
+        }
     }
 }
 

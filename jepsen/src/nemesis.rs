@@ -10,10 +10,14 @@
 //! INVARIANT: a fault that did nothing says so ([`Bite::Nothing`]), and is not counted as one.
 
 mod cpu;
+mod disk_full;
+mod disk_hung;
+mod disk_slow;
 mod kill;
 mod loss;
 mod partition;
 mod pause;
+mod power;
 mod restart;
 
 use std::collections::BTreeSet;
@@ -44,11 +48,30 @@ pub enum Nemesis {
     Loss,
     /// Keeps nodes from the processor.
     Cpu,
+    /// Takes the power from nodes.
+    Power,
+    /// Makes disks slow.
+    DiskSlow,
+    /// Makes disks hang.
+    DiskHung,
+    /// Fills disks.
+    DiskFull,
 }
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Partition, Self::Kill, Self::Pause, Self::Restart, Self::Loss, Self::Cpu];
+    pub const ALL: [Self; 10] = [
+        Self::Partition,
+        Self::Kill,
+        Self::Pause,
+        Self::Restart,
+        Self::Loss,
+        Self::Cpu,
+        Self::Power,
+        Self::DiskSlow,
+        Self::DiskHung,
+        Self::DiskFull,
+    ];
 
     /// What it is.
     pub fn kind(self) -> &'static dyn Kind {
@@ -59,6 +82,10 @@ impl Nemesis {
             Self::Restart => &restart::Restarter,
             Self::Loss => &loss::Loss,
             Self::Cpu => &cpu::Cpu,
+            Self::Power => &power::Power,
+            Self::DiskSlow => &disk_slow::DiskSlow,
+            Self::DiskHung => &disk_hung::DiskHung,
+            Self::DiskFull => &disk_full::DiskFull,
         }
     }
 

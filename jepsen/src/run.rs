@@ -68,7 +68,7 @@ pub async fn run(plan: &Plan, network: Network) -> anyhow::Result<Judgement> {
     let schedule = schedule::plan(plan.seed, plan.time, &plan.nemeses);
     write_json(&plan.folder.join(SCHEDULE), &schedule)?;
     eprintln!("starting {} nodes, joined by {}", plan.nodes, network.name());
-    let rig = Rig::make(&plan.needs, Mark::own()?)?;
+    let rig = Rig::make(&plan.needs, Mark::own()?, &plan.folder)?;
     let mut cluster = Cluster::start(network, rig, plan.nodes, &plan.binary, &plan.folder).await?;
     revocation::set_up(&cluster.client(1, FINAL_TIMEOUT)?).await?;
     let recorder = Recorder::create(&plan.folder.join(HISTORY), described(plan, &cluster).await?)?;
@@ -82,7 +82,7 @@ pub async fn run(plan: &Plan, network: Network) -> anyhow::Result<Judgement> {
     let judgement = conclude(&plan.folder)?;
     if judgement.verdict == Verdict::Pass {
         // What passed can be told from its history alone.
-        data.iter().try_for_each(std::fs::remove_dir_all)?;
+        data.iter().try_for_each(remove)?;
     }
     Ok(judgement)
 }
@@ -154,6 +154,10 @@ pub fn conclude(folder: &Path) -> anyhow::Result<Judgement> {
 pub fn read(path: &Path) -> anyhow::Result<History> {
     let file = File::open(path).with_context(|| format!("there is no history at `{}`", path.display()))?;
     history::read(BufReader::new(file)).with_context(|| format!("`{}`", path.display()))
+}
+
+fn remove(data: &PathBuf) -> std::io::Result<()> {
+    if data.is_dir() { std::fs::remove_dir_all(data) } else { std::fs::remove_file(data) }
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::cgroups::Cgroups;
+use super::disks;
 use super::leftovers::Mark;
 use super::network::Network;
 
@@ -16,6 +17,14 @@ pub enum Facility {
     Loss,
     /// A node can be kept from the processor.
     Cpu,
+    /// A node can have its data on a disk of its own.
+    Disks,
+    /// Power can be cut from such a disk.
+    Power,
+    /// Such a disk can be slow.
+    SlowDisk,
+    /// Such a disk can hang.
+    HungDisk,
 }
 
 /// Where facilities are tried.
@@ -23,11 +32,13 @@ pub struct Lab<'a> {
     network: &'a Network,
     lesser: Option<&'a str>,
     mark: Mark,
+    folder: &'a Path,
 }
 
 impl Facility {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Namespaces, Self::Loss, Self::Cpu];
+    pub const ALL: [Self; 7] =
+        [Self::Namespaces, Self::Loss, Self::Cpu, Self::Disks, Self::Power, Self::SlowDisk, Self::HungDisk];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -35,6 +46,10 @@ impl Facility {
             Self::Namespaces => "namespaces",
             Self::Loss => "packet loss",
             Self::Cpu => "processor",
+            Self::Disks => "disks",
+            Self::Power => "power loss",
+            Self::SlowDisk => "slow disk",
+            Self::HungDisk => "hung disk",
         }
     }
 
@@ -44,14 +59,18 @@ impl Facility {
             Self::Namespaces => "two were joined, cut apart and healed",
             Self::Loss => "of packets between the two, some were lost as they should be",
             Self::Cpu => "a busy process in a control group was kept waiting",
+            Self::Disks => "one was mounted and filled",
+            Self::Power => "what was synced was there afterwards, and what was not was gone",
+            Self::SlowDisk => "synced writes took the longer",
+            Self::HungDisk => "a write did not end until it went on",
         }
     }
 }
 
 impl<'a> Lab<'a> {
     /// Facilities are tried with this network, which is not the better one for this reason, and with files in this folder.
-    pub fn new(network: &'a Network, lesser: Option<&'a str>, mark: Mark, _folder: &'a Path) -> Self {
-        Self { network, lesser, mark }
+    pub fn new(network: &'a Network, lesser: Option<&'a str>, mark: Mark, folder: &'a Path) -> Self {
+        Self { network, lesser, mark, folder }
     }
 
     /// Tries whether a facility works here, and says why it does not.
@@ -61,6 +80,10 @@ impl<'a> Lab<'a> {
             Facility::Namespaces => Err(self.lesser.unwrap_or("the network cannot be cut").to_owned()),
             Facility::Loss => self.network.can_lose(),
             Facility::Cpu => told(Cgroups::try_cpu(self.mark)),
+            Facility::Disks => told(disks::try_disks(self.mark, self.folder)),
+            Facility::Power => told(disks::try_power(self.mark, self.folder)),
+            Facility::SlowDisk => told(disks::try_slow(self.mark, self.folder)),
+            Facility::HungDisk => told(disks::try_hangs(self.mark, self.folder)),
         }
     }
 

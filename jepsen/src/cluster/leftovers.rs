@@ -13,7 +13,7 @@ use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use super::{cgroups, namespaces, shell};
+use super::{cgroups, disks, namespaces, shell};
 
 /// The variable that carries the mark of a process.
 pub(super) const VARIABLE: &str = "JEPSEN_MARK";
@@ -39,13 +39,15 @@ pub struct Removed {
     pub namespaces: Vec<String>,
     /// Control groups that were removed.
     pub groups: Vec<PathBuf>,
+    /// Folders of disks that were unmounted.
+    pub disks: Vec<PathBuf>,
 }
 
 impl fmt::Display for Removed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processes, namespaces, groups } = self;
-        let (processes, namespaces, groups) = (processes.len(), namespaces.len(), groups.len());
-        write!(f, "{processes} processes, {namespaces} namespaces, {groups} control groups")
+        let Self { processes, namespaces, groups, disks } = self;
+        let (processes, namespaces, groups, disks) = (processes.len(), namespaces.len(), groups.len(), disks.len());
+        write!(f, "{processes} processes, {namespaces} namespaces, {groups} control groups, {disks} folders of disks")
     }
 }
 
@@ -89,6 +91,7 @@ pub fn remove() -> anyhow::Result<Removed> {
     if !geteuid().is_root() {
         return Ok(removed);
     }
+    removed.disks = disks::remove_left(Mark::lives)?;
     removed.groups = cgroups::remove_left(Mark::lives)?;
     for name in namespaces::all()? {
         if namespaces::mark_of(&name).is_some_and(|mark| !mark.lives()) {
