@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod cgroups;
+pub mod clocks;
 pub mod disks;
 pub mod facility;
 pub mod leftovers;
@@ -9,8 +10,10 @@ pub mod machine;
 mod namespaces;
 pub mod network;
 mod node;
+mod reported;
 pub mod rig;
 mod shell;
+pub mod shim;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +36,11 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How long one look at a node may take while it is waited for.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How far the clock of a node is moved to see whether it moves, in seconds.
+const CLOCK_PROOF_S: f64 = 5.0;
+/// How long that may take to show. What a node reports it looks up once a second.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(20);
+
 /// A cluster. Its processes are killed when it is dropped.
 pub struct Cluster {
     nodes: Vec<Node>,
@@ -53,11 +61,13 @@ impl Cluster {
         }
         cluster.restart(1)?;
         cluster.until_answers(1).await?;
+        cluster.prove_clock(1).await?;
         cluster.client(1, LOOK_TIMEOUT)?.init(v1::InitRequest {}).await?;
         for id in 2..=count {
             cluster.restart(id)?;
         }
         for id in 2..=count {
+            cluster.prove_clock(id).await?;
             cluster.promote(id).await?;
         }
         for id in 1..=count {
@@ -117,7 +127,8 @@ impl Cluster {
     pub fn restart(&mut self, id: u64) -> anyhow::Result<()> {
         let join = (id > 1).then(|| self.node(1).client_address());
         let command = self.network.command(id);
-        let pid = self.node_mut(id).start(command, join)?;
+        let variables = self.rig.dress(id)?;
+        let pid = self.node_mut(id).start(command, join, variables)?;
         self.rig.adopt(id, pid)
     }
 
@@ -215,6 +226,12 @@ impl Cluster {
         Ok(self.rig.images().unwrap_or_else(folders))
     }
 
+    /// Syncs all that a node has written.
+    pub fn sync(&self, id: u64) -> anyhow::Result<()> {
+        let folder = self.node(id).data_dir.display().to_string();
+        shell::run_words(&["sync", "-f", &folder]).map(drop)
+    }
+
     /// Expects errors of a node from now on, since something is done to it that it must not survive in silence: it may say so,
     /// and end. That it does not panic, or is ended by a signal, is asked of it all the same.
     pub fn excuse(&mut self, id: u64) -> anyhow::Result<()> {
@@ -230,6 +247,23 @@ impl Cluster {
     /// The errors that a node has reported since they are expected, and whether it has ended.
     pub fn excused(&self, id: u64) -> anyhow::Result<Vec<String>> {
         self.node(id).excused_errors()
+    }
+
+    /// Moves the clock of a node that has no part in anything yet, by a few seconds, to see whether it moves.
+    async fn prove_clock(&mut self, id: u64) -> anyhow::Result<()> {
+        if !self.rig.moves_clocks() {
+            return Ok(());
+        }
+        let address = self.node(id).http_address();
+        let shows = async |off_s: std::ops::RangeInclusive<i64>| {
+            let what = format!("node {id} to report a clock that is {off_s:?} s off");
+            let look = async || Ok(reported::off_s(&address).await.is_some_and(|told| off_s.contains(&told)));
+            wait::until_true(&what, CLOCK_PATIENCE, look).await
+        };
+        shows(-1..=1).await?;
+        self.rig.clocks()?.jump(id, CLOCK_PROOF_S)?;
+        shows(3..=7).await?;
+        if self.rig.clocks()?.jumps_back(id)? { shows(-1..=1).await } else { Ok(()) }
     }
 
     async fn promote(&mut self, id: u64) -> anyhow::Result<()> {

@@ -9,10 +9,13 @@
 //!
 //! INVARIANT: a fault that did nothing says so ([`Bite::Nothing`]), and is not counted as one.
 
+mod clock;
+mod clock_rate;
 mod cpu;
 mod disk_full;
 mod disk_hung;
 mod disk_slow;
+mod fsync;
 mod kill;
 mod loss;
 mod partition;
@@ -56,11 +59,19 @@ pub enum Nemesis {
     DiskHung,
     /// Fills disks.
     DiskFull,
+    /// Moves wall clocks within their error.
+    Clock,
+    /// Moves wall clocks beyond it.
+    ClockFar,
+    /// Lets clocks drift apart.
+    ClockRate,
+    /// Lets `fsync` fail, lie and be slow.
+    Fsync,
 }
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Partition,
         Self::Kill,
         Self::Pause,
@@ -71,6 +82,10 @@ impl Nemesis {
         Self::DiskSlow,
         Self::DiskHung,
         Self::DiskFull,
+        Self::Clock,
+        Self::ClockFar,
+        Self::ClockRate,
+        Self::Fsync,
     ];
 
     /// What it is.
@@ -86,6 +101,10 @@ impl Nemesis {
             Self::DiskSlow => &disk_slow::DiskSlow,
             Self::DiskHung => &disk_hung::DiskHung,
             Self::DiskFull => &disk_full::DiskFull,
+            Self::Clock => &clock::Near,
+            Self::ClockFar => &clock::Far,
+            Self::ClockRate => &clock_rate::ClockRate,
+            Self::Fsync => &fsync::Fsync,
         }
     }
 

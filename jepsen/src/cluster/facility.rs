@@ -4,9 +4,11 @@
 use std::path::Path;
 
 use super::cgroups::Cgroups;
+use super::clocks::{self, Which};
 use super::disks;
 use super::leftovers::Mark;
 use super::network::Network;
+use super::shim;
 
 /// Something that faults are made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +27,12 @@ pub enum Facility {
     SlowDisk,
     /// Such a disk can hang.
     HungDisk,
+    /// The wall clock of a node can be moved.
+    WallClocks,
+    /// All clocks of a node can be moved.
+    Clocks,
+    /// What `fsync` does at a node can be changed.
+    Fsync,
 }
 
 /// Where facilities are tried.
@@ -37,8 +45,18 @@ pub struct Lab<'a> {
 
 impl Facility {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Namespaces, Self::Loss, Self::Cpu, Self::Disks, Self::Power, Self::SlowDisk, Self::HungDisk];
+    pub const ALL: [Self; 10] = [
+        Self::Namespaces,
+        Self::Loss,
+        Self::Cpu,
+        Self::Disks,
+        Self::Power,
+        Self::SlowDisk,
+        Self::HungDisk,
+        Self::WallClocks,
+        Self::Clocks,
+        Self::Fsync,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -50,6 +68,9 @@ impl Facility {
             Self::Power => "power loss",
             Self::SlowDisk => "slow disk",
             Self::HungDisk => "hung disk",
+            Self::WallClocks => "wall clocks",
+            Self::Clocks => "clocks",
+            Self::Fsync => "fsync",
         }
     }
 
@@ -63,6 +84,10 @@ impl Facility {
             Self::Power => "what was synced was there afterwards, and what was not was gone",
             Self::SlowDisk => "synced writes took the longer",
             Self::HungDisk => "a write did not end until it went on",
+            Self::WallClocks | Self::Clocks => {
+                "that of a process was moved; those of nodes are before they have a part in anything"
+            }
+            Self::Fsync => "that of a process failed, and lied",
         }
     }
 }
@@ -83,6 +108,9 @@ impl<'a> Lab<'a> {
             Facility::Disks => told(disks::try_disks(self.mark, self.folder)),
             Facility::Power => told(disks::try_power(self.mark, self.folder)),
             Facility::SlowDisk => told(disks::try_slow(self.mark, self.folder)),
+            Facility::WallClocks => told(clocks::try_clocks(Which::Wall, self.mark, self.folder)),
+            Facility::Clocks => told(clocks::try_clocks(Which::All, self.mark, self.folder)),
+            Facility::Fsync => told(shim::try_shim(self.mark, &self.folder.join("trial-shim"))),
             Facility::HungDisk => told(disks::try_hangs(self.mark, self.folder)),
         }
     }

@@ -46,6 +46,10 @@ impl Node {
         format!("{}:{CLIENT_PORT}", self.host)
     }
 
+    pub(super) fn http_address(&self) -> String {
+        format!("{}:{HTTP_PORT}", self.host)
+    }
+
     pub(super) fn runs(&self) -> bool {
         self.process.is_some()
     }
@@ -57,7 +61,12 @@ impl Node {
 
     /// Starts the process, by a command that takes it to where it belongs. It may not answer yet on return.
     /// Returns its process id.
-    pub(super) fn start(&mut self, place: Option<Command>, join: Option<String>) -> anyhow::Result<u32> {
+    pub(super) fn start(
+        &mut self,
+        place: Option<Command>,
+        join: Option<String>,
+        variables: Vec<(&'static str, String)>,
+    ) -> anyhow::Result<u32> {
         ensure!(self.process.is_none(), "node {} runs already", self.id);
         let log = File::options().create(true).append(true).open(&self.log_path)?;
         let mut command = match place {
@@ -75,7 +84,7 @@ impl Node {
         if let Some(join) = join {
             command.args(["--join", &join]);
         }
-        command.env(VARIABLE, Mark::own()?.to_string());
+        command.env(VARIABLE, Mark::own()?.to_string()).envs(variables);
         // Ctrl-C on a terminal is for the harness, which ends its nodes itself.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let process = command.spawn().with_context(|| format!("node {} cannot be started", self.id))?;

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::cgroups::{Cgroups, Controller};
+use super::clocks::{Clocks, Which};
 use super::disks::Disks;
 use super::facility::Facility;
 use super::leftovers::Mark;
+use super::shim::Shim;
 
 /// What stands between nodes and the machine.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub struct Rig {
     cpu: Option<Cgroups>,
     io: Option<Cgroups>,
     disks: Option<Disks>,
+    clocks: Option<Clocks>,
+    shim: Option<Shim>,
 }
 
 impl Rig {
@@ -27,6 +31,9 @@ impl Rig {
                 Facility::Namespaces | Facility::Loss | Facility::Power | Facility::HungDisk => {}
                 Facility::Cpu => rig.cpu = Some(Cgroups::find(Controller::Cpu, mark)?),
                 Facility::Disks => rig.disks = Some(Disks::make(mark, folder)?),
+                Facility::WallClocks => rig.clocks = Some(Clocks::make(Which::Wall, folder)?),
+                Facility::Clocks => rig.clocks = Some(Clocks::make(Which::All, folder)?),
+                Facility::Fsync => rig.shim = Some(Shim::make(folder)?),
                 Facility::SlowDisk => rig.io = Some(Cgroups::find(Controller::Io, mark)?),
             }
         }
@@ -53,12 +60,51 @@ impl Rig {
         self.disks.as_ref().context("nodes have no disks of their own")
     }
 
-    /// Makes what a node needs before it starts, and returns the folder for its data.
+    /// The clocks of the nodes.
+    pub fn clocks(&mut self) -> anyhow::Result<&mut Clocks> {
+        self.clocks.as_mut().context("clocks of nodes cannot be moved")
+    }
+
+    /// Whether clocks of nodes can be moved.
+    pub(super) fn moves_clocks(&self) -> bool {
+        self.clocks.is_some()
+    }
+
+    /// What stands before `fsync`.
+    pub fn shim(&mut self) -> anyhow::Result<&mut Shim> {
+        self.shim.as_mut().context("nothing stands before `fsync`")
+    }
+
+    /// Whether `fsync` lies at a node now.
+    pub fn lies(&self, node: u64) -> bool {
+        self.shim.as_ref().is_some_and(|shim| shim.lies(node))
+    }
+
+    /// Makes what a node needs before it starts for the first time, and returns the folder for its data.
     pub(super) fn prepare(&mut self, node: u64, folder: &Path) -> anyhow::Result<PathBuf> {
         match &mut self.disks {
             Some(disks) => disks.add(node),
             None => Ok(folder.join(format!("node-{node}"))),
         }
+    }
+
+    /// What the environment of a node has to hold that is about to start.
+    pub(super) fn dress(&mut self, node: u64) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let mut variables = Vec::new();
+        let mut libraries = Vec::new();
+        if let Some(clocks) = &mut self.clocks {
+            clocks.begins(node)?;
+            libraries.push(clocks.library().display().to_string());
+            variables.extend(clocks.variables(node));
+        }
+        if let Some(shim) = &self.shim {
+            libraries.push(shim.library().display().to_string());
+            variables.extend(shim.variables(node));
+        }
+        if !libraries.is_empty() {
+            variables.push(("LD_PRELOAD", libraries.join(":")));
+        }
+        Ok(variables)
     }
 
     /// Takes in a node that has just started.

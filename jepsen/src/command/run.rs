@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use portcullis_jepsen::cluster::facility::Lab;
+use portcullis_jepsen::cluster::facility::{Facility, Lab};
 use portcullis_jepsen::cluster::leftovers::{self, Mark};
 use portcullis_jepsen::cluster::network::{Network, Wanted};
 use portcullis_jepsen::cluster::{binary, make_folder};
@@ -149,13 +149,22 @@ fn choose(asked: &[Asked], lab: &Lab<'_>) -> (Vec<Nemesis>, Vec<String>) {
         match asked {
             Asked::Nobody => {}
             Asked::Somebody(nemesis) if acting.contains(nemesis) => {}
-            Asked::Somebody(nemesis) => match lab.obstacle(nemesis.needs()) {
+            Asked::Somebody(nemesis) => match conflict(*nemesis, &acting).or_else(|| lab.obstacle(nemesis.needs())) {
                 Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
                 None => acting.push(*nemesis),
             },
         }
     }
     (acting, skipped)
+}
+
+/// What keeps somebody from acting beside those who act already, if anything does.
+fn conflict(nemesis: Nemesis, acting: &[Nemesis]) -> Option<String> {
+    let [wall, all] = [Facility::WallClocks, Facility::Clocks];
+    let other = if nemesis.needs().contains(&wall) { all } else { wall };
+    let moves = |nemesis: &Nemesis| nemesis.needs().iter().any(|need| [wall, all].contains(need));
+    let first = acting.iter().find(|acting| moves(&nemesis) && acting.needs().contains(&other))?;
+    Some(format!("a run moves either wall clocks or all clocks, and `{}` acts in this one", first.name()))
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ struct PowerLoss;
 
 impl Act for PowerLoss {
     fn strike(&mut self, victims: &mut Vec<u64>, field: &mut Field<'_>) -> anyhow::Result<()> {
-        victims.retain(|node| field.cluster.runs(*node));
+        // Who is lied to about what is synced keeps its power: see `fsync`.
+        victims.retain(|node| field.cluster.runs(*node) && !field.cluster.rig.lies(*node));
         for node in &*victims {
             // Process and disk are to end at the same moment. A process that is stopped first says nothing more to anybody; one
             // that was about to write may see that it cannot.
