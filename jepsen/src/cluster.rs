@@ -67,6 +67,7 @@ impl Cluster {
             cluster.restart(id)?;
         }
         for id in 2..=count {
+            cluster.until_joined(id).await?;
             cluster.prove_clock(id).await?;
             cluster.promote(id).await?;
         }
@@ -249,7 +250,18 @@ impl Cluster {
         self.node(id).excused_errors()
     }
 
-    /// Moves the clock of a node that has no part in anything yet, by a few seconds, to see whether it moves.
+    async fn until_joined(&mut self, id: u64) -> anyhow::Result<()> {
+        let client = self.client(id, LOOK_TIMEOUT)?;
+        let node = self.node_mut(id);
+        wait::until_true(&format!("node {id} to join"), PATIENCE, async || {
+            node.ensure_runs()?;
+            let status = client.status(v1::StatusRequest {}).await;
+            Ok(status.is_ok_and(|status| !status.cluster_id.is_empty()))
+        })
+        .await
+    }
+
+    /// Moves the clock of a node that neither leads nor votes, by a few seconds, to see whether it moves.
     async fn prove_clock(&mut self, id: u64) -> anyhow::Result<()> {
         if !self.rig.moves_clocks() {
             return Ok(());
