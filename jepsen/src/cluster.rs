@@ -9,6 +9,7 @@ pub mod leftovers;
 pub mod machine;
 mod namespaces;
 pub mod network;
+pub mod newcomer;
 mod node;
 mod reported;
 pub mod rig;
@@ -48,16 +49,18 @@ pub struct Cluster {
     /// What faults reach nodes by.
     pub rig: Rig,
     network: Network,
+    binary: PathBuf,
+    folder: PathBuf,
 }
 
 impl Cluster {
     /// Starts nodes 1 to `count` with their data and logs in `folder`, and makes a cluster of them, all voters.
     pub async fn start(network: Network, rig: Rig, count: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
         // From here on it is dropped if anything fails.
-        let mut cluster = Self { nodes: Vec::new(), alarms: Vec::new(), rig, network };
+        let (binary, folder) = (binary.to_path_buf(), folder.to_path_buf());
+        let mut cluster = Self { nodes: Vec::new(), alarms: Vec::new(), rig, network, binary, folder };
         for id in 1..=count {
-            let data_dir = cluster.rig.prepare(id, folder)?;
-            cluster.nodes.push(Node::new(id, cluster.network.host(id), binary, data_dir, folder));
+            cluster.place(id)?;
         }
         cluster.restart(1)?;
         cluster.until_answers(1).await?;
@@ -69,12 +72,19 @@ impl Cluster {
         for id in 2..=count {
             cluster.until_joined(id).await?;
             cluster.prove_clock(id).await?;
-            cluster.promote(id).await?;
+            newcomer::let_vote(&cluster.client(1, LOOK_TIMEOUT)?, id).await?;
         }
         for id in 1..=count {
             cluster.until_ready(id).await?;
         }
         Ok(cluster)
+    }
+
+    /// Makes everything that a node needs before it starts.
+    fn place(&mut self, id: u64) -> anyhow::Result<()> {
+        let data_dir = self.rig.prepare(id, &self.folder)?;
+        self.nodes.push(Node::new(id, self.network.host(id), &self.binary, data_dir, &self.folder));
+        Ok(())
     }
 
     /// The ids of the nodes.
@@ -87,14 +97,25 @@ impl Cluster {
         Ok(Client::new(Options { timeout, ..Options::new([self.node(id).client_address()]) })?)
     }
 
+    /// A client of every node that belongs to the cluster, as far as is known.
+    pub fn client_of_all(&self, timeout: Duration) -> anyhow::Result<Client> {
+        let members = self.nodes.iter().filter(|node| node.retired.is_none());
+        Ok(Client::new(Options { timeout, ..Options::new(members.map(Node::client_address)) })?)
+    }
+
+    /// The folder with the data of a node.
+    pub fn data_dir(&self, id: u64) -> &Path {
+        &self.node(id).data_dir
+    }
+
     /// How the nodes are joined.
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// Whether its process was started and has not been killed.
+    /// Whether its process was started and has not been killed, and belongs to the cluster.
     pub fn runs(&self, id: u64) -> bool {
-        self.node(id).runs()
+        self.node(id).runs() && !self.is_retired(id)
     }
 
     /// Whether a node is out of the cluster for good.
@@ -126,10 +147,10 @@ impl Cluster {
 
     /// Starts a node that does not run, without waiting for anything.
     pub fn restart(&mut self, id: u64) -> anyhow::Result<()> {
-        let join = (id > 1).then(|| self.node(1).client_address());
+        let join = (id > 1).then(|| self.addresses_but(id).join(","));
         let command = self.network.command(id);
-        let variables = self.rig.dress(id)?;
-        let pid = self.node_mut(id).start(command, join, variables)?;
+        let (variables, arguments) = (self.rig.dress(id)?, self.rig.arguments());
+        let pid = self.node_mut(id).start(command, join, variables, arguments)?;
         self.rig.adopt(id, pid)
     }
 
@@ -250,6 +271,12 @@ impl Cluster {
         self.node(id).excused_errors()
     }
 
+    /// Where the others are that belong to the cluster.
+    fn addresses_but(&self, id: u64) -> Vec<String> {
+        let others = self.nodes.iter().filter(|node| node.id != id && node.retired.is_none());
+        others.map(Node::client_address).collect()
+    }
+
     async fn until_joined(&mut self, id: u64) -> anyhow::Result<()> {
         let client = self.client(id, LOOK_TIMEOUT)?;
         let node = self.node_mut(id);
@@ -278,22 +305,6 @@ impl Cluster {
         if self.rig.clocks()?.jumps_back(id)? { shows(-1..=1).await } else { Ok(()) }
     }
 
-    async fn promote(&mut self, id: u64) -> anyhow::Result<()> {
-        let client = self.client(1, LOOK_TIMEOUT)?;
-        let node = self.node_mut(id);
-        wait::until_true(&format!("node {id} to vote"), PATIENCE, async || {
-            node.ensure_runs()?;
-            let Ok(status) = client.status(v1::StatusRequest {}).await else { return Ok(false) };
-            let role = status.nodes.iter().find(|node| node.id == id).map(v1::Node::role);
-            if role == Some(v1::NodeRole::Learner) {
-                // Only one change of the membership can be under way, so a refusal now means nothing.
-                let _ = client.promote_node(v1::PromoteNodeRequest { id }).await;
-            }
-            Ok(matches!(role, Some(v1::NodeRole::Leader | v1::NodeRole::Follower)))
-        })
-        .await
-    }
-
     async fn until_answers(&mut self, id: u64) -> anyhow::Result<()> {
         let client = self.client(id, LOOK_TIMEOUT)?;
         let node = self.node_mut(id);
@@ -319,11 +330,11 @@ impl Cluster {
     }
 
     fn node(&self, id: u64) -> &Node {
-        &self.nodes[place(id)]
+        &self.nodes[index(id)]
     }
 
     fn node_mut(&mut self, id: u64) -> &mut Node {
-        &mut self.nodes[place(id)]
+        &mut self.nodes[index(id)]
     }
 }
 
@@ -338,7 +349,7 @@ impl Drop for Cluster {
 }
 
 /// Ids are numbered from 1.
-fn place(id: u64) -> usize {
+fn index(id: u64) -> usize {
     usize::try_from(id).expect("INVARIANT: there are few nodes") - 1
 }
 

@@ -127,7 +127,7 @@ impl Coverage {
         let finally_us = history.phases.get(&Phase::FinalReads).copied().unwrap_or(u64::MAX);
         let last = history.operations.iter().filter(|operation| operation.invoked_us >= finally_us);
         let answered: BTreeSet<u64> = last.filter(|last| is_answered_check(last)).map(|last| last.node).collect();
-        found.extend((1..=run.nodes).filter(|node| !answered.contains(node)).map(Shortfall::NoFinalRead));
+        found.extend(history.remaining().filter(|node| !answered.contains(node)).map(Shortfall::NoFinalRead));
         found
     }
 }

@@ -133,6 +133,17 @@ pub struct Idle {
     pub why: String,
 }
 
+/// A node is out of the cluster for good, and is asked nothing more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// The node.
+    pub node: u64,
+    /// Since when.
+    pub at_us: u64,
+    /// Why.
+    pub why: String,
+}
+
 /// What one node said of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -235,6 +246,8 @@ pub enum Record {
     Relief(Relief),
     /// A fault did nothing.
     Idle(Idle),
+    /// A node is out of the cluster.
+    Retired(Retired),
     /// A node was looked at.
     Sample(Sample),
     /// The hash of a node at the end.
@@ -263,6 +276,8 @@ pub struct History {
     pub reliefs: Vec<Relief>,
     /// Faults that did nothing.
     pub idle: Vec<Idle>,
+    /// Nodes that are out of the cluster.
+    pub retired: Vec<Retired>,
     /// How the nodes were.
     pub samples: Vec<Sample>,
     /// What the nodes came to.
@@ -274,6 +289,11 @@ pub struct History {
 }
 
 impl History {
+    /// The nodes that were started and belong to the cluster to the end, so that they have to answer.
+    pub fn remaining(&self) -> impl Iterator<Item = u64> + '_ {
+        (1..=self.run.nodes).filter(|node| self.retired.iter().all(|retired| retired.node != *node))
+    }
+
     /// A history in which nothing has happened yet.
     pub fn new(run: Run) -> Self {
         Self {
@@ -282,6 +302,7 @@ impl History {
             strikes: Vec::new(),
             reliefs: Vec::new(),
             idle: Vec::new(),
+            retired: Vec::new(),
             samples: Vec::new(),
             hashes: Vec::new(),
             alarms: Vec::new(),

@@ -11,17 +11,22 @@
 
 mod clock;
 mod clock_rate;
+mod corrupt;
 mod cpu;
 mod disk_full;
 mod disk_hung;
 mod disk_slow;
+mod election;
 mod fsync;
 mod kill;
+mod leases;
 mod loss;
+mod membership;
 mod partition;
 mod pause;
 mod power;
 mod restart;
+mod snapshot;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -67,11 +72,21 @@ pub enum Nemesis {
     ClockRate,
     /// Lets `fsync` fail, lie and be slow.
     Fsync,
+    /// Hands leadership over, and lets nodes in and out.
+    Membership,
+    /// Changes how leases are granted.
+    Leases,
+    /// Has snapshots sent.
+    Snapshot,
+    /// Damages files.
+    Corrupt,
+    /// Meets leaders when they were only just elected.
+    Election,
 }
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Partition,
         Self::Kill,
         Self::Pause,
@@ -86,6 +101,11 @@ impl Nemesis {
         Self::ClockFar,
         Self::ClockRate,
         Self::Fsync,
+        Self::Membership,
+        Self::Leases,
+        Self::Snapshot,
+        Self::Corrupt,
+        Self::Election,
     ];
 
     /// What it is.
@@ -105,6 +125,11 @@ impl Nemesis {
             Self::ClockFar => &clock::Far,
             Self::ClockRate => &clock_rate::ClockRate,
             Self::Fsync => &fsync::Fsync,
+            Self::Membership => &membership::Membership,
+            Self::Leases => &leases::Leases,
+            Self::Snapshot => &snapshot::Snapshot,
+            Self::Corrupt => &corrupt::Corrupt,
+            Self::Election => &election::Election,
         }
     }
 
@@ -179,6 +204,11 @@ pub trait Act: Send {
     /// How far it is. Asked again and again while it lasts.
     fn go_on(&mut self, _field: &mut Field<'_>) -> anyhow::Result<Progress> {
         Ok(Progress::ForItsTime)
+    }
+
+    /// Whether another of the same nemesis may begin while this one has not ended by itself. Else that is left out.
+    fn bears_another(&self) -> bool {
+        false
     }
 
     /// Does nothing further, since faults are over.

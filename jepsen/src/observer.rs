@@ -50,6 +50,18 @@ impl Observer {
         situation(self.nodes, &self.seen.lock().expect(UNBROKEN))
     }
 
+    /// The last entry that readers of any node see, as far as is known.
+    pub fn visible(&self) -> u64 {
+        let seen = self.seen.lock().expect(UNBROKEN);
+        seen.values().map(|seen| seen.visible).max().unwrap_or_default()
+    }
+
+    /// The newest term that any node knows, as far as is known.
+    pub fn term(&self) -> u64 {
+        let seen = self.seen.lock().expect(UNBROKEN);
+        seen.values().map(|seen| seen.term).max().unwrap_or_default()
+    }
+
     /// Whether a node raises an alarm of this name, by its last answer.
     pub fn raises(&self, node: u64, name: &str) -> bool {
         let alarms = self.alarms.lock().expect(UNBROKEN);

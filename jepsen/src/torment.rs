@@ -6,17 +6,19 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+use futures::StreamExt;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, wait};
-use crate::history::{Idle, Record, Relief, Strike};
+use crate::history::{Idle, Record, Relief, Retired, Strike};
 use crate::nemesis::{Bite, Blow, Progress};
 use crate::observer::Observer;
 use crate::recorder::Recorder;
 use crate::schedule::{Chooser, Situation, Step};
 
 pub use field::Field;
-use field::Holds;
+use field::{Holds, Later};
 pub use turns::{Then, Turn, Turns};
 
 /// How long an aimed fault waits for a revocation in flight.
@@ -35,6 +37,8 @@ pub struct Torment<'a> {
     observer: &'a Arc<Observer>,
     holds: Holds,
     lasting: Vec<Lasting>,
+    /// What faults have left to be done in its own time.
+    later: Later,
 }
 
 /// A fault that lasts.
@@ -67,7 +71,7 @@ impl Lasting {
 impl<'a> Torment<'a> {
     /// Nothing has been done yet.
     pub fn new(cluster: &'a mut Cluster, recorder: &'a Arc<Recorder>, observer: &'a Arc<Observer>) -> Self {
-        Self { cluster, recorder, observer, holds: Holds::default(), lasting: Vec::new() }
+        Self { cluster, recorder, observer, holds: Holds::default(), lasting: Vec::new(), later: Later::new() }
     }
 
     /// Carries out the schedule, waits until the time is over, and undoes whatever lasts.
@@ -96,7 +100,17 @@ impl<'a> Torment<'a> {
                     self.lasting.iter().filter(|lasting| !lasting.ends_by_itself()).map(|lasting| lasting.until);
                 let due = untils.chain([then]).min().unwrap_or(then);
                 let due = if self.lasting.is_empty() { due } else { due.min(now + LOOK_EVERY) };
-                tokio::time::sleep_until(due).await;
+                self.rest(due).await?;
+            }
+        }
+    }
+
+    /// Goes on with what was left to be done in its own time.
+    async fn rest(&mut self, until: Instant) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return Ok(()),
+                Some(ended) = self.later.next() => ended?,
             }
         }
     }
@@ -114,6 +128,12 @@ impl<'a> Torment<'a> {
             let what = self.lasting.first().map(|lasting| lasting.blow.what.clone()).unwrap_or_default();
             anyhow::ensure!(began.elapsed() < FINISH_PATIENCE, "a fault did not end after {FINISH_PATIENCE:?}: {what}");
         }
+        while let Some(ended) = self.later.next().await {
+            ended.context("everything was healed")?;
+        }
+        for (node, why) in self.cluster.retired() {
+            self.recorder.record(&Record::Retired(Retired { node, at_us: self.recorder.now_us(), why }));
+        }
         Ok(())
     }
 
@@ -122,6 +142,11 @@ impl<'a> Torment<'a> {
         let earlier = |lasting: &Lasting| lasting.step.nemesis == step.nemesis && !lasting.ends_by_itself();
         while let Some(place) = self.lasting.iter().position(earlier) {
             self.end(place)?;
+        }
+        let alone = |lasting: &Lasting| lasting.step.nemesis == step.nemesis && !lasting.blow.act.bears_another();
+        if self.lasting.iter().any(alone) {
+            eprintln!("left out: {:?}, since the one before has not ended", step.fault);
+            return Ok(());
         }
         if step.aimed {
             let leads = async || Ok(self.observer.situation().leader.is_some());
@@ -189,7 +214,13 @@ impl<'a> Torment<'a> {
     }
 
     fn field(&mut self, step: u32) -> Field<'_> {
-        Field { cluster: &mut *self.cluster, observer: self.observer, holds: &mut self.holds, step }
+        Field {
+            cluster: &mut *self.cluster,
+            observer: self.observer,
+            holds: &mut self.holds,
+            later: &mut self.later,
+            step,
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Facility {
     Clocks,
     /// What `fsync` does at a node can be changed.
     Fsync,
+    /// The log of a node can be short.
+    ShortLogs,
 }
 
 /// Where facilities are tried.
@@ -45,7 +47,7 @@ pub struct Lab<'a> {
 
 impl Facility {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Namespaces,
         Self::Loss,
         Self::Cpu,
@@ -56,6 +58,7 @@ impl Facility {
         Self::WallClocks,
         Self::Clocks,
         Self::Fsync,
+        Self::ShortLogs,
     ];
 
     /// Its name.
@@ -71,6 +74,7 @@ impl Facility {
             Self::WallClocks => "wall clocks",
             Self::Clocks => "clocks",
             Self::Fsync => "fsync",
+            Self::ShortLogs => "short logs",
         }
     }
 
@@ -88,6 +92,7 @@ impl Facility {
                 "that of a process was moved; those of nodes are before they have a part in anything"
             }
             Self::Fsync => "that of a process failed, and lied",
+            Self::ShortLogs => "nodes take it as a setting",
         }
     }
 }
@@ -111,6 +116,7 @@ impl<'a> Lab<'a> {
             Facility::WallClocks => told(clocks::try_clocks(Which::Wall, self.mark, self.folder)),
             Facility::Clocks => told(clocks::try_clocks(Which::All, self.mark, self.folder)),
             Facility::Fsync => told(shim::try_shim(self.mark, &self.folder.join("trial-shim"))),
+            Facility::ShortLogs => Ok(()),
             Facility::HungDisk => told(disks::try_hangs(self.mark, self.folder)),
         }
     }

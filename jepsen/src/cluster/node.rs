@@ -66,6 +66,7 @@ impl Node {
         place: Option<Command>,
         join: Option<String>,
         variables: Vec<(&'static str, String)>,
+        arguments: Vec<String>,
     ) -> anyhow::Result<u32> {
         ensure!(self.process.is_none(), "node {} runs already", self.id);
         let log = File::options().create(true).append(true).open(&self.log_path)?;
@@ -81,6 +82,7 @@ impl Node {
         command.args(["--listen", &at(CLIENT_PORT), "--peer-listen", &at(PEER_PORT), "--http-listen", &at(HTTP_PORT)]);
         // All nodes have the clock of this machine, and whether anything keeps that right is not for a run to say.
         command.args(["--insecure", "--clock-sync", "ignore"]);
+        command.args(arguments);
         if let Some(join) = join {
             command.args(["--join", &join]);
         }

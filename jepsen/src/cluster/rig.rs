@@ -20,7 +20,12 @@ pub struct Rig {
     disks: Option<Disks>,
     clocks: Option<Clocks>,
     shim: Option<Shim>,
+    /// After how many entries a node makes a snapshot and cuts its log off, if not by default.
+    snapshot_every: Option<u32>,
 }
+
+/// After how many entries a node does so whose log is to be short.
+pub const SNAPSHOT_EVERY: u32 = 200;
 
 impl Rig {
     /// Makes what these facilities take, with files in a folder.
@@ -31,6 +36,7 @@ impl Rig {
                 Facility::Namespaces | Facility::Loss | Facility::Power | Facility::HungDisk => {}
                 Facility::Cpu => rig.cpu = Some(Cgroups::find(Controller::Cpu, mark)?),
                 Facility::Disks => rig.disks = Some(Disks::make(mark, folder)?),
+                Facility::ShortLogs => rig.snapshot_every = Some(SNAPSHOT_EVERY),
                 Facility::WallClocks => rig.clocks = Some(Clocks::make(Which::Wall, folder)?),
                 Facility::Clocks => rig.clocks = Some(Clocks::make(Which::All, folder)?),
                 Facility::Fsync => rig.shim = Some(Shim::make(folder)?),
@@ -105,6 +111,11 @@ impl Rig {
             variables.push(("LD_PRELOAD", libraries.join(":")));
         }
         Ok(variables)
+    }
+
+    /// What a node has to be told that is about to start.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        self.snapshot_every.map_or_else(Vec::new, |entries| vec!["--snapshot-every".to_owned(), entries.to_string()])
     }
 
     /// Takes in a node that has just started.

@@ -86,6 +86,10 @@ impl Act for Restarting {
         false
     }
 
+    fn bears_another(&self) -> bool {
+        true
+    }
+
     fn go_on(&mut self, field: &mut Field<'_>) -> anyhow::Result<Progress> {
         if let Some(node) = self.turns.go_on(field)? {
             return Ok(Progress::Struck { node, what: format!("stop node {node}: {}", self.whole) });

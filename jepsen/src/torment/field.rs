@@ -6,8 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+
 use crate::cluster::Cluster;
 use crate::observer::Observer;
+
+/// What faults have left to be done in its own time.
+pub(super) type Later = FuturesUnordered<LocalBoxFuture<'static, anyhow::Result<()>>>;
 
 /// What faults act on.
 pub struct Field<'a> {
@@ -16,6 +23,7 @@ pub struct Field<'a> {
     /// Who looks at them.
     pub observer: &'a Arc<Observer>,
     pub(super) holds: &'a mut Holds,
+    pub(super) later: &'a mut Later,
     /// The step of the schedule that acts.
     pub(super) step: u32,
 }
@@ -70,6 +78,11 @@ impl Field<'_> {
     pub fn join_again(&mut self) -> anyhow::Result<()> {
         self.holds.cuts.remove(&self.step);
         self.cut_all()
+    }
+
+    /// Does something of which nobody waits for the end until faults are over; then it has to end well.
+    pub fn later(&mut self, task: impl Future<Output = anyhow::Result<()>> + 'static) {
+        self.later.push(task.boxed_local());
     }
 
     /// Whether a fault keeps a node down.
