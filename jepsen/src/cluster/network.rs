@@ -97,6 +97,14 @@ impl Network {
         }
     }
 
+    /// Makes room for one more node, after so many.
+    pub(super) fn add(&mut self, nodes: u64) -> anyhow::Result<u64> {
+        match &mut self.0 {
+            Joined::Namespaces(namespaces) => namespaces.add(),
+            Joined::Loopback(_) => Ok(nodes + 1),
+        }
+    }
+
     /// Begins a command that runs where a node is; nothing if that is here.
     pub(super) fn command(&self, node: u64) -> Option<Command> {
         match &self.0 {
