@@ -245,6 +245,9 @@ pub struct Run {
     pub seed: u64,
     /// The workload.
     pub workload: String,
+    /// The system, if it is not ours. Its revisions and states are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// The nemeses that acted.
     pub nemeses: Vec<String>,
     /// The nemeses that were asked for and could not act on this machine, with the reason.
@@ -462,6 +465,7 @@ pub(crate) mod samples {
             format: FORMAT,
             seed: 7,
             workload: "revocation".to_owned(),
+            system: None,
             nemeses: vec!["partition".to_owned()],
             skipped: Vec::new(),
             nodes: 3,

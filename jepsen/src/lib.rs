@@ -13,6 +13,7 @@
 pub mod checker;
 pub mod cluster;
 pub mod coverage;
+pub mod foreign;
 pub mod hashes;
 pub mod history;
 pub mod messages;

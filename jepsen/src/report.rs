@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::history::{Action, Answer, Call, History, Strike};
-use crate::verdict::{Judgement, Verdict};
-
-/// How many violations are shown in full.
-const VIOLATIONS_MAX: usize = 50;
+use crate::verdict::{Judgement, VIOLATIONS_MAX, Verdict};
 
 const STYLE: &str = "
 body { font: 14px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2em auto; padding: 0 1em; color: #1c1c1c; background: #fff }

@@ -143,6 +143,7 @@ async fn described(plan: &Plan, cluster: &Cluster) -> anyhow::Result<Run> {
         format: FORMAT,
         seed: plan.seed,
         workload: plan.workload.name.to_owned(),
+        system: None,
         nemeses: plan.nemeses.iter().map(|nemesis| nemesis.name().to_owned()).collect(),
         skipped: plan.skipped.clone(),
         nodes: plan.nodes,

@@ -3,6 +3,7 @@
 //! The judges know nothing of the system, so another one is judged by the same rules, from the same kind of history.
 
 pub mod portcullis;
+pub mod spicedb;
 
 use futures::future::BoxFuture;
 

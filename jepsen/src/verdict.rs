@@ -9,6 +9,9 @@ use crate::coverage::{Coverage, Shortfall};
 use crate::history::{History, Phase};
 use crate::workload;
 
+/// How many violations are told in full.
+pub const VIOLATIONS_MAX: usize = 50;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,8 +93,11 @@ impl fmt::Display for Verdict {
 
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for violation in &self.violations {
+        for violation in self.violations.iter().take(VIOLATIONS_MAX) {
             writeln!(f, "WRONG: {violation}")?;
+        }
+        if let Some(more) = self.violations.len().checked_sub(VIOLATIONS_MAX).filter(|more| *more > 0) {
+            writeln!(f, "and {more} more")?;
         }
         for doubt in &self.doubts {
             writeln!(f, "not known: {doubt}")?;
@@ -150,6 +156,28 @@ mod tests {
         let mut history = sound();
         history.hashes.pop();
         assert_eq!(judge(&history).verdict, Verdict::Unknown);
+        let mut history = sound();
+        history.run.workload = "weather".to_owned();
+        assert_eq!(judge(&history).verdict, Verdict::Unknown, "nobody judges it");
+    }
+
+    #[test]
+    fn each_workload_is_judged_by_its_own_judges() {
+        let mut history = sound();
+        history.run.workload = "new-enemy".to_owned();
+        let judgement = judge(&history);
+        assert_eq!(judgement.verdict, Verdict::Rejected, "nobody asked about new content");
+        assert!(matches!(judgement.shortfalls.as_slice(), [Shortfall::Untried(_)]), "{judgement}");
+    }
+
+    #[test]
+    fn of_another_system_states_and_revisions_are_not_judged() {
+        let mut history = sound();
+        (history.run.system, history.hashes) = (Some("another".to_owned()), Vec::new());
+        assert_eq!(judge(&history).verdict, Verdict::Pass);
+        history.operations.push(Operation { node: 3, ..check(Answer::Allow, 103, 104, 0) });
+        let rules: Vec<Rule> = judge(&history).violations.iter().map(|violation| violation.rule).collect();
+        assert_eq!(rules, [Rule::AllowAfterRevoke, Rule::Linearizable]);
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub struct Agreed {
 
 fn judge(history: &History) -> Findings {
     let Agreed { violations, silent, compared } = check(history);
+    if let Some(system) = &history.run.system {
+        let facts = vec![format!("no states compared: those of {system} are not known")];
+        return Findings { violations, facts, ..Findings::default() };
+    }
     let doubts = silent.iter().map(|node| format!("node {node} did not say what its state came to")).collect();
     let facts = vec![format!("states compared at {compared} revisions")];
     Findings { violations, doubts, facts, ..Findings::default() }

@@ -27,7 +27,23 @@ fn judge(history: &History) -> Findings {
         Some(margin_us) => format!("{margin_us} us from an allow's question to its revocation's return"),
         None => "none, no allow was followed by a revocation".to_owned(),
     };
-    Findings { violations, facts: vec![format!("smallest margin: {margin}")], margin_us, ..Findings::default() }
+    let mut facts = vec![format!("smallest margin: {margin}")];
+    if let Some((stale_us, count)) = staleness(&violations) {
+        facts.push(format!(
+            "largest staleness: {stale_us} us from the return of a revocation to the question of an allow; {count} in all"
+        ));
+    }
+    Findings { violations, facts, margin_us, ..Findings::default() }
+}
+
+/// How long after the return of its revocation an allow was asked for, at the most, and how many such allows there are.
+fn staleness(violations: &[Violation]) -> Option<(u64, usize)> {
+    let stale = violations.iter().filter(|violation| violation.rule == Rule::AllowAfterRevoke);
+    let stale = stale.filter_map(|violation| match violation.operations.as_slice() {
+        [revoked, allow] => Some(allow.invoked_us - revoked.completed_us),
+        _ => None,
+    });
+    Some((stale.clone().max()?, stale.count()))
 }
 
 /// Every allow that must not have been given, and how close the others were.
@@ -131,6 +147,14 @@ mod tests {
         let history = history([grant(), revoke(), asked(Allow, 61, 62, 6)]);
         let shown = &check(&history).0[0].operations;
         assert_eq!((shown[0].action, shown[1].invoked_us), (Action::Revoke, 61));
+    }
+
+    #[test]
+    fn the_largest_staleness_is_told() {
+        let stale = [grant(), revoke(), asked(Allow, 61, 62, 6), asked(Allow, 160, 162, 6)];
+        let facts = judge(&history(stale)).facts;
+        assert!(facts[1].starts_with("largest staleness: 100 us") && facts[1].ends_with("2 in all"), "{facts:?}");
+        assert_eq!(judge(&history([grant(), revoke()])).facts.len(), 1);
     }
 
     #[test]

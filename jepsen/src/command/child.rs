@@ -12,6 +12,7 @@ use portcullis_jepsen::verdict::Judgement;
 
 /// What to run.
 pub(super) struct Child<'a> {
+    pub(super) workload: &'a str,
     pub(super) nodes: u64,
     pub(super) nemeses: &'a [Nemesis],
     pub(super) seed: u64,
@@ -26,7 +27,14 @@ impl Child<'_> {
     /// Runs it to its end, and returns the verdict.
     pub(super) fn run(&self) -> anyhow::Result<Judgement> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("run").args(["--seed", &self.seed.to_string(), "--nodes", &self.nodes.to_string()]);
+        command.arg("run").args([
+            "--workload",
+            self.workload,
+            "--seed",
+            &self.seed.to_string(),
+            "--nodes",
+            &self.nodes.to_string(),
+        ]);
         command.args(["--time", &self.time.as_secs().to_string(), "--nemesis", &names(self.nemeses)]);
         command.arg("--binary").arg(self.binary).arg("--dir").arg(self.folder);
         match self.broken {

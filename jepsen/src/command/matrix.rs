@@ -10,7 +10,7 @@ use clap::Args;
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::verdict::{Judgement, Verdict};
-use portcullis_jepsen::workload::revocation;
+use portcullis_jepsen::workload::{Kind, revocation};
 
 use super::child::{Child, names};
 use super::exit_status;
@@ -40,6 +40,9 @@ pub(crate) struct Flags {
     /// How long all runs may take together, in minutes
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     budget: u64,
+    /// What clients do, one workload after the other: see `jepsen list`
+    #[arg(long, default_value = revocation::NAME, value_delimiter = ',', value_parser = super::run::known)]
+    workload: Vec<Kind>,
     /// Only runs in which this nemesis acts
     #[arg(long)]
     only: Option<String>,
@@ -62,25 +65,29 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         bail!("no run has this nemesis: see `jepsen list`");
     }
     let budget = Duration::from_secs(60 * flags.budget);
+    let cells: Vec<(&str, u64, &[Nemesis])> = (flags.workload.iter())
+        .flat_map(|kind| cells.iter().map(|(nodes, nemeses)| (kind.name, *nodes, *nemeses)))
+        .collect();
     let share = budget / u32::try_from(cells.len())?;
     let time = share.saturating_sub(OVERHEAD).max(LEAST);
     let began = Instant::now();
     let mut worst = Verdict::Pass;
     let mut table = format!(
-        "| workload | nodes | nemeses | seed | seconds of faults | verdict | revocations | faults | met the leader | margin, µs |\n\
+        "| workload | nodes | nemeses | seed | seconds of faults | verdict | revocations, or writes | faults | met the leader | margin, µs |\n\
          |{}\n",
         "---|".repeat(10)
     );
     print!("{table}");
-    for ((nodes, nemeses), seed) in cells.iter().zip(flags.seed..) {
+    for ((workload, nodes, nemeses), seed) in cells.iter().zip(flags.seed..) {
         if began.elapsed() + time > budget {
             println!("the budget is used up: {} runs are left out", cells.len() as u64 - (seed - flags.seed));
             worst = worse(worst, Verdict::Rejected);
             break;
         }
-        let folder = flags.dir.join(format!("{nodes}-nodes-{}-seed-{seed}", names(nemeses).replace(',', "-")));
+        let folder =
+            flags.dir.join(format!("{workload}-{nodes}-nodes-{}-seed-{seed}", names(nemeses).replace(',', "-")));
         let (binary, folder): (&Path, &Path) = (&binary, &folder);
-        let child = Child { nodes: *nodes, nemeses, seed, time, binary, folder, broken: None };
+        let child = Child { workload, nodes: *nodes, nemeses, seed, time, binary, folder, broken: None };
         let judgement = child.run()?;
         let row = row(&child, &judgement);
         println!("{row}");
@@ -100,12 +107,12 @@ fn cells(only: Option<&str>) -> Vec<(u64, Vec<Nemesis>)> {
 }
 
 fn row(child: &Child<'_>, judgement: &Judgement) -> String {
-    let Child { nodes, nemeses, seed, time, .. } = child;
+    let Child { workload, nodes, nemeses, seed, time, .. } = child;
     let Judgement { verdict, coverage, margin_us, .. } = judgement;
     let margin = margin_us.map_or_else(|| "none".to_owned(), |margin| margin.to_string());
     let (nemeses, seconds) = (names(nemeses), time.as_secs());
-    let counts = format!("{} | {} | {}", coverage.revoked, coverage.faults, coverage.met_leader);
-    format!("| {} | {nodes} | {nemeses} | {seed} | {seconds} | {verdict} | {counts} | {margin} |", revocation::NAME)
+    let counts = format!("{} | {} | {}", coverage.revoked + coverage.written, coverage.faults, coverage.met_leader);
+    format!("| {workload} | {nodes} | {nemeses} | {seed} | {seconds} | {verdict} | {counts} | {margin} |")
 }
 
 /// The verdict about two runs.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::mutants::{ALL, Mutant, noticed};
+use portcullis_jepsen::workload::{Kind, revocation};
 
 use super::child::Child;
 
@@ -18,6 +19,9 @@ pub(crate) struct Flags {
     /// How many runs it may take until a broken rule is noticed
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     runs: u64,
+    /// What clients do: see `jepsen list`
+    #[arg(long, default_value = revocation::NAME, value_parser = super::run::known)]
+    workload: Kind,
     /// The seed of the first run; each further one has the next
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -71,6 +75,7 @@ fn hunt(flags: &Flags, binary: &Path, mutant: &Mutant) -> anyhow::Result<Option<
     for (run, seed) in (1..=flags.runs).zip(flags.seed..) {
         let folder = flags.dir.join(format!("{}-seed-{seed}", mutant.name));
         let child = Child {
+            workload: flags.workload.name,
             nodes: flags.nodes,
             nemeses: mutant.nemeses,
             seed,

@@ -16,7 +16,7 @@ use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::workload::{self, Kind, revocation};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::tell;
+use super::{foreign, tell};
 
 /// What a process ends with that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -25,7 +25,7 @@ const INTERRUPTED: u8 = 130;
 pub(crate) struct Flags {
     /// What clients do: see `jepsen list`
     #[arg(long, default_value = revocation::NAME, value_parser = known)]
-    workload: Kind,
+    pub(super) workload: Kind,
     /// Who makes faults, as `jepsen list` names them, or `none`
     #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
     nemesis: Vec<Asked>,
@@ -34,31 +34,33 @@ pub(crate) struct Flags {
     nodes: u64,
     /// How long faults happen, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    time: u64,
+    pub(super) time: u64,
     /// The seed of the schedule of faults
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(super) seed: u64,
     /// How many clients
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(3..=1_000))]
-    clients: u32,
+    pub(super) clients: u32,
     /// How many calls of a hundred write; as the workload has it, unless given
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=90))]
-    writes: Option<u8>,
+    pub(super) writes: Option<u8>,
     /// How many revocations, or other writes, have to be acknowledged for the run to prove anything
     #[arg(long, default_value_t = 30)]
-    revokes_min: u64,
+    pub(super) revokes_min: u64,
     /// The folder for the history, the logs and the page; it has to be empty
     #[arg(long)]
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// The binary `portcullis`; else that of `PORTCULLIS_BIN`, else the one beside this program
     #[arg(long)]
     binary: Option<PathBuf>,
     /// How nodes are joined
     #[arg(long, value_enum, default_value = "any")]
     network: Joined,
+    #[command(flatten)]
+    elsewhere: foreign::Flags,
 }
 
-fn known(name: &str) -> Result<Kind, String> {
+pub(super) fn known(name: &str) -> Result<Kind, String> {
     workload::find(name).copied().ok_or_else(|| "no such workload: see `jepsen list`".to_owned())
 }
 
@@ -90,6 +92,9 @@ enum Joined {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
+    if flags.elsewhere.is_asked_for() {
+        return foreign::run(flags, &flags.elsewhere);
+    }
     let removed = leftovers::remove()?;
     if removed != leftovers::Removed::default() {
         eprintln!("removed what a harness that died had left: {removed}");
