@@ -22,7 +22,7 @@ const ENDS: Duration = Duration::from_secs(10);
 /// How often a second a slow disk may be written to, and how often it is.
 const SLOW_WRITES: (u32, u32) = (8, 16);
 /// How long that takes at the least.
-const SLOW_TAKES: Duration = Duration::from_millis(1_500);
+const SLOW_TAKES: Duration = Duration::from_secs(1);
 /// And how many times as long as without a limit.
 const SLOW_TIMES: u32 = 2;
 
