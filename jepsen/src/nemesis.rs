@@ -9,6 +9,7 @@
 //!
 //! INVARIANT: a fault that did nothing says so ([`Bite::Nothing`]), and is not counted as one.
 
+mod bandwidth;
 mod clock;
 mod clock_rate;
 mod corrupt;
@@ -82,11 +83,13 @@ pub enum Nemesis {
     Corrupt,
     /// Meets leaders when they were only just elected.
     Election,
+    /// Makes ways between nodes narrow.
+    Bandwidth,
 }
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Partition,
         Self::Kill,
         Self::Pause,
@@ -106,6 +109,7 @@ impl Nemesis {
         Self::Snapshot,
         Self::Corrupt,
         Self::Election,
+        Self::Bandwidth,
     ];
 
     /// What it is.
@@ -130,6 +134,7 @@ impl Nemesis {
             Self::Snapshot => &snapshot::Snapshot,
             Self::Corrupt => &corrupt::Corrupt,
             Self::Election => &election::Election,
+            Self::Bandwidth => &bandwidth::Bandwidth,
         }
     }
 

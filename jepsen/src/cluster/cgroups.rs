@@ -104,8 +104,8 @@ impl Cgroups {
     /// How often a node was kept from the processor so far.
     pub fn throttled(&self, node: u64) -> anyhow::Result<u64> {
         let stat = fs::read_to_string(self.group(node).join("cpu.stat"))?;
-        let counts = stat.lines().filter_map(|line| line.strip_prefix("nr_throttled "));
-        counts.last().context("`cpu.stat` does not count")?.trim().parse().context("`cpu.stat` is not understood")
+        let mut counts = stat.lines().filter_map(|line| line.strip_prefix("nr_throttled "));
+        counts.next().context("`cpu.stat` does not count")?.trim().parse().context("`cpu.stat` is not understood")
     }
 
     /// Lets a node write to a device, given as `major:minor`, so often a second; without a number, as often as it can.

@@ -44,7 +44,7 @@ const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Disks {
     root: PathBuf,
     images: PathBuf,
-    disks: BTreeMap<u64, Disk>,
+    of_nodes: BTreeMap<u64, Disk>,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Disks {
         let root = folder.join(format!("{PREFIX}{mark}{SUFFIX}"));
         fs::create_dir(&root).with_context(|| format!("`{}` cannot be made", root.display()))?;
         // From here on it is dropped if anything fails.
-        let made = Self { root, images: folder.to_path_buf(), disks: BTreeMap::new() };
+        let made = Self { root, images: folder.to_path_buf(), of_nodes: BTreeMap::new() };
         mount(&["-t", "tmpfs", "-o", "size=1m,mode=755", "jepsen"], &made.root)?;
         shell::run_words(&["mount", "--make-shared", path(&made.root)?])?;
         Ok(made)
@@ -77,7 +77,7 @@ impl Disks {
         File::create_new(&image)?.set_len(size_bytes)?;
         shell::run_words(&["mkfs.ext4", "-q", "-F", "-m", "0", path(&image)?])?;
         fs::create_dir(&mount)?;
-        self.disks.insert(node, Disk { image, mount, is_mounted: false, is_hung: false });
+        self.of_nodes.insert(node, Disk { image, mount, is_mounted: false, is_hung: false });
         self.power_on(node)?;
         Ok(self.folder(node)?.join("data"))
     }
@@ -89,7 +89,7 @@ impl Disks {
 
     /// The files that disks are in.
     pub fn images(&self) -> Vec<PathBuf> {
-        self.disks.values().map(|disk| disk.image.clone()).collect()
+        self.of_nodes.values().map(|disk| disk.image.clone()).collect()
     }
 
     /// The device of a disk, as `major:minor`.
@@ -148,7 +148,7 @@ impl Disks {
 
     /// Whether a disk hangs.
     pub fn is_hung(&self, node: u64) -> bool {
-        self.disks.get(&node).is_some_and(|disk| disk.is_hung)
+        self.of_nodes.get(&node).is_some_and(|disk| disk.is_hung)
     }
 
     /// Fills a disk until so much is left. Returns how much that took.
@@ -161,7 +161,8 @@ impl Disks {
             shell::run_words(&["fallocate", "-l", &at_once.to_string(), path(&filler)?])?;
         }
         let mut file = File::options().create(true).append(true).open(&filler)?;
-        while left_bytes == 0 && file.write_all(&[0; BIT_BYTES]).is_ok() {}
+        let bit = vec![0; BIT_BYTES];
+        while left_bytes == 0 && file.write_all(&bit).is_ok() {}
         Ok(file.metadata()?.len())
     }
 
@@ -174,11 +175,11 @@ impl Disks {
     }
 
     fn disk(&self, node: u64) -> anyhow::Result<&Disk> {
-        self.disks.get(&node).with_context(|| format!("node {node} has no disk of its own"))
+        self.of_nodes.get(&node).with_context(|| format!("node {node} has no disk of its own"))
     }
 
     fn disk_mut(&mut self, node: u64) -> anyhow::Result<&mut Disk> {
-        self.disks.get_mut(&node).with_context(|| format!("node {node} has no disk of its own"))
+        self.of_nodes.get_mut(&node).with_context(|| format!("node {node} has no disk of its own"))
     }
 }
 

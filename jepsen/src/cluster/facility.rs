@@ -35,6 +35,8 @@ pub enum Facility {
     Fsync,
     /// The log of a node can be short.
     ShortLogs,
+    /// The ways to and from a node can be made to hold less.
+    Bandwidth,
 }
 
 /// Where facilities are tried.
@@ -47,7 +49,7 @@ pub struct Lab<'a> {
 
 impl Facility {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Namespaces,
         Self::Loss,
         Self::Cpu,
@@ -59,6 +61,7 @@ impl Facility {
         Self::Clocks,
         Self::Fsync,
         Self::ShortLogs,
+        Self::Bandwidth,
     ];
 
     /// Its name.
@@ -75,6 +78,7 @@ impl Facility {
             Self::Clocks => "clocks",
             Self::Fsync => "fsync",
             Self::ShortLogs => "short logs",
+            Self::Bandwidth => "bandwidth",
         }
     }
 
@@ -93,6 +97,7 @@ impl Facility {
             }
             Self::Fsync => "that of a process failed, and lied",
             Self::ShortLogs => "nodes take it as a setting",
+            Self::Bandwidth => "what was sent from one to the other took the longer",
         }
     }
 }
@@ -117,6 +122,7 @@ impl<'a> Lab<'a> {
             Facility::Clocks => told(clocks::try_clocks(Which::All, self.mark, self.folder)),
             Facility::Fsync => told(shim::try_shim(self.mark, &self.folder.join("trial-shim"))),
             Facility::ShortLogs => Ok(()),
+            Facility::Bandwidth => told(self.network.try_limit()),
             Facility::HungDisk => told(disks::try_hangs(self.mark, self.folder)),
         }
     }

@@ -4,6 +4,7 @@
 //! another is forwarded by the bridge and can be dropped there, and what goes to the harness is not forwarded. The host's
 //! own interfaces are not touched, and addresses of several runs at the same time do not meet.
 
+mod bandwidth;
 mod loss;
 
 use std::collections::{BTreeMap, BTreeSet};

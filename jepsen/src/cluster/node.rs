@@ -217,7 +217,7 @@ mod tests {
         let (error, panic) = ("{\"level\":\"ERROR\",\"a\":1}\n", "thread 'x' panicked at y\n");
         let log = format!("{{\"level\":\"INFO\"}}\n{error}{panic}{error}");
         let second = log.rfind(error).unwrap() as u64;
-        let lines = |excused: &[Range<u64>]| errors_in(log.as_bytes(), excused).len();
-        assert_eq!([lines(&[]), lines(&[second..NOT_YET]), lines(&[0..NOT_YET])], [3, 2, 1]);
+        let left = |from: u64| errors_in(log.as_bytes(), std::slice::from_ref(&(from..NOT_YET))).len();
+        assert_eq!([left(NOT_YET), left(second), left(0)], [3, 2, 1]);
     }
 }

@@ -33,7 +33,7 @@ impl Rig {
         let mut rig = Self::default();
         for need in needs {
             match need {
-                Facility::Namespaces | Facility::Loss | Facility::Power | Facility::HungDisk => {}
+                Facility::Namespaces | Facility::Loss | Facility::Bandwidth | Facility::Power | Facility::HungDisk => {}
                 Facility::Cpu => rig.cpu = Some(Cgroups::find(Controller::Cpu, mark)?),
                 Facility::Disks => rig.disks = Some(Disks::make(mark, folder)?),
                 Facility::ShortLogs => rig.snapshot_every = Some(SNAPSHOT_EVERY),

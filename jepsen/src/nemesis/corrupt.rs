@@ -249,7 +249,9 @@ mod tests {
             let old = [7; 64];
             fs::create_dir(folder.path().join("log")).unwrap();
             let names = ["log/000004.log", "log/000009.log", "log/CURRENT", "log/LOCK", "log/LOG.old.12"];
-            names.iter().for_each(|name| fs::write(folder.path().join(name), old).unwrap());
+            for name in names {
+                fs::write(folder.path().join(name), old).unwrap();
+            }
             let damage = [Damage::Flip, Damage::Cut, Damage::CutTail][seed % 3];
             let told = spoil(folder.path(), damage, &mut StdRng::seed_from_u64(seed as u64)).unwrap();
             let spoilt: Vec<_> =

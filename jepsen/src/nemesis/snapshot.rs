@@ -1,13 +1,15 @@
 //! `snapshot`: a node misses so much that it has to be sent a snapshot, while writes go on.
 //!
 //! Nodes cut their logs off after few entries in such a run. Who is down, frozen or cut off is left so until more has been written
-//! than the others keep; a node that has taken a snapshot begins a new generation of its state, and that is waited for.
+//! than the others keep, for which the nemesis writes, too: tenants that nobody asks about. A node that has taken a snapshot begins a new generation of its state, and that is waited for.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use portcullis_client::v1;
 use rand::Rng;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
@@ -23,6 +25,10 @@ const MISSED: u64 = 3 * SNAPSHOT_EVERY as u64;
 const MISS_PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take until the snapshot is taken.
 const TAKE_PATIENCE: Duration = Duration::from_secs(20);
+/// How many writers of the nemesis ask each other node.
+const WRITERS: u64 = 3;
+/// How long one of their writes may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What the names of generations begin with, in the folder of the state.
 const GENERATION: &str = "gen-";
 
@@ -93,7 +99,7 @@ struct Missing {
 
 enum Stage {
     /// It hears nothing.
-    Away { generation: u64, visible: u64, since: Instant },
+    Away { generation: u64, visible: u64, since: Instant, enough: Arc<AtomicBool> },
     /// It hears again.
     Back { generation: u64, since: Instant },
     /// It has taken a snapshot, or why not.
@@ -108,7 +114,9 @@ impl Act for Missing {
             return Ok(());
         }
         let generation = generation(field.cluster.data_dir(self.node))?;
-        self.stage = Stage::Away { generation, visible: field.observer.visible(), since: Instant::now() };
+        let enough = self.write(field)?;
+        let (visible, since) = (field.observer.visible(), Instant::now());
+        self.stage = Stage::Away { generation, visible, since, enough };
         match self.kept {
             Kept::Down => field.kill(self.node),
             Kept::Frozen => field.freeze(self.node),
@@ -118,8 +126,9 @@ impl Act for Missing {
 
     fn go_on(&mut self, field: &mut Field<'_>) -> anyhow::Result<Progress> {
         match &self.stage {
-            Stage::Away { generation, visible, since } => {
+            Stage::Away { generation, visible, since, enough } => {
                 let missed = field.observer.visible().saturating_sub(*visible);
+                enough.store(missed >= MISSED || since.elapsed() >= MISS_PATIENCE, Ordering::SeqCst);
                 if missed >= MISSED {
                     self.stage = Stage::Back { generation: *generation, since: Instant::now() };
                     self.back(field)?;
@@ -144,7 +153,9 @@ impl Act for Missing {
         match &self.stage {
             Stage::Over(None) => Ok(Bite::Bit),
             Stage::Over(Some(why)) => Ok(Bite::Nothing(why.clone())),
-            Stage::Away { .. } | Stage::Back { .. } => {
+            Stage::Back { .. } => Ok(Bite::Nothing("faults were over before".to_owned())),
+            Stage::Away { enough, .. } => {
+                enough.store(true, Ordering::SeqCst);
                 self.back(field)?;
                 Ok(Bite::Nothing("faults were over before".to_owned()))
             }
@@ -153,6 +164,27 @@ impl Act for Missing {
 }
 
 impl Missing {
+    /// Writes at the other nodes until the value becomes true.
+    fn write(&self, field: &mut Field<'_>) -> anyhow::Result<Arc<AtomicBool>> {
+        let enough = Arc::new(AtomicBool::new(false));
+        let others: Vec<u64> = field.cluster.ids().filter(|id| *id != self.node && field.cluster.runs(*id)).collect();
+        for (id, writer) in others.into_iter().flat_map(|id| (0..WRITERS).map(move |writer| (id, writer))) {
+            let (client, enough) = (field.cluster.client(id, WRITE_TIMEOUT)?, Arc::clone(&enough));
+            field.later(async move {
+                let mut written = 0_u64;
+                while !enough.load(Ordering::SeqCst) {
+                    let tenant = format!("filler-{id}-{writer}-{written}");
+                    written += 1;
+                    // Whether it is there or not: what counts is that something is written.
+                    let _ = client.create_tenant(v1::CreateTenantRequest { id: tenant.clone(), options: None }).await;
+                    let _ = client.delete_tenant(v1::DeleteTenantRequest { id: tenant, options: None }).await;
+                }
+                Ok(())
+            });
+        }
+        Ok(enough)
+    }
+
     fn back(&self, field: &mut Field<'_>) -> anyhow::Result<()> {
         match self.kept {
             Kept::Down => field.revive(self.node),

@@ -18,11 +18,11 @@ const SIZE_BYTES: u64 = 32 << 20;
 /// How long a write is watched that is to hang.
 const HANGS: Duration = Duration::from_millis(300);
 /// How long a write may take that nothing hinders.
-const ENDS: Duration = Duration::from_secs(5);
+const ENDS: Duration = Duration::from_secs(10);
 /// How often a second a slow disk may be written to, and how often it is.
-const SLOW_WRITES: (u32, u32) = (20, 20);
+const SLOW_WRITES: (u32, u32) = (8, 16);
 /// How long that takes at the least.
-const SLOW_TAKES: Duration = Duration::from_millis(700);
+const SLOW_TAKES: Duration = Duration::from_secs(1);
 /// And how many times as long as without a limit.
 const SLOW_TIMES: u32 = 2;
 
