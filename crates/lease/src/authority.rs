@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::{Limit, Reading};
-use crate::fault::{Fault, Faults};
 use crate::round::Rounds;
+use portcullis_fault::{Fault, Faults};
 
 /// What a leader knows of its own right to grant leases.
 ///

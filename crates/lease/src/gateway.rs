@@ -31,10 +31,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Fault, Faults};
 use crate::holder::Registered;
 use crate::log::{Epoch, Position};
 use crate::round::is_majority;
+use portcullis_fault::{Fault, Faults};
 
 /// What the leader says of an entry after it has appended it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

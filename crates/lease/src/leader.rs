@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::authority::Authority;
 use crate::clock::{Reading, Wait};
-use crate::fault::{Fault, Faults};
 use crate::fence::Fence;
 use crate::gateway::Listed;
 use crate::grant::{Grant, Refusal, Release, Request};
@@ -13,6 +12,7 @@ use crate::log::{Epoch, LogShape, Position};
 use crate::parameters::Parameters;
 use crate::quarantine::Quarantine;
 use crate::session::Session;
+use portcullis_fault::{Fault, Faults};
 
 /// Entries that a holder's base may lie behind what is committed.
 pub const BASE_BEHIND_MAX: u64 = 10_000;

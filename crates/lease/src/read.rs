@@ -5,8 +5,8 @@
 //! taken or after it was.
 
 use crate::clock::{Limit, Reading};
-use crate::fault::{Fault, Faults};
 use crate::log::Position;
+use portcullis_fault::{Fault, Faults};
 
 /// What a reader can look at: the values that the holder publishes, each loaded by one atomic step.
 pub trait Published {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Reading;
-use crate::fault::{Fault, Faults};
+use portcullis_fault::{Fault, Faults};
 
 /// When a voter last helped a leader, in this start of its process.
 ///
