@@ -144,7 +144,9 @@ impl Coverage {
         }
         let meets = Meetings::of(history);
         for nemesis in &run.nemeses {
-            let mut strikes = history.strikes.iter().filter(|strike| strike.nemesis == *nemesis).peekable();
+            let idle = |strike: &Strike| history.idle.iter().any(|idle| idle.step == strike.step);
+            let strikes = history.strikes.iter().filter(|strike| strike.nemesis == *nemesis);
+            let mut strikes = strikes.filter(|strike| !idle(strike)).peekable();
             if strikes.peek().is_none() {
                 found.push(Shortfall::NoFault(nemesis.clone()));
             } else if !strikes.any(|strike| meets.a_read(history, strike)) {
@@ -154,7 +156,7 @@ impl Coverage {
         let finally_us = history.phases.get(&Phase::FinalReads).copied().unwrap_or(u64::MAX);
         let last = history.calls().filter(|call| call.invoked_us >= finally_us);
         let answered: BTreeSet<u64> = last.filter(is_answered_read).map(|last| last.node).collect();
-        found.extend((1..=run.nodes).filter(|node| !answered.contains(node)).map(Shortfall::NoFinalRead));
+        found.extend(history.remaining().filter(|node| !answered.contains(node)).map(Shortfall::NoFinalRead));
         found
     }
 }
@@ -252,7 +254,7 @@ impl fmt::Display for Shortfall {
 mod tests {
     use super::*;
     use crate::history::samples::{check, done, history};
-    use crate::history::{Event, Operation, Relief};
+    use crate::history::{Event, Idle, Operation, Relief};
 
     /// A run that covers what it has to.
     fn covered() -> History {
@@ -338,6 +340,13 @@ mod tests {
         assert_eq!(lacks(&history), []);
         history.run.revokes_min = 3;
         assert_eq!(lacks(&history), [Shortfall::Writes { acknowledged: 2, least: 3 }]);
+    }
+
+    #[test]
+    fn a_fault_that_did_nothing_is_none() {
+        let mut history = covered();
+        history.idle.push(Idle { step: 1, at_us: 80, why: "nothing was slow".to_owned() });
+        assert_eq!(lacks(&history), [Shortfall::NoFault("partition".to_owned())]);
     }
 
     #[test]

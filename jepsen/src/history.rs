@@ -156,6 +156,28 @@ pub struct Relief {
     pub at_us: u64,
 }
 
+/// A fault that has ended was found to have done nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idle {
+    /// The step of the schedule.
+    pub step: u32,
+    /// When it ended.
+    pub at_us: u64,
+    /// How that is known.
+    pub why: String,
+}
+
+/// A node is out of the cluster for good, and is asked nothing more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// The node.
+    pub node: u64,
+    /// Since when.
+    pub at_us: u64,
+    /// Why.
+    pub why: String,
+}
+
 /// What one node said of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -264,6 +286,10 @@ pub enum Record {
     Strike(Strike),
     /// A fault ends.
     Relief(Relief),
+    /// A fault did nothing.
+    Idle(Idle),
+    /// A node is out of the cluster.
+    Retired(Retired),
     /// A node was looked at.
     Sample(Sample),
     /// The hash of a node, during the run or at the end.
@@ -292,6 +318,10 @@ pub struct History {
     pub strikes: Vec<Strike>,
     /// Faults that ended.
     pub reliefs: Vec<Relief>,
+    /// Faults that did nothing.
+    pub idle: Vec<Idle>,
+    /// Nodes that are out of the cluster.
+    pub retired: Vec<Retired>,
     /// How the nodes were.
     pub samples: Vec<Sample>,
     /// What the nodes came to.
@@ -303,6 +333,11 @@ pub struct History {
 }
 
 impl History {
+    /// The nodes that were started and belong to the cluster to the end, so that they have to answer.
+    pub fn remaining(&self) -> impl Iterator<Item = u64> + '_ {
+        (1..=self.run.nodes).filter(|node| self.retired.iter().all(|retired| retired.node != *node))
+    }
+
     /// A history in which nothing has happened yet.
     pub fn new(run: Run) -> Self {
         Self {
@@ -311,6 +346,8 @@ impl History {
             events: Vec::new(),
             strikes: Vec::new(),
             reliefs: Vec::new(),
+            idle: Vec::new(),
+            retired: Vec::new(),
             samples: Vec::new(),
             hashes: Vec::new(),
             alarms: Vec::new(),

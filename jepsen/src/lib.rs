@@ -26,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod system;
+pub mod torment;
 pub mod traffic;
 pub mod verdict;
 pub mod workload;

@@ -1,6 +1,6 @@
 //! One run: start clean, traffic, faults, heal, wait until ready, final reads on every node, compare, judge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -11,16 +11,21 @@ use anyhow::Context;
 use futures::future::join_all;
 
 use crate::cluster::Cluster;
+use crate::cluster::facility::Facility;
+use crate::cluster::leftovers::Mark;
 use crate::cluster::network::Network;
+use crate::cluster::rig::Rig;
 use crate::history::{self, FORMAT, History, Phase, Record, Run};
+use crate::mutants;
 use crate::observer::{self, Observer};
 use crate::recorder::Recorder;
 use crate::report;
 use crate::schedule::{self, Nemesis, Step};
+use crate::torment::Torment;
 use crate::traffic::{CHECK_TIMEOUT, Connections, Desk, FINAL_TIMEOUT, HASTY_TIMEOUT, Traffic, WRITE_TIMEOUT};
 use crate::verdict::{Judgement, Verdict, judge};
 use crate::workload::{Kind, Workload};
-use crate::{hashes, mutants, nemesis, workload};
+use crate::{hashes, workload};
 
 /// The name of the history in the folder of a run.
 pub const HISTORY: &str = "history.jsonl";
@@ -44,6 +49,8 @@ pub struct Plan {
     pub seed: u64,
     /// The nemeses that act.
     pub nemeses: Vec<Nemesis>,
+    /// What these need of the machine.
+    pub needs: BTreeSet<Facility>,
     /// Those that were asked for and cannot act, with the reason.
     pub skipped: Vec<String>,
     /// How many nodes.
@@ -67,7 +74,8 @@ pub async fn run(plan: &Plan, network: Network) -> anyhow::Result<Judgement> {
     let schedule = schedule::plan(plan.seed, plan.time, &plan.nemeses);
     write_json(&plan.folder.join(SCHEDULE), &schedule)?;
     eprintln!("starting {} nodes, joined by {}", plan.nodes, network.name());
-    let mut cluster = Cluster::start(network, plan.nodes, &plan.binary, &plan.folder).await?;
+    let rig = Rig::make(&plan.needs, Mark::own()?, &plan.folder)?;
+    let mut cluster = Cluster::start(network, rig, plan.nodes, &plan.binary, &plan.folder).await?;
     let recorder = Recorder::create(&plan.folder.join(HISTORY), described(plan, &cluster).await?)?;
     let desk = Desk::new(Arc::clone(&recorder), connections(&cluster)?, plan.writes);
     let workload = (plan.workload.make)(Arc::clone(&desk));
@@ -82,7 +90,7 @@ pub async fn run(plan: &Plan, network: Network) -> anyhow::Result<Judgement> {
     let judgement = conclude(&plan.folder)?;
     if judgement.verdict == Verdict::Pass {
         // What passed can be told from its history alone.
-        data.iter().try_for_each(std::fs::remove_dir_all)?;
+        data.iter().try_for_each(remove)?;
     }
     Ok(judgement)
 }
@@ -103,7 +111,7 @@ async fn torment(
     let observer = Observer::start(recorder, looks);
     recorder.phase(Phase::Traffic);
     let traffic = Traffic::start(workload, desk, plan.clients, plan.seed);
-    nemesis::Nemesis::new(cluster, recorder, &observer).run(schedule, plan.time).await?;
+    Torment::new(cluster, recorder, &observer).run(schedule, plan.time).await?;
     recorder.phase(Phase::Healed);
     tokio::time::sleep(AFTERMATH).await;
     traffic.stop().await?;
@@ -166,6 +174,10 @@ pub fn conclude(folder: &Path) -> anyhow::Result<Judgement> {
 pub fn read(path: &Path) -> anyhow::Result<History> {
     let file = File::open(path).with_context(|| format!("there is no history at `{}`", path.display()))?;
     history::read(BufReader::new(file)).with_context(|| format!("`{}`", path.display()))
+}
+
+fn remove(data: &PathBuf) -> std::io::Result<()> {
+    if data.is_dir() { std::fs::remove_dir_all(data) } else { std::fs::remove_file(data) }
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {

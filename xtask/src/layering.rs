@@ -18,7 +18,8 @@ const USES: &[(&str, &[&str])] = &[
     ("portcullis-schema", &["portcullis-model", "portcullis-caveat"]),
     ("portcullis-eval", &["portcullis-model", "portcullis-caveat", "portcullis-schema"]),
     ("portcullis-machine", &["portcullis-model", "portcullis-schema", "portcullis-lease"]),
-    ("portcullis-lease", &[]),
+    ("portcullis-lease", &["portcullis-fault"]),
+    ("portcullis-fault", &[]),
     ("portcullis-storage", &["portcullis-model", "portcullis-schema", "portcullis-eval", "portcullis-machine"]),
     ("portcullis-consensus", &["portcullis-machine", "portcullis-lease", "portcullis-storage"]),
     ("portcullis-node", &["portcullis-eval", "portcullis-machine", "portcullis-storage", "portcullis-consensus"]),
@@ -44,6 +45,7 @@ const PURE: &[&str] = &[
     "portcullis-eval",
     "portcullis-machine",
     "portcullis-lease",
+    "portcullis-fault",
 ];
 
 /// What pure crates must not reach, by whatever way: runtimes, engines, randomness, clocks and the operating system.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use portcullis_fault::{Fault, Faults};
+
 use crate::clock::{Limit, Reading};
-use crate::fault::{Fault, Faults};
 use crate::round::Rounds;
 
 /// What a leader knows of its own right to grant leases.

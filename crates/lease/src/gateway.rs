@@ -29,9 +29,9 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_fault::{Fault, Faults};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Fault, Faults};
 use crate::holder::Registered;
 use crate::log::{Epoch, Position};
 use crate::round::is_majority;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use portcullis_fault::{Fault, Faults};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Limit, Reading};
-use crate::fault::{Fault, Faults};
 use crate::grant::{Grant, Release, Request};
 use crate::log::{Epoch, LogShape, Position};
 use crate::read::Mark;

@@ -1,7 +1,8 @@
 //! What the leader keeps for each holder it has granted to.
 
+use portcullis_fault::{Fault, Faults};
+
 use crate::clock::{Reading, Wait};
-use crate::fault::{Fault, Faults};
 use crate::log::{Epoch, Position};
 
 /// A holder that may answer reads, as far as the leader can tell.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use portcullis_fault::{Fault, Faults};
+
 use crate::clock::Reading;
-use crate::fault::{Fault, Faults};
 
 /// When a voter last helped a leader, in this start of its process.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_consensus::{Ack, MembershipError, NodeRole, Peer};
+use portcullis_consensus::{Ack, MembershipError, NodeRole, NodeStatus, Peer};
 use portcullis_model::{Actor, ClusterId, NodeId, Region, Subject, TenantId, Verified};
 use portcullis_storage::codec;
 use tokio::time::Instant;
@@ -17,6 +17,10 @@ const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a voter may take to lead before it is asked again.
 const TRANSFER_PAUSE: Duration = Duration::from_millis(250);
+/// How long leadership waits for a voter that may take it.
+const CANDIDATE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a voter may take to say whether it may lead.
+const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a node that is let in waits for another change of the membership to be done.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -154,6 +158,7 @@ impl Node {
                 Answer::Unknown
                 | Answer::Wrote(_)
                 | Answer::About(_)
+                | Answer::MayLead(_)
                 | Answer::LowDisk(_)
                 | Answer::TooManyPending(_) => {
                     return Err(AdministerError::Unknown("the leader changed meanwhile".to_owned()));
@@ -241,19 +246,48 @@ impl Node {
     }
 
     async fn transfer_as_leader(&self, to: Option<NodeId>) -> Answer {
-        let status = self.group.status();
-        let followers = status.nodes.iter().filter(|node| node.role == NodeRole::Follower);
-        let chosen = match to {
-            Some(to) if to == self.id() => return Answer::Administered(to),
-            Some(to) => followers.filter(|node| node.id == to).map(|node| node.id).next(),
-            None => followers.max_by_key(|node| node.matched).map(|node| node.id),
-        };
-        let Some(to) = chosen else {
-            return Answer::Failed("there is no such voter to lead: see `cluster status`".to_owned());
-        };
-        match self.group.transfer_leader(to).await {
-            Ok(()) => Answer::Administered(to),
-            Err(error) => Answer::Failed(error.to_string()),
+        if to == Some(self.id()) {
+            return Answer::Administered(self.id());
+        }
+        let deadline = Instant::now() + CANDIDATE_TIMEOUT;
+        loop {
+            let mut voters = self.group.status().nodes;
+            voters.retain(|node| node.role == NodeRole::Follower && to.is_none_or(|to| to == node.id));
+            voters.sort_by_key(|node| std::cmp::Reverse(node.matched));
+            if voters.is_empty() {
+                return Answer::Failed("there is no such voter to lead: see `cluster status`".to_owned());
+            }
+            let mut able = None;
+            for voter in voters {
+                if self.may_lead(&voter).await {
+                    able = Some(voter.id);
+                    break;
+                }
+            }
+            match able {
+                Some(to) => {
+                    return match self.group.transfer_leader(to).await {
+                        Ok(()) => Answer::Administered(to),
+                        Err(error) => Answer::Failed(error.to_string()),
+                    };
+                }
+                None if Instant::now() >= deadline => {
+                    return Answer::Failed("no voter that could lead takes part in elections now".to_owned());
+                }
+                None => tokio::time::sleep(LEADER_PAUSE).await,
+            }
+        }
+    }
+
+    /// Asks a voter whether it may lead. Once leadership is on its way no write is taken, so it is not sent to one that was
+    /// started a moment ago and cannot take it. A node that does not know the question is taken to be able.
+    async fn may_lead(&self, voter: &NodeStatus) -> bool {
+        let message = codec::encode(&Message::MayLead);
+        let answer = self.group.call(voter.id, &voter.peer, message, ASK_TIMEOUT).await.ok();
+        match answer.and_then(|answer| codec::decode(&answer).ok()) {
+            Some(Answer::MayLead(may)) => may,
+            Some(_) => true,
+            None => false,
         }
     }
 

@@ -100,7 +100,8 @@ fn message_after(previous: Option<&Message>) -> Option<Message> {
         None => Message::Write(Box::new(draft(Action::RaiseVersion(2))), Some([8; 16])),
         Some(Message::Write(..)) => Message::Administer(Change::Promote { id: NodeId(3) }),
         Some(Message::Administer(_)) => Message::About,
-        Some(Message::About) => return None,
+        Some(Message::About) => Message::MayLead,
+        Some(Message::MayLead) => return None,
     })
 }
 
@@ -151,7 +152,8 @@ fn answer_after(previous: Option<&Answer>) -> Option<Answer> {
         Some(Answer::ClockDeviates(_)) => Answer::NotLeader,
         Some(Answer::NotLeader) => Answer::Unknown,
         Some(Answer::Unknown) => Answer::Failed("why".to_owned()),
-        Some(Answer::Failed(_)) => return None,
+        Some(Answer::Failed(_)) => Answer::MayLead(true),
+        Some(Answer::MayLead(_)) => return None,
     })
 }
 

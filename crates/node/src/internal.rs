@@ -17,6 +17,8 @@ pub(crate) enum Message {
     Administer(Change),
     /// How are you?
     About,
+    /// May you lead now?
+    MayLead,
 }
 
 /// A change of the cluster.
@@ -50,6 +52,8 @@ pub(crate) enum Answer {
     Unknown,
     /// Nothing was done.
     Failed(String),
+    /// Whether this node takes part in elections.
+    MayLead(bool),
 }
 
 /// What a node says of itself.

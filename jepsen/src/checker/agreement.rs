@@ -47,7 +47,7 @@ pub fn check(history: &History) -> Agreed {
         }
     }
     let last = by_revision.last_key_value().map(|(_, hashes)| hashes.as_slice()).unwrap_or_default();
-    agreed.silent = (1..=history.run.nodes).filter(|node| last.iter().all(|hash| hash.node != *node)).collect();
+    agreed.silent = history.remaining().filter(|node| last.iter().all(|hash| hash.node != *node)).collect();
     let alarms = history.alarms.iter().map(|alarm| wrong(Rule::Health, format!("node {}: {}", alarm.node, alarm.what)));
     agreed.violations.extend(alarms);
     agreed
@@ -60,8 +60,8 @@ fn wrong(rule: Rule, detail: String) -> Violation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Alarm;
     use crate::history::samples::history;
+    use crate::history::{Alarm, Retired};
 
     fn agreed(hashes: &[(u64, u64, &str)]) -> Agreed {
         let mut history = history([]);
@@ -92,6 +92,13 @@ mod tests {
         assert_eq!(agreed(&[(1, 9, "ab"), (3, 9, "ab")]).silent, [2]);
         assert_eq!(agreed(&[(1, 9, "ab"), (2, 8, "cd"), (3, 9, "ab")]).silent, [2]);
         assert_eq!(agreed(&[]).silent, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_node_that_is_out_of_the_cluster_is_asked_nothing() {
+        let mut history = history([]);
+        history.retired.push(Retired { node: 2, at_us: 1, why: "its log is damaged".to_owned() });
+        assert_eq!(check(&history).silent, [1, 3]);
     }
 
     #[test]

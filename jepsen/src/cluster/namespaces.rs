@@ -4,6 +4,7 @@
 //! another is forwarded by the bridge and can be dropped there, and what goes to the harness is not forwarded. The host's
 //! own interfaces are not touched, and addresses of several runs at the same time do not meet.
 
+mod bandwidth;
 mod loss;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,19 +80,29 @@ impl Namespaces {
         shell::run(&format!("ip -n {bridge} addr add 10.77.0.254/24 dev br0"))?;
         shell::run(&format!("ip -n {bridge} link set br0 up"))?;
         shell::run(&format!("ip -n {bridge} link set lo up"))?;
-        for node in 1..=nodes {
-            let name = made.name(node);
-            shell::run(&format!("ip netns add {name}"))?;
-            shell::run(&format!("ip -n {bridge} link add p{node} type veth peer name eth0 netns {name}"))?;
-            shell::run(&format!("ip -n {bridge} link set p{node} master br0 up"))?;
-            shell::run(&format!("ip -n {name} addr add {}/24 dev eth0", host(node)))?;
-            shell::run(&format!("ip -n {name} link set eth0 up"))?;
-            shell::run(&format!("ip -n {name} link set lo up"))?;
-        }
+        (1..=nodes).try_for_each(|node| made.join(node))?;
         if cutter == Cutter::Nft {
             shell::run_with(&format!("ip netns exec {bridge} nft -f -"), TABLE)?;
         }
         made.proven()
+    }
+
+    /// Makes a namespace for one more node, and returns its number.
+    pub(super) fn add(&mut self) -> anyhow::Result<u64> {
+        self.nodes += 1;
+        self.join(self.nodes)?;
+        Ok(self.nodes)
+    }
+
+    /// Makes the namespace of a node, and joins it to the bridge.
+    fn join(&self, node: u64) -> anyhow::Result<()> {
+        let (bridge, name) = (self.bridge(), self.name(node));
+        shell::run(&format!("ip netns add {name}"))?;
+        shell::run(&format!("ip -n {bridge} link add p{node} type veth peer name eth0 netns {name}"))?;
+        shell::run(&format!("ip -n {bridge} link set p{node} master br0 up"))?;
+        shell::run(&format!("ip -n {name} addr add {}/24 dev eth0", host(node)))?;
+        shell::run(&format!("ip -n {name} link set eth0 up"))?;
+        shell::run(&format!("ip -n {name} link set lo up")).map(drop)
     }
 
     /// Moves this thread, and all that it starts from now on, into the namespace of the bridge.

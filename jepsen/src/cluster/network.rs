@@ -89,11 +89,35 @@ impl Network {
         }
     }
 
+    /// Lets the ways to a node, and those from it, hold so many kilobits a second each; without a number, what they can.
+    pub fn limit(&self, node: u64, kilobits: Option<u32>) -> anyhow::Result<()> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.limit(node, kilobits),
+            Joined::Loopback(_) => bail!("loopback holds what it can"),
+        }
+    }
+
+    /// Says why that cannot be limited, if so.
+    pub(super) fn try_limit(&self) -> anyhow::Result<()> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.try_limit(),
+            Joined::Loopback(_) => bail!("loopback holds what it can"),
+        }
+    }
+
     /// The address of a node, without a port.
     pub(super) fn host(&self, node: u64) -> String {
         match &self.0 {
             Joined::Namespaces(_) => namespaces::host(node),
             Joined::Loopback(part) => loopback_host(*part, node),
+        }
+    }
+
+    /// Makes room for one more node, after so many.
+    pub(super) fn add(&mut self, nodes: u64) -> anyhow::Result<u64> {
+        match &mut self.0 {
+            Joined::Namespaces(namespaces) => namespaces.add(),
+            Joined::Loopback(_) => Ok(nodes + 1),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use portcullis_jepsen::cluster::facility::{Facility, Lab};
 use portcullis_jepsen::cluster::leftovers::{self, Mark};
 use portcullis_jepsen::cluster::network::{Network, Wanted};
 use portcullis_jepsen::cluster::{binary, make_folder};
@@ -25,7 +26,7 @@ pub(crate) struct Flags {
     /// What clients do: see `jepsen list`
     #[arg(long, default_value = revocation::NAME, value_parser = known)]
     pub(super) workload: Kind,
-    /// Who makes faults: `partition`, `kill`, `pause`, `restart`, `loss`, or `none`
+    /// Who makes faults, as `jepsen list` names them, or `none`
     #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
     nemesis: Vec<Asked>,
     /// How many nodes
@@ -74,7 +75,7 @@ impl FromStr for Asked {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Nemesis::ALL.into_iter().find(|nemesis| nemesis.name() == text).map(Self::Somebody);
+        let found = Nemesis::named(text).map(Self::Somebody);
         let nobody = (text == "none").then_some(Self::Nobody);
         found.or(nobody).ok_or_else(|| "no such nemesis: see `jepsen list`".to_owned())
     }
@@ -96,8 +97,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     }
     let removed = leftovers::remove()?;
     if removed != leftovers::Removed::default() {
-        let (processes, namespaces) = (removed.processes.len(), removed.namespaces.len());
-        eprintln!("removed what a harness that died had left: {processes} processes, {namespaces} namespaces");
+        eprintln!("removed what a harness that died had left: {removed}");
     }
     let binary = binary::find(flags.binary.as_deref())?;
     make_folder(&flags.dir)?;
@@ -107,8 +107,9 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         Joined::Namespaces => Wanted::Namespaces,
         Joined::Loopback => Wanted::Loopback,
     };
-    let (network, lesser) = Network::make(wanted, flags.nodes, Mark::own()?)?;
-    let (nemeses, skipped) = choose(&flags.nemesis, &network, lesser.as_deref());
+    let mark = Mark::own()?;
+    let (network, lesser) = Network::make(wanted, flags.nodes, mark)?;
+    let (nemeses, skipped) = choose(&flags.nemesis, &Lab::new(&network, lesser.as_deref(), mark, &folder));
     for skipped in &skipped {
         eprintln!("SKIPPED: {skipped}");
     }
@@ -116,6 +117,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         workload: flags.workload,
         writes: flags.writes,
         seed: flags.seed,
+        needs: nemeses.iter().flat_map(|nemesis| nemesis.needs()).copied().collect(),
         nemeses,
         skipped,
         nodes: flags.nodes,
@@ -154,14 +156,14 @@ fn interrupted_run() -> ExitCode {
     ExitCode::from(INTERRUPTED)
 }
 
-/// Who can act in this network, and who cannot, with the reason.
-fn choose(asked: &[Asked], network: &Network, lesser: Option<&str>) -> (Vec<Nemesis>, Vec<String>) {
+/// Who can act here, and who cannot, with the reason.
+fn choose(asked: &[Asked], lab: &Lab<'_>) -> (Vec<Nemesis>, Vec<String>) {
     let (mut acting, mut skipped) = (Vec::new(), Vec::new());
     for asked in asked {
         match asked {
             Asked::Nobody => {}
             Asked::Somebody(nemesis) if acting.contains(nemesis) => {}
-            Asked::Somebody(nemesis) => match obstacle(*nemesis, network, lesser) {
+            Asked::Somebody(nemesis) => match conflict(*nemesis, &acting).or_else(|| lab.obstacle(nemesis.needs())) {
                 Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
                 None => acting.push(*nemesis),
             },
@@ -170,15 +172,13 @@ fn choose(asked: &[Asked], network: &Network, lesser: Option<&str>) -> (Vec<Neme
     (acting, skipped)
 }
 
-/// What keeps a nemesis from acting in this network, if anything does.
-fn obstacle(nemesis: Nemesis, network: &Network, lesser: Option<&str>) -> Option<String> {
-    if nemesis.needs_namespaces() && !network.can_cut() {
-        return Some(lesser.unwrap_or("the network cannot be cut").to_owned());
-    }
-    match nemesis {
-        Nemesis::Loss => network.can_lose().err(),
-        Nemesis::Partition | Nemesis::Kill | Nemesis::Pause | Nemesis::Restart => None,
-    }
+/// What keeps somebody from acting beside those who act already, if anything does.
+fn conflict(nemesis: Nemesis, acting: &[Nemesis]) -> Option<String> {
+    let [wall, all] = [Facility::WallClocks, Facility::Clocks];
+    let other = if nemesis.needs().contains(&wall) { all } else { wall };
+    let moves = |nemesis: &Nemesis| nemesis.needs().iter().any(|need| [wall, all].contains(need));
+    let first = acting.iter().find(|acting| moves(&nemesis) && acting.needs().contains(&other))?;
+    Some(format!("a run moves either wall clocks or all clocks, and `{}` acts in this one", first.name()))
 }
 
 #[cfg(test)]
@@ -188,7 +188,10 @@ mod tests {
     #[test]
     fn on_loopback_only_processes_are_tormented() {
         let (network, lesser) = Network::make(Wanted::Loopback, 3, Mark::own().unwrap()).unwrap();
-        let (acting, skipped) = choose(&Nemesis::ALL.map(Asked::Somebody), &network, lesser.as_deref());
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab::new(&network, lesser.as_deref(), Mark::own().unwrap(), folder.path());
+        let asked = [Nemesis::Partition, Nemesis::Kill, Nemesis::Pause, Nemesis::Restart, Nemesis::Loss];
+        let (acting, skipped) = choose(&asked.map(Asked::Somebody), &lab);
         assert_eq!(acting, [Nemesis::Kill, Nemesis::Pause, Nemesis::Restart]);
         assert_eq!(skipped, ["partition: loopback was asked for", "loss: loopback was asked for"]);
     }

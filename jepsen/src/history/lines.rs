@@ -76,6 +76,8 @@ fn add(history: &mut History, record: Record) {
         Record::Event(event) => history.events.push(event),
         Record::Strike(strike) => history.strikes.push(strike),
         Record::Relief(relief) => history.reliefs.push(relief),
+        Record::Idle(idle) => history.idle.push(idle),
+        Record::Retired(retired) => history.retired.push(retired),
         Record::Sample(sample) => history.samples.push(sample),
         Record::StateHash(hash) => history.hashes.push(hash),
         Record::Alarm(alarm) => history.alarms.push(alarm),

@@ -153,11 +153,12 @@ impl Faults {
         Self { without_gates: true, ..self }
     }
 
+    /// Returns whether leases are refused to who makes no progress or has held up writes.
     #[cfg_attr(
         not(feature = "planted-faults"),
         expect(clippy::unused_self, reason = "a build that breaks rules looks at it")
     )]
-    pub(crate) fn has_gates(self) -> bool {
+    pub fn has_gates(self) -> bool {
         #[cfg(feature = "planted-faults")]
         return !self.without_gates;
         #[cfg(not(feature = "planted-faults"))]
