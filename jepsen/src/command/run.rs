@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use portcullis_jepsen::cluster::facility::{Facility, Lab};
 use portcullis_jepsen::cluster::leftovers::{self, Mark};
-use portcullis_jepsen::cluster::network::{Network, Wanted};
+use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::run::{Plan, REPORT, run as run_plan};
 use portcullis_jepsen::schedule::Nemesis;
@@ -62,6 +62,15 @@ enum Asked {
     Somebody(Nemesis),
 }
 
+impl Asked {
+    fn needs_switch(self) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Somebody(nemesis) => nemesis.needs().contains(&Facility::Switch),
+        }
+    }
+}
+
 impl FromStr for Asked {
     type Err = String;
 
@@ -96,7 +105,13 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         Joined::Loopback => Wanted::Loopback,
     };
     let mark = Mark::own()?;
-    let (network, lesser) = Network::make(wanted, flags.nodes, mark)?;
+    let wires = if flags.nemesis.iter().copied().any(Asked::needs_switch) { Wires::Switch } else { Wires::Kernel };
+    let joined = Network::make(wanted, wires, flags.nodes, mark);
+    // Without a switch everything else still works, and who needs it is skipped.
+    let (network, lesser) = joined.or_else(|error| match wires {
+        Wires::Switch => Network::make(wanted, Wires::Kernel, flags.nodes, mark),
+        Wires::Kernel => Err(error),
+    })?;
     let (nemeses, skipped) = choose(&flags.nemesis, &Lab::new(&network, lesser.as_deref(), mark, &folder));
     for skipped in &skipped {
         eprintln!("SKIPPED: {skipped}");
@@ -173,7 +188,7 @@ mod tests {
 
     #[test]
     fn on_loopback_only_processes_are_tormented() {
-        let (network, lesser) = Network::make(Wanted::Loopback, 3, Mark::own().unwrap()).unwrap();
+        let (network, lesser) = Network::make(Wanted::Loopback, Wires::Kernel, 3, Mark::own().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let lab = Lab::new(&network, lesser.as_deref(), Mark::own().unwrap(), folder.path());
         let asked = [Nemesis::Partition, Nemesis::Kill, Nemesis::Pause, Nemesis::Restart, Nemesis::Loss];
