@@ -15,6 +15,7 @@ mod reported;
 pub mod rig;
 mod shell;
 pub mod shim;
+pub mod switch;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,6 +27,7 @@ mod partition;
 mod pause;
 mod power;
 mod restart;
+mod slow;
 mod snapshot;
 
 use std::collections::BTreeSet;
@@ -85,11 +86,13 @@ pub enum Nemesis {
     Election,
     /// Makes ways between nodes narrow.
     Bandwidth,
+    /// Makes packets late.
+    Slow,
 }
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Partition,
         Self::Kill,
         Self::Pause,
@@ -110,6 +113,7 @@ impl Nemesis {
         Self::Corrupt,
         Self::Election,
         Self::Bandwidth,
+        Self::Slow,
     ];
 
     /// What it is.
@@ -135,6 +139,7 @@ impl Nemesis {
             Self::Corrupt => &corrupt::Corrupt,
             Self::Election => &election::Election,
             Self::Bandwidth => &bandwidth::Bandwidth,
+            Self::Slow => &slow::Slow,
         }
     }
 

@@ -118,6 +118,26 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
+    /// The second and the third fault of each that came after the first five.
+    const LATER: [&str; 16] = [
+        "cpu: 10909+3609 Starve(Holder, 10), 17257+5583 Starve(Leader, 5)",
+        "power: 6931+1781 CutPower(Holder), 9811+3516 CutPower(Holder)",
+        "disk-slow: 11156+8880 Slow(Holder, 31), 21553+2355 Slow(Holder, 10)",
+        "disk-hung: 10209+3835 Hang(Holder), 16634+7209 Hang(Holder)",
+        "disk-full: 9527+4689 Fill(Holder, Nothing), 16905+4046 Fill(Leader, Nothing)",
+        "clock: 7226+5707 Wall(Holder, Run(-18), Within), 15587+9854 Wall(Leader, Jump(-218), Within)",
+        "clock-far: 8739+1454 Wall(Holder, Jump(5000), Beyond), 11937+5631 Wall(Anybody, Jump(5000), Beyond)",
+        "clock-rate: 12721+11063 Run(Holder, -3215), 26830+6824 Run(Leader, -3785)",
+        "fsync: 8516+7038 Unsynced(Holder, Fails), 16798+5534 Unsynced(Holder, Fails)",
+        "membership: 10897+4983 Lead, 17994+3956 Lead",
+        "leases: 10391+7369 Change((500, 100), Some(Holder)), 21540+3803 Change((1500, 20), None)",
+        "snapshot: 19601+11318 Miss(Holder, CutOff), 33749+9844 Miss(Anybody, Frozen)",
+        "corrupt: 5322+3693 Spoil(Holder, Flip), 12881+1758 Spoil(Leader, Cut)",
+        "election: 10440+6179 Again(CutOff, Frozen), 20618+7456 Again(Frozen, CutOff)",
+        "bandwidth: 10383+9273 Narrow(Holder, 781), 23310+7630 Narrow(Holder, 1600)",
+        "slow: 10932+3131 Delay(Of(Holder), Slowness { delay_ms: 192, jitter_ms: 14, overtake_percent: 19, twice_percent: 9 }), 17334+8784 Delay(Of(Leader), Slowness { delay_ms: 96, jitter_ms: 5, overtake_percent: 0, twice_percent: 0 })",
+    ];
+
     fn of(nemesis: Nemesis, steps: &[Step]) -> Vec<&Step> {
         steps.iter().filter(|step| step.nemesis == nemesis).collect()
     }
@@ -172,6 +192,21 @@ mod tests {
             "23872+4357 Lose(All, 5)",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn the_schedules_of_the_others_are_these() {
+        let later = &Nemesis::ALL[5..];
+        let told: Vec<String> = later
+            .iter()
+            .map(|nemesis| {
+                let faults = plan(7, MINUTE, &[*nemesis]).into_iter().skip(1).take(2);
+                let told: Vec<String> =
+                    faults.map(|step| format!("{}+{} {:?}", step.at_ms, step.lasts_ms, step.fault)).collect();
+                format!("{}: {}", nemesis.name(), told.join(", "))
+            })
+            .collect();
+        assert_eq!(told, LATER);
     }
 
     #[test]

@@ -6,7 +6,6 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use futures::StreamExt;
 use tokio::time::Instant;
 
@@ -110,8 +109,14 @@ impl<'a> Torment<'a> {
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return Ok(()),
-                Some(ended) = self.later.next() => ended?,
+                Some((node, ended)) = self.later.next() => self.note(node, ended),
             }
+        }
+    }
+
+    fn note(&mut self, node: u64, ended: anyhow::Result<()>) {
+        if let Err(error) = ended {
+            self.cluster.alarm(node, format!("however often it was asked for: {error:#}"));
         }
     }
 
@@ -128,8 +133,8 @@ impl<'a> Torment<'a> {
             let what = self.lasting.first().map(|lasting| lasting.blow.what.clone()).unwrap_or_default();
             anyhow::ensure!(began.elapsed() < FINISH_PATIENCE, "a fault did not end after {FINISH_PATIENCE:?}: {what}");
         }
-        while let Some(ended) = self.later.next().await {
-            ended.context("everything was healed")?;
+        while let Some((node, ended)) = self.later.next().await {
+            self.note(node, ended);
         }
         for (node, why) in self.cluster.retired() {
             self.recorder.record(&Record::Retired(Retired { node, at_us: self.recorder.now_us(), why }));

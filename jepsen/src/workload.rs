@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 
 use crate::checker::Judge;
 use crate::history::{Event, History};
+use crate::nemesis::Nemesis;
 use crate::traffic::{Connections, Desk, Worker};
 
 /// A workload by its name.
@@ -33,6 +34,15 @@ pub struct Kind {
     pub for_elle: fn(&History) -> Vec<Event>,
     /// Makes it for one run.
     pub make: fn(Arc<Desk>) -> Arc<dyn Workload>,
+}
+
+impl Kind {
+    /// Why a nemesis takes no part in runs of this workload, if it does not: what would be wrong then is not promised.
+    pub fn obstacle(&self, nemesis: Nemesis) -> Option<&'static str> {
+        (self.name == expiry::KIND.name && nemesis == Nemesis::ClockFar).then_some(
+            "of what begins and ends by itself nothing is promised while a wall clock is further off than nodes reckon with",
+        )
+    }
 }
 
 /// All of them.

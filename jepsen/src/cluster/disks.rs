@@ -53,6 +53,7 @@ struct Disk {
     mount: PathBuf,
     is_mounted: bool,
     is_hung: bool,
+    is_to_be_emptied: bool,
 }
 
 impl Disks {
@@ -77,7 +78,7 @@ impl Disks {
         File::create_new(&image)?.set_len(size_bytes)?;
         shell::run_words(&["mkfs.ext4", "-q", "-F", "-m", "0", path(&image)?])?;
         fs::create_dir(&mount)?;
-        self.of_nodes.insert(node, Disk { image, mount, is_mounted: false, is_hung: false });
+        self.of_nodes.insert(node, Disk { image, mount, is_mounted: false, is_hung: false, is_to_be_emptied: false });
         self.power_on(node)?;
         Ok(self.folder(node)?.join("data"))
     }
@@ -123,7 +124,7 @@ impl Disks {
             mount(&["-o", "loop", path(&disk.image)?], &disk.mount)?;
             disk.is_mounted = true;
         }
-        Ok(())
+        if disk.is_to_be_emptied { self.empty(node) } else { Ok(()) }
     }
 
     /// Hangs a disk: who writes to it waits.
@@ -151,8 +152,15 @@ impl Disks {
         self.of_nodes.get(&node).is_some_and(|disk| disk.is_hung)
     }
 
-    /// Fills a disk until so much is left. Returns how much that took.
+    /// Fills a disk until so much is left. Returns how much that took. One that hangs goes on for that, or we would wait, too.
     pub fn fill(&mut self, node: u64, left_bytes: u64) -> anyhow::Result<u64> {
+        let was_hung = self.is_hung(node);
+        self.go_on(node)?;
+        let filled = self.fill_now(node, left_bytes);
+        if was_hung { self.hang(node).and(filled) } else { filled }
+    }
+
+    fn fill_now(&self, node: u64, left_bytes: u64) -> anyhow::Result<u64> {
         let disk = self.disk(node)?;
         let filler = disk.mount.join(FILLER);
         // The node writes meanwhile, and what is taken at once has its own price, so the last of it is taken bit by bit.
@@ -168,10 +176,16 @@ impl Disks {
 
     /// Gives back what filled a disk.
     pub fn empty(&mut self, node: u64) -> anyhow::Result<()> {
-        match fs::remove_file(self.disk(node)?.mount.join(FILLER)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            Ok(()) | Err(_) => Ok(()),
+        let was_hung = self.is_hung(node);
+        self.go_on(node)?;
+        let disk = self.disk_mut(node)?;
+        // What is not mounted now is emptied when it is.
+        disk.is_to_be_emptied = !disk.is_mounted;
+        match fs::remove_file(disk.mount.join(FILLER)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
         }
+        if was_hung { self.hang(node) } else { Ok(()) }
     }
 
     fn disk(&self, node: u64) -> anyhow::Result<&Disk> {

@@ -37,6 +37,8 @@ pub enum Facility {
     ShortLogs,
     /// The ways to and from a node can be made to hold less.
     Bandwidth,
+    /// What nodes send each other can be late, overtaken, or come twice.
+    Switch,
 }
 
 /// Where facilities are tried.
@@ -49,7 +51,7 @@ pub struct Lab<'a> {
 
 impl Facility {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Namespaces,
         Self::Loss,
         Self::Cpu,
@@ -62,6 +64,7 @@ impl Facility {
         Self::Fsync,
         Self::ShortLogs,
         Self::Bandwidth,
+        Self::Switch,
     ];
 
     /// Its name.
@@ -79,6 +82,7 @@ impl Facility {
             Self::Fsync => "fsync",
             Self::ShortLogs => "short logs",
             Self::Bandwidth => "bandwidth",
+            Self::Switch => "switch",
         }
     }
 
@@ -98,6 +102,7 @@ impl Facility {
             Self::Fsync => "that of a process failed, and lied",
             Self::ShortLogs => "nodes take it as a setting",
             Self::Bandwidth => "what was sent from one to the other took the longer",
+            Self::Switch => "what was sent one way was late, or came twice, and the other way it did not",
         }
     }
 }
@@ -122,6 +127,7 @@ impl<'a> Lab<'a> {
             Facility::Clocks => told(clocks::try_clocks(Which::All, self.mark, self.folder)),
             Facility::Fsync => told(shim::try_shim(self.mark, &self.folder.join("trial-shim"))),
             Facility::ShortLogs => Ok(()),
+            Facility::Switch => told(self.network.try_slow()),
             Facility::Bandwidth => told(self.network.try_limit()),
             Facility::HungDisk => told(disks::try_hangs(self.mark, self.folder)),
         }

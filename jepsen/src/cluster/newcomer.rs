@@ -10,7 +10,7 @@ use crate::history::Alarm;
 /// How long one call about the membership may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a change may take that is asked for again and again while faults go on, and when they are over.
-pub const CHANGE_PATIENCE: Duration = Duration::from_mins(4);
+pub const CHANGE_PATIENCE: Duration = Duration::from_secs(90);
 
 impl Cluster {
     /// Starts one more node, which asks to be let in, and returns its id.

@@ -33,7 +33,12 @@ impl Rig {
         let mut rig = Self::default();
         for need in needs {
             match need {
-                Facility::Namespaces | Facility::Loss | Facility::Bandwidth | Facility::Power | Facility::HungDisk => {}
+                Facility::Namespaces
+                | Facility::Loss
+                | Facility::Bandwidth
+                | Facility::Switch
+                | Facility::Power
+                | Facility::HungDisk => {}
                 Facility::Cpu => rig.cpu = Some(Cgroups::find(Controller::Cpu, mark)?),
                 Facility::Disks => rig.disks = Some(Disks::make(mark, folder)?),
                 Facility::ShortLogs => rig.snapshot_every = Some(SNAPSHOT_EVERY),
@@ -59,11 +64,6 @@ impl Rig {
     /// The disks of the nodes.
     pub fn disks(&mut self) -> anyhow::Result<&mut Disks> {
         self.disks.as_mut().context("nodes have no disks of their own")
-    }
-
-    /// The same, to look at.
-    pub fn disks_now(&self) -> anyhow::Result<&Disks> {
-        self.disks.as_ref().context("nodes have no disks of their own")
     }
 
     /// The clocks of the nodes.

@@ -7,7 +7,7 @@ use portcullis_jepsen::cluster::binary;
 use portcullis_jepsen::cluster::facility::{Facility, Lab};
 use portcullis_jepsen::cluster::leftovers::Mark;
 use portcullis_jepsen::cluster::machine::Machine;
-use portcullis_jepsen::cluster::network::{Network, Wanted};
+use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::schedule::Nemesis;
 
 /// How many nodes it takes to see whether a cut cuts and a loss loses.
@@ -25,9 +25,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     }
     // What is there may still not work, so it is tried.
     let mark = Mark::own()?;
-    let (network, lesser) = match Network::make(Wanted::Any, NODES, mark) {
+    let (network, lesser) = match join(Wanted::Any, mark) {
         Ok(made) => made,
-        Err(error) => (Network::make(Wanted::Loopback, NODES, mark)?.0, Some(format!("{error:#}"))),
+        Err(error) => (join(Wanted::Loopback, mark)?.0, Some(format!("{error:#}"))),
     };
     let folder = std::env::temp_dir().join(format!("jepsen-{mark}-doctor"));
     std::fs::create_dir_all(&folder)?;
@@ -48,6 +48,12 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         println!("nodes run on loopback, and the network between them is left alone");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// By a switch of ours if that works, since what else is tried works with it, too.
+fn join(wanted: Wanted, mark: Mark) -> anyhow::Result<(Network, Option<String>)> {
+    let switched = Network::make(wanted, Wires::Switch, NODES, mark);
+    switched.or_else(|_| Network::make(wanted, Wires::Kernel, NODES, mark))
 }
 
 fn line(what: &str, is_there: bool, detail: &str) {

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use portcullis_jepsen::cluster::facility::{Facility, Lab};
 use portcullis_jepsen::cluster::leftovers::{self, Mark};
-use portcullis_jepsen::cluster::network::{Network, Wanted};
+use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::run::{Plan, REPORT, run as run_plan};
 use portcullis_jepsen::schedule::Nemesis;
@@ -71,6 +71,15 @@ enum Asked {
     Somebody(Nemesis),
 }
 
+impl Asked {
+    fn needs_switch(self) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Somebody(nemesis) => nemesis.needs().contains(&Facility::Switch),
+        }
+    }
+}
+
 impl FromStr for Asked {
     type Err = String;
 
@@ -108,8 +117,15 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         Joined::Loopback => Wanted::Loopback,
     };
     let mark = Mark::own()?;
-    let (network, lesser) = Network::make(wanted, flags.nodes, mark)?;
-    let (nemeses, skipped) = choose(&flags.nemesis, &Lab::new(&network, lesser.as_deref(), mark, &folder));
+    let wires = if flags.nemesis.iter().copied().any(Asked::needs_switch) { Wires::Switch } else { Wires::Kernel };
+    let joined = Network::make(wanted, wires, flags.nodes, mark);
+    // Without a switch everything else still works, and who needs it is skipped.
+    let (network, lesser) = joined.or_else(|error| match wires {
+        Wires::Switch => Network::make(wanted, Wires::Kernel, flags.nodes, mark),
+        Wires::Kernel => Err(error),
+    })?;
+    let (nemeses, skipped) =
+        choose(flags.workload, &flags.nemesis, &Lab::new(&network, lesser.as_deref(), mark, &folder));
     for skipped in &skipped {
         eprintln!("SKIPPED: {skipped}");
     }
@@ -157,19 +173,25 @@ fn interrupted_run() -> ExitCode {
 }
 
 /// Who can act here, and who cannot, with the reason.
-fn choose(asked: &[Asked], lab: &Lab<'_>) -> (Vec<Nemesis>, Vec<String>) {
+fn choose(workload: Kind, asked: &[Asked], lab: &Lab<'_>) -> (Vec<Nemesis>, Vec<String>) {
     let (mut acting, mut skipped) = (Vec::new(), Vec::new());
     for asked in asked {
         match asked {
             Asked::Nobody => {}
             Asked::Somebody(nemesis) if acting.contains(nemesis) => {}
-            Asked::Somebody(nemesis) => match conflict(*nemesis, &acting).or_else(|| lab.obstacle(nemesis.needs())) {
-                Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
-                None => acting.push(*nemesis),
-            },
+            Asked::Somebody(nemesis) => {
+                match obstacle(workload, *nemesis, &acting).or_else(|| lab.obstacle(nemesis.needs())) {
+                    Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
+                    None => acting.push(*nemesis),
+                }
+            }
         }
     }
     (acting, skipped)
+}
+
+fn obstacle(workload: Kind, nemesis: Nemesis, acting: &[Nemesis]) -> Option<String> {
+    workload.obstacle(nemesis).map(str::to_owned).or_else(|| conflict(nemesis, acting))
 }
 
 /// What keeps somebody from acting beside those who act already, if anything does.
@@ -187,12 +209,19 @@ mod tests {
 
     #[test]
     fn on_loopback_only_processes_are_tormented() {
-        let (network, lesser) = Network::make(Wanted::Loopback, 3, Mark::own().unwrap()).unwrap();
+        let (network, lesser) = Network::make(Wanted::Loopback, Wires::Kernel, 3, Mark::own().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let lab = Lab::new(&network, lesser.as_deref(), Mark::own().unwrap(), folder.path());
         let asked = [Nemesis::Partition, Nemesis::Kill, Nemesis::Pause, Nemesis::Restart, Nemesis::Loss];
-        let (acting, skipped) = choose(&asked.map(Asked::Somebody), &lab);
+        let (acting, skipped) = choose(revocation::KIND, &asked.map(Asked::Somebody), &lab);
         assert_eq!(acting, [Nemesis::Kill, Nemesis::Pause, Nemesis::Restart]);
         assert_eq!(skipped, ["partition: loopback was asked for", "loss: loopback was asked for"]);
+    }
+
+    #[test]
+    fn what_is_beyond_the_promise_is_no_run() {
+        let obstacle = |workload, nemesis| obstacle(workload, nemesis, &[]).is_some();
+        assert!(obstacle(workload::expiry::KIND, Nemesis::ClockFar));
+        assert!(!obstacle(workload::expiry::KIND, Nemesis::Clock) && !obstacle(revocation::KIND, Nemesis::ClockFar));
     }
 }

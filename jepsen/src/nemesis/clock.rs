@@ -130,7 +130,7 @@ impl Act for Moving {
         victims.retain(|node| field.cluster.runs(*node));
         for node in &*victims {
             if self.error == Error::Beyond {
-                field.cluster.excuse(*node)?;
+                field.excuse(*node)?;
             }
             match self.moves {
                 Moves::Jump(ms) => field.cluster.rig.clocks()?.jump(*node, seconds(ms))?,
@@ -144,7 +144,7 @@ impl Act for Moving {
         for node in victims {
             field.cluster.rig.clocks()?.put_right(*node)?;
             if self.error == Error::Beyond {
-                field.cluster.excuse_no_more(*node)?;
+                field.excuse_no_more(*node)?;
                 field.revive(*node)?;
             }
         }

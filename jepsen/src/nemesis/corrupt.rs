@@ -118,7 +118,7 @@ impl Act for Spoiling {
         let told = spoil(field.cluster.data_dir(node), self.damage, &mut StdRng::seed_from_u64(self.dice))?;
         eprintln!("            node {node}: {told}");
         // It may find out at any time, and has to say so then.
-        field.cluster.excuse(node)?;
+        field.excuse(node)?;
         field.cluster.restart(node)?;
         let mut ready = JoinSet::new();
         ready.spawn(field.cluster.readiness(node)?);
@@ -164,18 +164,22 @@ impl Act for Spoiling {
     }
 }
 
-/// Lets a new node take the place of one that is out of the cluster from now on. The value becomes true when it has.
+/// Lets a new node take the place of one that is out of the cluster from now on. The value becomes true when it has, or
+/// does not get there.
 fn replace(node: u64, why: &str, field: &mut Field<'_>) -> anyhow::Result<Arc<AtomicBool>> {
     field.cluster.retire(node, why);
     let id = field.cluster.add_node()?;
     let client = field.cluster.changes()?;
     let replaced = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&replaced);
-    field.later(async move {
-        let_go(&client, node).await?;
-        let_vote(&client, id).await?;
+    field.later(id, async move {
+        let ended = async {
+            let_go(&client, node).await?;
+            let_vote(&client, id).await
+        };
+        let ended = ended.await;
         told.store(true, Ordering::SeqCst);
-        Ok(())
+        ended
     });
     Ok(replaced)
 }

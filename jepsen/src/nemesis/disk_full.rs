@@ -88,7 +88,7 @@ impl Act for Filling {
                 continue;
             }
             // Who cannot write may stop, and has to say why.
-            field.cluster.excuse(*node)?;
+            field.excuse(*node)?;
             if self.left == Left::NothingToStartWith {
                 field.cluster.kill(*node)?;
                 field.observer.forget(*node);
@@ -111,7 +111,7 @@ impl Act for Filling {
             field.cluster.rig.disks()?.empty(*node)?;
             if self.left != Left::Reserve {
                 self.noticed |= !field.cluster.excused(*node)?.is_empty();
-                field.cluster.excuse_no_more(*node)?;
+                field.excuse_no_more(*node)?;
             }
             field.revive(*node)?;
         }

@@ -45,31 +45,32 @@ impl Fault for Slow {
         let Self(whom, writes) = *self;
         let victims = chooser.choose(whom);
         let what = format!("let the disk of {} take {writes} writes a second", nodes(&victims));
-        Blow { victims, what, act: Box::new(Slowing { writes }) }
+        Blow { victims, what, act: Box::new(Slowing { writes, devices: Vec::new() }) }
     }
 }
 
 struct Slowing {
     writes: u32,
+    /// The devices that are slow. After a power loss a disk may be another one, which is not.
+    devices: Vec<(u64, String)>,
 }
 
 impl Act for Slowing {
     fn strike(&mut self, victims: &mut Vec<u64>, field: &mut Field<'_>) -> anyhow::Result<()> {
         victims.retain(|node| field.cluster.runs(*node));
-        limit(victims, field, Some(self.writes))
+        for node in &*victims {
+            let device = field.cluster.rig.disks()?.device(*node)?;
+            field.cluster.rig.io()?.limit_writes(*node, &device, Some(self.writes))?;
+            self.devices.push((*node, device));
+        }
+        Ok(())
     }
 
-    fn end(&mut self, victims: &[u64], field: &mut Field<'_>) -> anyhow::Result<Bite> {
-        limit(victims, field, None)?;
+    fn end(&mut self, _victims: &[u64], field: &mut Field<'_>) -> anyhow::Result<Bite> {
+        for (node, device) in &self.devices {
+            field.cluster.rig.io()?.limit_writes(*node, device, None)?;
+        }
         // That the limit holds was seen before the nodes started.
-        Ok(if victims.is_empty() { Bite::Nothing("nobody used a disk".to_owned()) } else { Bite::Bit })
+        Ok(if self.devices.is_empty() { Bite::Nothing("nobody used a disk".to_owned()) } else { Bite::Bit })
     }
-}
-
-fn limit(victims: &[u64], field: &Field<'_>, writes: Option<u32>) -> anyhow::Result<()> {
-    for node in victims {
-        let device = field.cluster.rig.disks_now()?.device(*node)?;
-        field.cluster.rig.io()?.limit_writes(*node, &device, writes)?;
-    }
-    Ok(())
 }

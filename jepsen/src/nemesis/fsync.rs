@@ -76,7 +76,7 @@ impl Act for Unsyncing {
         victims.retain(|node| field.cluster.runs(*node));
         for node in &*victims {
             if self.does == Does::Fails {
-                field.cluster.excuse(*node)?;
+                field.excuse(*node)?;
             }
             self.done += field.cluster.rig.shim()?.done(*node);
             field.cluster.rig.shim()?.tell(*node, self.does)?;
@@ -96,7 +96,7 @@ impl Act for Unsyncing {
             done += field.cluster.rig.shim()?.done(*node);
             field.cluster.rig.shim()?.tell(*node, Does::Honest)?;
             if self.does == Does::Fails {
-                field.cluster.excuse_no_more(*node)?;
+                field.excuse_no_more(*node)?;
             }
             field.revive(*node)?;
         }

@@ -69,9 +69,9 @@ struct Changing {
 }
 
 impl Act for Changing {
-    fn strike(&mut self, _victims: &mut Vec<u64>, field: &mut Field<'_>) -> anyhow::Result<()> {
+    fn strike(&mut self, victims: &mut Vec<u64>, field: &mut Field<'_>) -> anyhow::Result<()> {
         let (client, changed, accepted) = (field.cluster.changes()?, self.changed.clone(), Arc::clone(&self.accepted));
-        field.later(async move {
+        field.later(one(victims), async move {
             set(&client, changed).await?;
             accepted.store(true, Ordering::SeqCst);
             Ok(())
@@ -79,10 +79,10 @@ impl Act for Changing {
         Ok(())
     }
 
-    fn end(&mut self, _victims: &[u64], field: &mut Field<'_>) -> anyhow::Result<Bite> {
+    fn end(&mut self, victims: &[u64], field: &mut Field<'_>) -> anyhow::Result<Bite> {
         let (client, accepted) = (field.cluster.changes()?, Arc::clone(&self.accepted));
         let bit = accepted.load(Ordering::SeqCst);
-        field.later(async move {
+        field.later(one(victims), async move {
             // In this order, or the change would come last.
             wait::until_true("a change of leases", CHANGE_PATIENCE, async || Ok(accepted.load(Ordering::SeqCst)))
                 .await?;
@@ -90,6 +90,11 @@ impl Act for Changing {
         });
         if bit { Ok(Bite::Bit) } else { Ok(Bite::Nothing("nobody took the change in time".to_owned())) }
     }
+}
+
+/// Whom to put it down to if nobody takes the change.
+fn one(victims: &[u64]) -> u64 {
+    victims.first().copied().unwrap_or_default()
 }
 
 async fn set(client: &Client, request: v1::SetLeaseConfigRequest) -> anyhow::Result<()> {
@@ -107,6 +112,6 @@ fn request((length_ms, renewal_ms): (u64, u64), roster: Option<Vec<u64>>) -> v1:
     }
 }
 
-fn duration(ms: u64) -> Option<prost_types::Duration> {
+fn duration<T: TryFrom<Duration>>(ms: u64) -> Option<T> {
     Duration::from_millis(ms).try_into().ok()
 }

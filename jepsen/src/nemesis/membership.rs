@@ -83,18 +83,20 @@ struct Changing {
 }
 
 impl Act for Changing {
-    fn strike(&mut self, _victims: &mut Vec<u64>, field: &mut Field<'_>) -> anyhow::Result<()> {
+    fn strike(&mut self, victims: &mut Vec<u64>, field: &mut Field<'_>) -> anyhow::Result<()> {
         let (change, done, ended) = (self.change, Arc::clone(&self.done), Arc::clone(&self.ended));
         match change {
             Change::Transfer | Change::Dance => {
                 let client = field.cluster.changes()?;
-                field.later(async move { hand_over(&client, change, &done, &ended).await });
+                field.later(victims.first().copied().unwrap_or_default(), async move {
+                    hand_over(&client, change, &done, &ended).await
+                });
             }
             Change::Vote | Change::Lead => {
                 let id = field.cluster.add_node()?;
                 self.newcomer = Some(id);
                 let client = field.cluster.changes()?;
-                field.later(async move { grow(&client, id, change, &done, &ended).await });
+                field.later(id, async move { grow(&client, id, change, &done, &ended).await });
             }
         }
         Ok(())
@@ -104,7 +106,7 @@ impl Act for Changing {
         self.ended.store(true, Ordering::SeqCst);
         if let Some(id) = self.newcomer {
             // It goes by the task that let it in. That it may say so, and end, is asked of nobody else.
-            field.cluster.excuse(id)?;
+            field.excuse(id)?;
             field.cluster.retire(id, "it was removed");
         }
         if self.done.load(Ordering::SeqCst) {

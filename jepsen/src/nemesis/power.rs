@@ -55,12 +55,12 @@ impl Act for PowerLoss {
         for node in &*victims {
             // Process and disk are to end at the same moment. A process that is stopped first says nothing more to anybody; one
             // that was about to write may see that it cannot.
-            field.cluster.excuse(*node)?;
+            field.excuse(*node)?;
             field.cluster.freeze(*node)?;
             field.cluster.rig.disks()?.power_off(*node)?;
             field.kill(*node)?;
             field.cluster.rig.disks()?.unmount(*node)?;
-            field.cluster.excuse_no_more(*node)?;
+            field.excuse_no_more(*node)?;
         }
         Ok(())
     }

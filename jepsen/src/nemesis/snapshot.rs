@@ -170,7 +170,7 @@ impl Missing {
         let others: Vec<u64> = field.cluster.ids().filter(|id| *id != self.node && field.cluster.runs(*id)).collect();
         for (id, writer) in others.into_iter().flat_map(|id| (0..WRITERS).map(move |writer| (id, writer))) {
             let (client, enough) = (field.cluster.client(id, WRITE_TIMEOUT)?, Arc::clone(&enough));
-            field.later(async move {
+            field.later(id, async move {
                 let mut written = 0_u64;
                 while !enough.load(Ordering::SeqCst) {
                     let tenant = format!("filler-{id}-{writer}-{written}");

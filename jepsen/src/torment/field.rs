@@ -1,7 +1,7 @@
 //! What faults act on: the cluster, and what other faults have done to it and not undone yet.
 //!
-//! INVARIANT: a node that several faults keep down starts again when the last of them ends, and so it is with one that is frozen
-//! and with ways that are cut.
+//! INVARIANT: a node that several faults keep down starts again when the last of them ends, and so it is with one that is frozen,
+//! with errors that are expected, and with ways that are cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::observer::Observer;
 
 /// What faults have left to be done in its own time.
-pub(super) type Later = FuturesUnordered<LocalBoxFuture<'static, anyhow::Result<()>>>;
+pub(super) type Later = FuturesUnordered<LocalBoxFuture<'static, (u64, anyhow::Result<()>)>>;
 
 /// What faults act on.
 pub struct Field<'a> {
@@ -33,6 +33,7 @@ pub struct Field<'a> {
 pub(super) struct Holds {
     down: BTreeMap<u32, BTreeSet<u64>>,
     frozen: BTreeMap<u32, BTreeSet<u64>>,
+    excused: BTreeMap<u32, BTreeSet<u64>>,
     cuts: BTreeMap<u32, BTreeSet<(u64, u64)>>,
 }
 
@@ -68,6 +69,21 @@ impl Field<'_> {
         self.cluster.thaw(node)
     }
 
+    /// Expects errors of a node: see [`Cluster::excuse`].
+    pub fn excuse(&mut self, node: u64) -> anyhow::Result<()> {
+        self.holds.excused.entry(self.step).or_default().insert(node);
+        self.cluster.excuse(node)
+    }
+
+    /// Expects no more errors of a node, unless another fault does.
+    pub fn excuse_no_more(&mut self, node: u64) -> anyhow::Result<()> {
+        release(&mut self.holds.excused, self.step, node);
+        if self.holds.excused.values().any(|nodes| nodes.contains(&node)) {
+            return Ok(());
+        }
+        self.cluster.excuse_no_more(node)
+    }
+
     /// Cuts these ways, as (speaker, listener), beside those that other faults cut.
     pub fn cut(&mut self, cuts: &BTreeSet<(u64, u64)>) -> anyhow::Result<()> {
         self.holds.cuts.insert(self.step, cuts.clone());
@@ -80,9 +96,10 @@ impl Field<'_> {
         self.cut_all()
     }
 
-    /// Does something of which nobody waits for the end until faults are over; then it has to end well.
-    pub fn later(&mut self, task: impl Future<Output = anyhow::Result<()>> + 'static) {
-        self.later.push(task.boxed_local());
+    /// Does something of which nobody waits for the end until faults are over; then it has to end well, or what keeps it from that
+    /// is put down to a node.
+    pub fn later(&mut self, node: u64, task: impl Future<Output = anyhow::Result<()>> + 'static) {
+        self.later.push(task.map(move |ended| (node, ended)).boxed_local());
     }
 
     /// Whether a fault keeps a node down.
