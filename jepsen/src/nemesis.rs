@@ -88,11 +88,13 @@ pub enum Nemesis {
     Bandwidth,
     /// Makes packets late.
     Slow,
+    /// Freezes nodes, for moments or for long.
+    Stall,
 }
 
 impl Nemesis {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Partition,
         Self::Kill,
         Self::Pause,
@@ -114,6 +116,7 @@ impl Nemesis {
         Self::Election,
         Self::Bandwidth,
         Self::Slow,
+        Self::Stall,
     ];
 
     /// What it is.
@@ -140,6 +143,7 @@ impl Nemesis {
             Self::Election => &election::Election,
             Self::Bandwidth => &bandwidth::Bandwidth,
             Self::Slow => &slow::Slow,
+            Self::Stall => &pause::Stall,
         }
     }
 

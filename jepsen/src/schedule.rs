@@ -119,7 +119,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     /// The second and the third fault of each that came after the first five.
-    const LATER: [&str; 16] = [
+    const LATER: [&str; 17] = [
         "cpu: 10909+3609 Starve(Holder, 10), 17257+5583 Starve(Leader, 5)",
         "power: 6931+1781 CutPower(Holder), 9811+3516 CutPower(Holder)",
         "disk-slow: 11156+8880 Slow(Holder, 31), 21553+2355 Slow(Holder, 10)",
@@ -136,6 +136,7 @@ mod tests {
         "election: 10440+6179 Again(CutOff, Frozen), 20618+7456 Again(Frozen, CutOff)",
         "bandwidth: 10383+9273 Narrow(Holder, 781), 23310+7630 Narrow(Holder, 1600)",
         "slow: 10932+3131 Delay(Of(Holder), Slowness { delay_ms: 192, jitter_ms: 14, overtake_percent: 19, twice_percent: 9 }), 17334+8784 Delay(Of(Leader), Slowness { delay_ms: 96, jitter_ms: 5, overtake_percent: 0, twice_percent: 0 })",
+        "stall: 6837+365 Freeze(Holder), 9979+12486 Freeze(Holder)",
     ];
 
     fn of(nemesis: Nemesis, steps: &[Step]) -> Vec<&Step> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_consensus::{Ack, MembershipError, NodeRole, NodeStatus, Peer};
-use portcullis_model::{Actor, ClusterId, NodeId, Region, Subject, TenantId, Verified};
+use portcullis_model::{Actor, ClusterId, IdempotencyKey, NodeId, Region, Subject, TenantId, Verified};
 use portcullis_storage::codec;
 use tokio::time::Instant;
 
@@ -44,6 +44,21 @@ pub enum AdministerError {
     Unknown(String),
 }
 
+/// A node that asks to be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newcomer {
+    /// Its id, never used before.
+    pub id: NodeId,
+    /// Where its listeners for other nodes and for clients are reached.
+    pub addresses: (String, String),
+    /// Its region.
+    pub region: Option<Region>,
+    /// The newest version of commands that it carries out.
+    pub command_version: u32,
+    /// What it asks again under.
+    pub key: Option<IdempotencyKey>,
+}
+
 impl Node {
     /// Makes a cluster of this node alone.
     pub async fn initialise(&self, deadline: Instant) -> Result<ClusterId, AdministerError> {
@@ -73,20 +88,17 @@ impl Node {
         }
     }
 
-    /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to. `command_version` is
-    /// the newest version of commands that it carries out.
-    pub async fn join(
-        &self,
-        id: NodeId,
-        (peer, client): (String, String),
-        region: Option<Region>,
-        command_version: u32,
-        deadline: Instant,
-    ) -> Result<ClusterId, AdministerError> {
+    /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to. With a key it may ask again.
+    pub async fn join(&self, newcomer: Newcomer, deadline: Instant) -> Result<ClusterId, AdministerError> {
         // The state and not the node's own file: the first node has that before the cluster can let anybody in.
         let cluster = self.reader.cluster().map_err(|error| AdministerError::Unknown(error.to_string()))?;
         let cluster = cluster.ok_or(AdministerError::NotInitialised)?;
-        self.administer(Change::Join { id, peer, client, region, command_version }, deadline).await?;
+        let Newcomer { id, addresses: (peer, client), region, command_version, key } = newcomer;
+        let change = match key {
+            Some(key) => Change::JoinUnder { id, peer, client, region, command_version, key },
+            None => Change::Join { id, peer, client, region, command_version },
+        };
+        self.administer(change, deadline).await?;
         Ok(cluster)
     }
 
@@ -172,10 +184,10 @@ impl Node {
     pub(crate) async fn administer_as_leader(&self, change: Change) -> Answer {
         let done = match change {
             Change::Join { id, peer, client, region, command_version } => {
-                return match self.check_version(id, command_version) {
-                    Ok(()) => self.join_as_leader(id, Peer { peer, client, region }).await,
-                    Err(why) => Answer::Failed(why),
-                };
+                return self.join_as_leader(id, Peer { peer, client, region }, command_version, None).await;
+            }
+            Change::JoinUnder { id, peer, client, region, command_version, key } => {
+                return self.join_as_leader(id, Peer { peer, client, region }, command_version, Some(key)).await;
             }
             Change::AddNode { id, peer, client, region } => match self.reader.is_retired(id) {
                 Ok(false) => self.group.add_learner(id, Peer { peer, client, region }).await,
@@ -191,9 +203,14 @@ impl Node {
         self.administered(done)
     }
 
-    /// The id is taken before the node becomes a member, so that no second node can come under it.
-    async fn join_as_leader(&self, id: NodeId, peer: Peer) -> Answer {
-        match self.write_as_leader(self.own_draft(Action::AdmitNode(id)), None).await {
+    /// The id is taken before the node becomes a member, so that no second node can come under it. Whoever asks again under the
+    /// same key is the same.
+    async fn join_as_leader(&self, id: NodeId, peer: Peer, version: u32, key: Option<IdempotencyKey>) -> Answer {
+        if let Err(why) = self.check_version(id, version) {
+            return Answer::Failed(why);
+        }
+        let draft = Draft { idempotency_key: key, ..self.own_draft(Action::AdmitNode(id)) };
+        match self.write_as_leader(draft, None).await {
             Answer::Wrote(proposed) => {
                 if let Err(refusal) = proposed.reply.result {
                     return Answer::Failed(refusal.to_string());

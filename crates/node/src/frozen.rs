@@ -91,7 +91,10 @@ fn change_after(previous: Option<&Change>) -> Option<Change> {
         Some(Change::AddNode { .. }) => Change::Promote { id },
         Some(Change::Promote { .. }) => Change::Remove { id },
         Some(Change::Remove { .. }) => Change::TransferLeader { to: Some(id) },
-        Some(Change::TransferLeader { .. }) => return None,
+        Some(Change::TransferLeader { .. }) => {
+            Change::JoinUnder { id, peer, client, region, command_version: 2, key: "k".parse().unwrap() }
+        }
+        Some(Change::JoinUnder { .. }) => return None,
     })
 }
 

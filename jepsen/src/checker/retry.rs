@@ -102,6 +102,9 @@ impl<'a> Request<'a> {
 
     /// The other request was accepted, or this one was not the first under its key any more.
     fn misused(&self) -> Option<Violation> {
+        if self.came_too_late() {
+            return None;
+        }
         let first_us = self.answered.iter().map(|(event, _)| event.completed_us).min()?;
         let is_wrong = |misuse: &&Event| {
             misuse.invoked_us > first_us
@@ -115,12 +118,21 @@ impl<'a> Request<'a> {
         Some(about(Rule::KeyReused, &[self.answered[0].0, misuse]))
     }
 
+    /// Whether the other request was carried out under this key, and this one never: what the cluster has is that of the other.
+    fn came_too_late(&self) -> bool {
+        let is_reuse = |said: &Said| matches!(said, Said::Refused { reason } if reason == REUSED);
+        self.answered.first().is_some_and(|(_, said)| is_reuse(said))
+            && self.misused.iter().any(|misuse| misuse.may_have_happened())
+    }
+
     fn wrong_about(&self, look: &'a Event, had: &[String]) -> Option<Violation> {
         let wrong = |rule, event| Some(about(rule, &[event, look]));
         match self.answered.first() {
             _ if had.len() > 1 => wrong(Rule::AppliedTwice, self.sent[0]),
             Some((event, Said::Made { id, .. })) if *had != [id.clone()] => wrong(Rule::Lost, event),
-            Some((event, Said::Refused { .. })) if !had.is_empty() => wrong(Rule::Undead, event),
+            Some((event, Said::Refused { .. })) if !had.is_empty() && !self.came_too_late() => {
+                wrong(Rule::Undead, event)
+            }
             Some(_) | None => None,
         }
     }
@@ -198,5 +210,12 @@ mod tests {
         assert_eq!(found(vec![made(0, "a", 3), misuse(refused(REUSED)), misuse(lost())]), []);
         assert_eq!(found(vec![made(0, "a", 3), misuse(ok(Answer::Made("b".to_owned()), 4))]), [Rule::KeyReused]);
         assert_eq!(found(vec![make(0, lost()), misuse(ok(Answer::Made("b".to_owned()), 4))]), [], "it was the first");
+        let other = misuse(ok(Answer::Made("b".to_owned()), 4));
+        assert_eq!(
+            found(vec![make(0, lost()), other, make(30, refused(REUSED)), had(&["b"], 9)]),
+            [],
+            "it was the first"
+        );
+        assert_eq!(found(vec![make(0, refused(REUSED)), had(&["b"], 9)]), [Rule::Undead], "nobody sent another");
     }
 }

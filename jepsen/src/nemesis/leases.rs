@@ -105,13 +105,9 @@ async fn set(client: &Client, request: v1::SetLeaseConfigRequest) -> anyhow::Res
 fn request((length_ms, renewal_ms): (u64, u64), roster: Option<Vec<u64>>) -> v1::SetLeaseConfigRequest {
     let all = roster.is_none();
     v1::SetLeaseConfigRequest {
-        length: duration(length_ms),
-        renewal: duration(renewal_ms),
+        length: Duration::from_millis(length_ms).try_into().ok(),
+        renewal: Duration::from_millis(renewal_ms).try_into().ok(),
         roster: Some(v1::LeaseRoster { all, nodes: roster.unwrap_or_default() }),
         ..v1::SetLeaseConfigRequest::default()
     }
-}
-
-fn duration<T: TryFrom<Duration>>(ms: u64) -> Option<T> {
-    Duration::from_millis(ms).try_into().ok()
 }
