@@ -5,6 +5,9 @@
 //! time no better than `--max-clock-error-ms`, which makes them begin late and end early; it is theirs to allow for, and judged
 //! is what they said, without any slack. A restriction is the other way round: what it keeps closed is never open before its
 //! end. And time does not go back: once anybody was told that something has ended, nobody is told otherwise.
+//!
+//! Windows are promised as long as clocks are no further wrong than nodes reckon with. Where a nemesis takes them further, what lies
+//! outside is counted and is no violation; that nothing comes back rests on the log, and is asked for all the same.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +19,9 @@ use super::{Findings, Judge, Rule, Violation, about, unreadable};
 /// The judge.
 pub const JUDGE: Judge =
     Judge { name: "expiry", what: "nothing is given outside its window, and nothing that ended comes back", judge };
+
+/// The nemesis that makes clocks more wrong than nodes reckon with.
+const BEYOND: &str = "clock-far";
 
 /// What was said of one key.
 struct Said<'a> {
@@ -31,10 +37,12 @@ fn judge(history: &History) -> Findings {
         Err(foreign) => return unreadable(&foreign),
     };
     let mut findings = Findings::default();
-    let (mut begun, mut ended) = (0_u64, 0_u64);
+    let is_promised = history.run.nemeses.iter().all(|nemesis| nemesis != BEYOND);
+    let (mut begun, mut ended, mut outside) = (0_u64, 0_u64, 0_u64);
     let (mut before_us, mut after_us) = (u64::MAX, u64::MAX);
     for said in said(&told).values() {
-        findings.violations.extend(said.outside());
+        outside += u64::from(said.outside().is_some());
+        findings.violations.extend(said.outside().filter(|_| is_promised));
         findings.violations.extend(said.comes_back());
         let allows = said.looks.iter().filter(|(_, allowed)| *allowed).map(|(look, _)| *look);
         match said.window {
@@ -57,6 +65,9 @@ fn judge(history: &History) -> Findings {
     }
     if begun == 0 || ended == 0 {
         findings.untried.push("nothing was seen to be given, or to have ended".to_owned());
+    }
+    if !is_promised {
+        findings.facts.push(format!("{outside} given outside their windows, under clocks that nobody reckons with"));
     }
     findings.facts.push(format!(
         "{begun} seen within their windows, {ended} seen over; closest {} us after a beginning or the end of a restriction, \
@@ -173,6 +184,18 @@ mod tests {
         let late = vec![given(), look(110, 111, false), look(112, 113, true)];
         assert_eq!(found(late), [], "it had not begun");
         assert_eq!(found(vec![kept(), look(190, 201, true), look(202, 203, false)]), [Rule::CameBack]);
+    }
+
+    #[test]
+    fn under_clocks_that_nobody_reckons_with_only_order_is_judged() {
+        let rules = |events: Vec<Event>| {
+            let mut history = of_events(events);
+            history.run.nemeses = vec!["clock-far".to_owned()];
+            judge(&history).violations.into_iter().map(|violation| violation.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(rules(vec![given(), look(200, 201, true)]), []);
+        let back = vec![given(), look(110, 111, true), look(150, 151, false), look(152, 153, true)];
+        assert_eq!(rules(back), [Rule::CameBack]);
     }
 
     #[test]
