@@ -37,10 +37,10 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Why a nemesis takes no part in runs of this workload, if it does not: what would be wrong then is not promised.
+    /// Why a nemesis takes no part in runs of this workload, if it does not.
     pub fn obstacle(&self, nemesis: Nemesis) -> Option<&'static str> {
-        (self.name == expiry::KIND.name && nemesis == Nemesis::ClockFar).then_some(
-            "of what begins and ends by itself nothing is promised while a wall clock is further off than nodes reckon with",
+        (self.name == expiry::KIND.name && nemesis == Nemesis::ClockRate).then_some(
+            "its clocks were moved into the future to see that they move, where whatever begins and ends by itself is over",
         )
     }
 }

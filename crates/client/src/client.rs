@@ -13,7 +13,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::age::Moment;
 use crate::endpoints::{self, Node};
-use crate::error::Error;
+use crate::error::{Error, is_of_connection};
 
 /// The first pause between two attempts; it doubles up to [`PAUSE_MAX`], and half of it is random.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -254,5 +254,7 @@ fn leader_beside(node: &Node, status: &Status) -> Option<String> {
 
 /// Whether another attempt, perhaps elsewhere, may do better. Safe for writes too, since they carry a key.
 pub(crate) fn is_worth_another(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)
+    let may_pass =
+        matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown);
+    may_pass || is_of_connection(status)
 }

@@ -77,6 +77,7 @@ impl Error {
     pub(crate) fn answered(status: &Status) -> Self {
         let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
         let kind = match status.code() {
+            _ if is_of_connection(status) => Kind::Unavailable,
             Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => Kind::Invalid,
             Code::NotFound => Kind::NotFound,
             Code::AlreadyExists => Kind::AlreadyExists,
@@ -86,5 +87,27 @@ impl Error {
             Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Kind::Internal,
         };
         Self::Answered { kind, reason, message: status.message().to_owned() }
+    }
+}
+
+/// Whether this is what was made here of a connection that broke, and not what a node answered. Its code tells how the connection
+/// broke: one that a node closes because too many calls on it were given up is said to have exhausted a resource, whatever became
+/// of the call.
+pub(crate) fn is_of_connection(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_a_connection_came_to_is_no_answer_of_a_node() {
+        let mut status = Status::resource_exhausted("too much");
+        assert_eq!(Error::answered(&status).kind(), Kind::TooMuch);
+        status.set_source(Arc::new(std::io::Error::other("the connection was closed")));
+        assert_eq!(Error::answered(&status).kind(), Kind::Unavailable);
     }
 }

@@ -219,9 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_promise_is_no_run() {
+    fn what_a_workload_cannot_tell_is_no_run() {
         let obstacle = |workload, nemesis| obstacle(workload, nemesis, &[]).is_some();
-        assert!(obstacle(workload::expiry::KIND, Nemesis::ClockFar));
-        assert!(!obstacle(workload::expiry::KIND, Nemesis::Clock) && !obstacle(revocation::KIND, Nemesis::ClockFar));
+        assert!(obstacle(workload::expiry::KIND, Nemesis::ClockRate));
+        assert!(!obstacle(workload::expiry::KIND, Nemesis::Clock) && !obstacle(revocation::KIND, Nemesis::ClockRate));
     }
 }
