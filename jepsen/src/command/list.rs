@@ -1,5 +1,6 @@
 //! `jepsen list`.
 
+use portcullis_fault::{Kind, Point};
 use portcullis_jepsen::checker::Rule;
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::{mutants, workload};
@@ -16,6 +17,11 @@ pub(crate) fn run() {
     println!("rules that nodes can break on purpose");
     for mutant in mutants::ALL {
         println!("  {:<12} {}", mutant.name, mutant.what);
+    }
+    println!("points at which a node can be stopped, held (or, with !, made to fail) on purpose");
+    for point in Point::ALL {
+        let mark = if point.kind() == Kind::Fails { "!" } else { " " };
+        println!("  {:<36} {mark} {}", point.name(), point.about());
     }
     println!("what a run fails by");
     for rule in Rule::ALL {
