@@ -42,14 +42,15 @@ pub struct Config {
     pub databases: Databases,
 }
 
-/// What the databases of a node take. A buffer is written before it is merged into tables; as much of the disk is set aside at
-/// every start.
+/// What the databases of a node take. A buffer is written before it is merged into tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Databases {
     /// The buffer of the log, in bytes.
     pub log_buffer_bytes: usize,
     /// The buffer of the state, in bytes.
     pub state_buffer_bytes: usize,
+    /// How much of the disk is set aside for a journal, in bytes; as much as for a buffer, at the most.
+    pub journal_bytes: u64,
     /// How many threads open the tables of one of them.
     pub opening_threads: u16,
 }
@@ -60,6 +61,7 @@ impl Default for Databases {
         Self {
             log_buffer_bytes: log.write_buffer_bytes,
             state_buffer_bytes: state.write_buffer_bytes,
+            journal_bytes: u64::MAX,
             opening_threads: OPENING_THREADS,
         }
     }

@@ -103,10 +103,11 @@ impl Node {
             let state_folder = folder(config.data_dir.join("state"))?;
             let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
             let Seams { transport, clock, entropy, writing, faults, points } = seams;
-            let Databases { log_buffer_bytes, state_buffer_bytes, opening_threads } = config.databases;
+            let Databases { log_buffer_bytes, state_buffer_bytes, journal_bytes, opening_threads } = config.databases;
             let options = log::Options {
                 writing,
                 write_buffer_bytes: log_buffer_bytes,
+                journal_bytes,
                 opening_threads,
                 points: points.clone(),
                 ..log::Options::default()
@@ -122,6 +123,7 @@ impl Node {
             let options = state::Options {
                 memory_budget_bytes: config.memory_budget_bytes,
                 write_buffer_bytes: state_buffer_bytes,
+                journal_bytes,
                 opening_threads,
                 points: points.clone(),
                 ..state::Options::new(GroupId::FIRST)

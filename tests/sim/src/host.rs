@@ -29,9 +29,12 @@ use crate::{client, formation, watcher};
 const CLOCK_ERROR_MS: u64 = 1_500;
 /// How long the past can be read: less than a run, so that history goes while faults happen.
 const HISTORY_RETENTION: Duration = Duration::from_secs(5);
-/// How much of the log and of the state is written before it is merged into tables: little, because each start sets as much
-/// aside, which took more than half of a run.
-const BUFFER_BYTES: usize = 512 * 1_024;
+/// How much of the log and of the state is written before it is merged into tables: more than a run writes, since when that
+/// happens depends on numbers that RocksDB draws.
+const BUFFER_BYTES: usize = 8 * 1_024 * 1_024;
+/// How much is set aside for a journal: little, because the files are in memory, and to set it aside at each start took more than half
+/// of a run.
+const JOURNAL_BYTES: u64 = 64 * 1_024;
 /// How long a leader that stops waits for another to take over.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -233,6 +236,7 @@ impl Host {
             databases: Databases {
                 log_buffer_bytes: BUFFER_BYTES,
                 state_buffer_bytes: BUFFER_BYTES,
+                journal_bytes: JOURNAL_BYTES,
                 opening_threads: 1,
             },
         }

@@ -81,8 +81,10 @@ pub struct Bounds {
 pub struct Options {
     /// How much of the end of the log is kept in memory, in bytes. What is not yet on disk is kept beyond it.
     pub tail_bytes: usize,
-    /// How much is written before it is merged into tables, in bytes. As much of the disk is set aside when the log is opened.
+    /// How much is written before it is merged into tables, in bytes.
     pub write_buffer_bytes: usize,
+    /// How much of the disk is set aside for its journal, in bytes; as much as for the buffer, at the most.
+    pub journal_bytes: u64,
     /// How many threads open its tables.
     pub opening_threads: u16,
     /// How many operations may wait for the thread that writes; whoever comes next waits for a place.
@@ -98,6 +100,7 @@ impl Default for Options {
         Self {
             tail_bytes: 64 * 1_024 * 1_024,
             write_buffer_bytes: 64 * 1_024 * 1_024,
+            journal_bytes: u64::MAX,
             opening_threads: OPENING_THREADS,
             queue_max: 65_536,
             writing: Writing::Thread,

@@ -238,6 +238,7 @@ fn rocks_options(is_new: bool, options: &Options) -> RocksOptions {
     rocks.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     rocks.set_write_buffer_size(options.write_buffer_bytes);
     rocks.set_max_file_opening_threads(options.opening_threads.into());
+    journal::set_aside(&mut rocks, options.journal_bytes);
     rocks.set_max_background_jobs(2);
     rocks.set_keep_log_file_num(4);
     rocks

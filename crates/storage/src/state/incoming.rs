@@ -178,6 +178,7 @@ fn open(path: &Path, options: &Options, create: bool) -> Result<DB, rocksdb::Err
     rocks.set_paranoid_checks(true);
     rocks.set_write_buffer_size(options.write_buffer_bytes);
     rocks.set_max_file_opening_threads(options.opening_threads.into());
+    journal::set_aside(&mut rocks, options.journal_bytes);
     DB::open(&rocks, path)
 }
 

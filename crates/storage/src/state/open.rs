@@ -44,6 +44,8 @@ pub struct Options {
     pub group: GroupId,
     /// Memory for rows that are not yet on disk, in bytes.
     pub write_buffer_bytes: usize,
+    /// How much of the disk is set aside for its journal, in bytes; as much as for the buffer, at the most.
+    pub journal_bytes: u64,
     /// How many threads open its tables.
     pub opening_threads: u16,
     /// How much of memory what checks read may take, as an estimate, in bytes. Tenants for whose relationships there is no
@@ -60,6 +62,7 @@ impl Options {
         Self {
             group,
             write_buffer_bytes: 32 * 1_024 * 1_024,
+            journal_bytes: u64::MAX,
             opening_threads: OPENING_THREADS,
             memory_budget_bytes: u64::MAX,
             points: Points::default(),
@@ -211,6 +214,7 @@ fn rocks_options(options: &Options) -> RocksOptions {
     rocks.set_paranoid_checks(true);
     rocks.set_write_buffer_size(options.write_buffer_bytes);
     rocks.set_max_file_opening_threads(options.opening_threads.into());
+    journal::set_aside(&mut rocks, options.journal_bytes);
     // What is flushed is soon merged with what came before, so it is compressed then.
     let fresh = DBCompressionType::None;
     rocks.set_compression_per_level(&[fresh, DBCompressionType::Lz4]);
