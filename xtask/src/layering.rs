@@ -32,7 +32,8 @@ const USES: &[(&str, &[&str])] = &[
     ("portcullis-tests", &["portcullis-client"]),
     ("portcullis-sim", &["portcullis-server"]),
     ("portcullis-differential", &["portcullis-eval", "portcullis-machine"]),
-    ("portcullis-jepsen", &["portcullis-client"]),
+    // It names what nodes can be told.
+    ("portcullis-jepsen", &["portcullis-client", "portcullis-fault"]),
     // What reads input from outside.
     ("portcullis-fuzz", &["portcullis-schema", "portcullis-wire"]),
 ];

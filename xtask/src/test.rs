@@ -72,9 +72,10 @@ fn tests(steps: &mut Vec<Step>, cargo: &Cargo, root: &Path, filters: &[&str]) {
                 return Ok(Outcome::Skipped("the build fails".to_owned()));
             }
             sim::build(cargo)?;
-            // Sixty seeds, by default, and then rules that are broken.
-            for args in [&[][..], &["--mutants".to_owned()]] {
-                let ended = sim::start(cargo, args)?;
+            // As many seeds as two minutes are enough for, and then rules that are broken.
+            for args in [&["--seeds", "100", "--budget", "120"][..], &["--mutants"]] {
+                let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+                let ended = sim::start(cargo, &args)?;
                 if !ended.success() {
                     bail!("the simulation ends with {ended}");
                 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use openraft::ServerState;
+use portcullis_fault::Point;
 use portcullis_lease::round::is_majority;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
@@ -65,6 +66,7 @@ impl Confirmer {
         count(self.me);
         let confirm = Confirm { vote: start.vote, round: self.rounds.fetch_add(1, Ordering::Relaxed) };
         let message = codec::encode(&Request::Confirm(confirm));
+        self.leases.points.pass(Point::TransportConfirmBeforeSend);
         let mut said_yes = BTreeSet::from([self.me]);
         let others = start.membership.voter_ids().filter(|voter| *voter != self.me);
         let mut answers: FuturesUnordered<_> = others

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use portcullis_fault::Point;
 use portcullis_lease::Position;
 use portcullis_storage::state::{ApplyError, Foresight, Reader};
 
@@ -47,6 +48,7 @@ impl Foreseer {
     /// almost, if too much lies before it, if it was cut off, and where the state cannot be read: then whoever applies it says
     /// so.
     pub(crate) fn foresee(&self, entry: Position) -> Option<Reply> {
+        self.leases.points.pass(Point::ForesightBeforeDecide);
         let mut kept = self.foreseen.lock().expect("INVARIANT: nothing panics while holding what is foreseen");
         for _ in 0..TRIES {
             // What fails half-way is of no use any more, so it is put back only once it has worked.

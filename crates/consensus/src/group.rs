@@ -12,6 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use openraft::errors::RaftError;
 use openraft::{Config, SnapshotPolicy};
+use portcullis_fault::{Point, Points};
 use portcullis_lease::Faults;
 use portcullis_lease::read::{Began, NotLeased};
 use portcullis_model::NodeId;
@@ -29,7 +30,7 @@ use crate::gate::Gate;
 use crate::leases::{LeaseStatus, Leases, Note, Origin, Unsettled, View, drive};
 use crate::log_store::{self, LogStore, leased};
 use crate::membership::{self, MembershipError};
-use crate::network::Network;
+use crate::network::{self, Network};
 use crate::peer::{ReadIndexAnswer, Request, Response, Transfer, TransferAnswer};
 use crate::read_index::{self, ReadError, ReadIndex};
 use crate::snapshot::Receiver;
@@ -107,6 +108,8 @@ pub struct Parts {
     pub seed: u64,
     /// Rules of leases that are broken to see whether it is noticed: none, outside of checks.
     pub faults: Faults,
+    /// Who is told of the points that the group passes: nobody, outside of tests.
+    pub points: Points,
 }
 
 /// Why a group does not start.
@@ -148,7 +151,7 @@ impl Group {
     pub fn start(options: Options, parts: Parts) -> BoxFuture<'static, Result<Arc<Self>, StartError>> {
         let seed = parts.seed;
         let started = async move {
-            let Parts { log, store, transport, clock, seed: _, faults } = parts;
+            let Parts { log, store, transport, clock, seed: _, faults, points } = parts;
             let me = options.me.0;
             // Leases are counted by one clock, whoever reads it.
             let clock: Arc<dyn Clock> = Arc::new(Watched::new(clock));
@@ -157,7 +160,7 @@ impl Group {
             let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
             let origin =
                 origin(options.me, &log, &store, faults).map_err(|error| StartError::Unreadable(error.to_string()))?;
-            let leases = Leases::new(origin, Arc::clone(&clock), Arc::clone(&transport));
+            let leases = Leases::new(origin, Arc::clone(&clock), Arc::clone(&transport), points);
             let foreseer = Arc::new(Foreseer::new(Arc::clone(&leases), store.reader()));
             let receiver = Receiver::new(store.inbox(), Arc::clone(&leases));
             let machine = StateMachine::new(store, published, Arc::clone(&leases))?;
@@ -274,6 +277,7 @@ impl Group {
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, CallError>> {
         let message = codec::encode(&Request::Application(body));
+        self.leases.points.pass(Point::TransportApplicationBeforeSend);
         let called = self.transport.call(to, &peer.peer, message, timeout);
         async move {
             match codec::decode(&called.await?).map_err(|error| CallError::Confused(error.to_string()))? {
@@ -292,7 +296,8 @@ impl Group {
         application: &'a Application,
     ) -> BoxFuture<'a, Result<Vec<u8>, AnswerError>> {
         async move {
-            let request = codec::decode(message).map_err(convert::ConvertError::from)?;
+            let request: Request = codec::decode(message).map_err(convert::ConvertError::from)?;
+            self.leases.points.wait(network::received(&request)).await;
             let response = match request {
                 Request::Append(append) => {
                     self.leases.helps();
@@ -327,6 +332,7 @@ impl Group {
                 }
                 Request::Application(body) => Response::Application(application(from, body).await),
             };
+            self.leases.points.wait(Point::TransportAnswerBeforeSend).await;
             Ok(codec::encode(&response))
         }
         .boxed()
@@ -335,6 +341,7 @@ impl Group {
     /// Takes a note from another member.
     pub fn receive(&self, from: NodeId, note: &[u8]) -> Result<(), AnswerError> {
         let note: Note = codec::decode(note).map_err(convert::ConvertError::from)?;
+        self.leases.points.pass(Point::TransportNoteReceived);
         self.leases.receive(from.0, note);
         Ok(())
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{EntryPayload, OptionalSend, alias};
+use portcullis_fault::Point;
 use portcullis_storage::log;
 use tokio::sync::oneshot;
 
@@ -78,7 +79,9 @@ impl RaftLogStorage<Types> for LogStore {
     async fn save_vote(&mut self, vote: &alias::VoteOf<Types>) -> io::Result<()> {
         let WireVote { term, node, committed } = wire_vote(vote);
         let vote = log::Vote { term, node, committed };
+        self.leases.points.wait(Point::VoteBeforeSave).await;
         flushed(|done| self.log.save_vote(vote, done)).await?;
+        self.leases.points.wait(Point::VoteSaved).await;
         self.leases.voted(term);
         Ok(())
     }
@@ -119,11 +122,14 @@ impl RaftLogStorage<Types> for LogStore {
             // An entry is appended once where it was proposed.
             let _ = appended.set(entry);
         }
+        self.leases.points.wait(Point::LogAppendRegistered).await;
         let last = registered.last().map(|(last, _)| *last);
         let leases = Arc::clone(&self.leases);
         let flushed = move |written: io::Result<()>| {
             let stored = last.filter(|_| written.is_ok());
+            leases.points.pass(Point::LogAppendBeforeCallback);
             callback.io_completed(written);
+            leases.points.pass(Point::LogAppendCalledBack);
             if let (Some(last), Some(vote)) = (stored, vote) {
                 leases.stored(last, vote.term, vote.node);
             }
@@ -135,13 +141,19 @@ impl RaftLogStorage<Types> for LogStore {
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
         let index = last.map(|last| last.index);
         self.leases.truncated_after(index.unwrap_or(0));
-        flushed(|done| self.log.truncate_after(index, done)).await
+        self.leases.points.wait(Point::LogTruncateBefore).await;
+        flushed(|done| self.log.truncate_after(index, done)).await?;
+        self.leases.points.wait(Point::LogTruncateDone).await;
+        Ok(())
     }
 
     async fn purge(&mut self, id: LogId) -> io::Result<()> {
         let id = stored_id(&id);
         self.leases.purged(leased(id));
-        flushed(|done| self.log.purge(id, done)).await
+        self.leases.points.wait(Point::LogPurgeBefore).await;
+        flushed(|done| self.log.purge(id, done)).await?;
+        self.leases.points.wait(Point::LogPurgeDone).await;
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use openraft::raft::{
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use portcullis_fault::Point;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 
@@ -34,7 +35,7 @@ pub(crate) struct Connection {
     to: u64,
     peer: Peer,
     transport: Arc<dyn Transport>,
-    leases: Arc<Leases>,
+    pub(crate) leases: Arc<Leases>,
 }
 
 impl RaftNetworkFactory<Types> for Network {
@@ -49,6 +50,7 @@ impl RaftNetworkFactory<Types> for Network {
 impl Connection {
     /// Sends a request to the peer and waits for its answer.
     pub(crate) async fn exchange(&self, request: Request, timeout: Duration) -> Result<Response, TransportError> {
+        self.leases.points.wait(sent(&request)).await;
         let message = codec::encode(&request);
         let answer = self.transport.call(NodeId(self.to), &self.peer.peer, message, timeout).await?;
         codec::decode(&answer).map_err(|error| TransportError::Refused { to: NodeId(self.to), why: error.to_string() })
@@ -149,5 +151,33 @@ impl RaftNetworkV2<Types> for Connection {
             }
             _ => Err(self.confused()),
         }
+    }
+}
+
+/// The point at which a request is about to be sent.
+pub(crate) fn sent(request: &Request) -> Point {
+    match request {
+        Request::Append(_) => Point::TransportAppendBeforeSend,
+        Request::Vote(_) => Point::TransportVoteBeforeSend,
+        Request::PreVote(_) => Point::TransportPreVoteBeforeSend,
+        Request::TransferLeader(_) => Point::TransportTransferBeforeSend,
+        Request::Confirm(_) => Point::TransportConfirmBeforeSend,
+        Request::ReadIndex => Point::TransportReadIndexBeforeSend,
+        Request::Snapshot(_) => Point::TransportSnapshotBeforeSend,
+        Request::Application(_) => Point::TransportApplicationBeforeSend,
+    }
+}
+
+/// The point at which a request has come in.
+pub(crate) fn received(request: &Request) -> Point {
+    match request {
+        Request::Append(_) => Point::TransportAppendReceived,
+        Request::Vote(_) => Point::TransportVoteReceived,
+        Request::PreVote(_) => Point::TransportPreVoteReceived,
+        Request::TransferLeader(_) => Point::TransportTransferReceived,
+        Request::Confirm(_) => Point::TransportConfirmReceived,
+        Request::ReadIndex => Point::TransportReadIndexReceived,
+        Request::Snapshot(_) => Point::TransportSnapshotReceived,
+        Request::Application(_) => Point::TransportApplicationReceived,
     }
 }

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
+use portcullis_fault::Point;
 use portcullis_lease::Position;
 use portcullis_machine::Envelope;
 use portcullis_model::NodeId;
@@ -94,6 +95,7 @@ impl Group {
             if self.raft.client_write_ff(proposal, Some(progress)).await.is_err() {
                 return Err(ProposeError::Stopped);
             }
+            self.leases.points.wait(Point::WriteProposed).await;
             let Some(committed) = committed else { return decided(done.await) };
             let (committed, is_told) = self.tell_meanwhile(committed, taken_by, appended).await;
             // What fails is never committed, and then only done.
@@ -102,6 +104,7 @@ impl Group {
                 if ack == Ack::Quorum
                     && let Some(reply) = self.foreseer.foresee(entry)
                 {
+                    self.leases.points.pass(Point::ForesightBeforeAnswer);
                     let foreseer = Arc::clone(&self.foreseer);
                     tokio::spawn(async move { foreseer.forget(decided(done.await).is_ok()) });
                     return Ok(Proposed { reply, acked: Acked::Quorum });

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_fault::Point;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 use tokio::sync::{mpsc, oneshot};
@@ -106,6 +107,7 @@ async fn ask(confirmer: &Confirmer, timeout: Duration) -> Result<u64, ReadError>
         return confirmer.read_index(timeout).await;
     }
     let message = codec::encode(&Request::ReadIndex);
+    confirmer.leases.points.pass(Point::TransportReadIndexBeforeSend);
     let answer = confirmer.transport.call(NodeId(leader), &peer.peer, message, timeout).await;
     let answer = answer.map_err(|error| ReadError::Unproven(error.to_string()))?;
     match codec::decode(&answer) {

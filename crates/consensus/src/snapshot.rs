@@ -10,6 +10,7 @@ use std::time::Duration;
 use openraft::alias::SnapshotOf;
 use openraft::errors::{NetworkError, ReplicationClosed, StreamingError};
 use openraft::raft::SnapshotResponse;
+use portcullis_fault::Point;
 use portcullis_storage::codec;
 use portcullis_storage::state::{Header, Inbox, Incoming, Piece, ReceiveError, Received, Snapshot};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -71,10 +72,12 @@ async fn send_pieces(
 ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
     let mut piece = None;
     loop {
+        connection.leases.points.wait(Point::SnapshotSendBeforePiece).await;
         let part = SnapshotPart { vote: leader, header: snapshot.header().clone(), piece: piece.take() };
         let answer = connection.exchange(Request::Snapshot(Box::new(part)), PIECE_TIMEOUT).await;
         let after = match answer.map_err(|error| interrupted(&error))? {
             Response::Snapshot(SnapshotAnswer::Done { vote: theirs }) => {
+                connection.leases.points.wait(Point::SnapshotSendDone).await;
                 return Ok(SnapshotResponse::new(vote(theirs)));
             }
             Response::Snapshot(SnapshotAnswer::Continue { after }) => after,
@@ -150,6 +153,7 @@ impl Receiver {
             Taken::All(received) => {
                 // What a snapshot holds is visible. Said before it is installed, because that waits for what is being applied.
                 self.leases.proved_visible(received.header().applied().map_or(0, |id| id.index));
+                self.leases.points.wait(Point::SnapshotInstallBefore).await;
                 let snapshot = SnapshotOf::<Types, SnapshotData> {
                     meta: meta(received.header())?,
                     snapshot: SnapshotData::Received(received),

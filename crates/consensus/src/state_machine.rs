@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt};
 use openraft::alias::SnapshotOf;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use portcullis_fault::Point;
 use portcullis_machine::{Effect, Envelope, Fault, VERSION_SUPPORTED};
 use portcullis_storage::codec;
 use portcullis_storage::state::{Reader, Received, Snapshot, Store};
@@ -94,7 +95,9 @@ impl RaftStateMachine<Types> for StateMachine {
                 };
                 upto = visible;
             }
+            self.leases.points.wait(Point::StateEntryBeforeApply).await;
             let reply = self.apply_one(entry)?;
+            self.leases.points.wait(Point::StateEntryApplied).await;
             replies.extend(responder.map(|responder| Answered { index, responder, proposed: reply }));
         }
         self.show(&mut replies)
@@ -150,6 +153,7 @@ impl StateMachine {
         self.leases.took_since_commit(proposed.map(|(index, proposed)| (index, &mut proposed.acked)));
         self.leases.applied(Arc::clone(&reader.view()), configured);
         self.published.send_replace(applied.index);
+        self.leases.points.pass(Point::StateBeforeAnswers);
         answer(replies);
         Ok(())
     }

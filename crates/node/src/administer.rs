@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portcullis_consensus::{Ack, MembershipError, NodeRole, NodeStatus, Peer};
+use portcullis_fault::Point;
 use portcullis_model::{Actor, ClusterId, IdempotencyKey, NodeId, Region, Subject, TenantId, Verified};
 use portcullis_storage::codec;
 use tokio::time::Instant;
@@ -196,7 +197,11 @@ impl Node {
                 }
                 Err(error) => return Answer::Failed(error.to_string()),
             },
-            Change::Promote { id } => self.group.promote(id).await,
+            Change::Promote { id } => {
+                let promoted = self.group.promote(id).await;
+                self.points.wait(Point::MembershipPromoted).await;
+                promoted
+            }
             Change::Remove { id } => return self.remove_as_leader(id).await,
             Change::TransferLeader { to } => return self.transfer_as_leader(to).await,
         };
@@ -218,7 +223,10 @@ impl Node {
             }
             other => return other,
         }
-        match self.add_admitted(id, peer).await {
+        self.points.wait(Point::MembershipAdmitted).await;
+        let added = self.add_admitted(id, peer).await;
+        self.points.wait(Point::MembershipAdded).await;
+        match added {
             // Somebody has added it before it asked.
             Err(MembershipError::Member(_)) => self.administered(Ok(())),
             done => self.administered(done),
@@ -247,8 +255,12 @@ impl Node {
         match self.write_as_leader(self.own_draft(Action::RetireNode(id)), None).await {
             // A removal that died half-way has used the id up already.
             Answer::Wrote(_) => {
+                self.points.wait(Point::MembershipRetired).await;
                 self.wait_for_lease_end(id).await;
-                self.administered(self.group.remove(id).await)
+                self.points.wait(Point::MembershipBeforeRemoval).await;
+                let removed = self.group.remove(id).await;
+                self.points.wait(Point::MembershipRemoved).await;
+                self.administered(removed)
             }
             other => other,
         }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_consensus::Timing;
-use portcullis_model::{NodeId, Region};
+use portcullis_model::{GroupId, NodeId, Region};
+use portcullis_storage::{OPENING_THREADS, log, state};
 
 /// How a node is run. Values are checked where they are read; here they are valid.
 #[derive(Clone, Debug)]
@@ -37,6 +38,33 @@ pub struct Config {
     pub timing: Timing,
     /// How many entries lie between two snapshots, and how many are kept behind the last one.
     pub snapshot_every: u64,
+    /// What its databases take.
+    pub databases: Databases,
+}
+
+/// What the databases of a node take. A buffer is written before it is merged into tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Databases {
+    /// The buffer of the log, in bytes.
+    pub log_buffer_bytes: usize,
+    /// The buffer of the state, in bytes.
+    pub state_buffer_bytes: usize,
+    /// How much of the disk is set aside for a journal, in bytes; as much as for a buffer, at the most.
+    pub journal_bytes: u64,
+    /// How many threads open the tables of one of them.
+    pub opening_threads: u16,
+}
+
+impl Default for Databases {
+    fn default() -> Self {
+        let (log, state) = (log::Options::default(), state::Options::new(GroupId::FIRST));
+        Self {
+            log_buffer_bytes: log.write_buffer_bytes,
+            state_buffer_bytes: state.write_buffer_bytes,
+            journal_bytes: u64::MAX,
+            opening_threads: OPENING_THREADS,
+        }
+    }
 }
 
 /// What follows when the machine says that nothing keeps its wall clock right, or that it may be more wrong than is assumed.

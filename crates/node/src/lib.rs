@@ -34,7 +34,7 @@ mod frozen;
 
 pub use administer::{AdministerError, Newcomer};
 pub use check::{Answer, CheckError, Decision, Pair, Permissions, Question, Why};
-pub use config::{ClockSync, Config};
+pub use config::{ClockSync, Config, Databases};
 pub use decide::DecideError;
 pub use draft::{Action, Draft};
 pub use entropy::{Entropy, SystemEntropy};

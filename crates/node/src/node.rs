@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use portcullis_consensus::clock::{Clock, Reading};
 use portcullis_consensus::{AnswerError, Group, LeaseStatus, NodeStatus, Status};
+use portcullis_fault::Points;
 use portcullis_model::{Clock as WallClock, ClusterId, GroupId, IdempotencyKey, NodeId};
 use portcullis_storage::codec;
 use portcullis_storage::state::{Reader, Sum};
@@ -35,6 +36,8 @@ pub struct Node {
     /// When the copy was last known to hold everything acknowledged, and was published.
     pub(crate) last_fresh: watch::Sender<Reading>,
     pub(crate) health: Health,
+    /// Who is told of the points that this node passes.
+    pub(crate) points: Points,
     /// Versions of the past.
     pub(crate) remade: Remade,
     /// Who is told of changes.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use portcullis_model::{Clock, Revision, TenantId, Timestamp, Token};
 use portcullis_storage::state::{Past, PastError, View};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
@@ -107,10 +108,14 @@ impl Node {
     }
 }
 
-/// Reads from the disk, on a thread where that holds up nobody else.
+/// Reads from the disk, on a thread where that holds up nobody else. A runtime of one thread does it at once: a simulation knows when
+/// things happen only if no other thread has a part in them.
 pub(crate) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, PastError> + Send + 'static,
 ) -> Result<T, ViewError> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Ok(read()?);
+    }
     let read =
         tokio::task::spawn_blocking(read).await.expect("INVARIANT: reading does not panic, and is not cancelled");
     Ok(read?)

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use portcullis_fault::Point;
 use portcullis_machine::command::CompactHistory;
 use portcullis_machine::{Command, since};
 use portcullis_model::Revision;
@@ -29,7 +30,9 @@ pub(crate) async fn keep_history_short(node: Weak<Node>) {
             let begins = node.reader.history_floor().unwrap_or_default();
             if ripe.replaces || ripe.upto.0 - begins.0 > IDLE_ENTRIES_MAX {
                 let command = Command::CompactHistory(CompactHistory { floor: ripe.upto });
+                node.points.wait(Point::RetentionBeforePropose).await;
                 propose(&node, node.wall(), command).await;
+                node.points.wait(Point::RetentionProposed).await;
             }
             seen = ripe.upto;
             if !ripe.more {

@@ -5,6 +5,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use portcullis_consensus::Unsettled;
+use portcullis_fault::Point;
 use portcullis_lease::{Reading, Wait};
 
 use crate::draft::Action;
@@ -43,6 +44,7 @@ fn look(before: Option<(Unsettled, Wait)>, seen: Option<Unsettled>, now: Reading
 }
 
 async fn say(node: &Node, changed_at: u64) {
+    node.points.wait(Point::LeaseSettleBeforePropose).await;
     let answer = node.write_as_leader(node.own_draft(Action::SettleLeases { changed_at }), None).await;
     // Whoever leads at the next look says what could not be said now.
     let Answer::Wrote(proposed) = answer else { return };

@@ -8,13 +8,14 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use portcullis_consensus::clock::{Clock, SystemClock};
 use portcullis_consensus::{Group, Options, Parts, Transport};
+use portcullis_fault::Points;
 use portcullis_lease::Faults;
 use portcullis_model::{ClusterId, GroupId};
 use portcullis_storage::{log, state};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::Config;
+use crate::config::{Config, Databases};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::health::{Health, look_around};
 use crate::identity::Identity;
@@ -40,13 +41,16 @@ pub struct Seams {
     pub writing: log::Writing,
     /// Rules of leases that are broken to see whether it is noticed: none, outside of checks.
     pub faults: Faults,
+    /// Who is told of the points that the node passes: nobody, outside of tests.
+    pub points: Points,
 }
 
 impl Seams {
     /// The clocks and the randomness of the system, and a thread of its own for the log.
     pub fn system(transport: Arc<dyn Transport>) -> Self {
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        Self { transport, clock, entropy, writing: log::Writing::Thread, faults: Faults::default() }
+        let (faults, points) = (Faults::default(), Points::default());
+        Self { transport, clock, entropy, writing: log::Writing::Thread, faults, points }
     }
 }
 
@@ -98,8 +102,17 @@ impl Node {
             let log_folder = folder(config.data_dir.join("log"))?;
             let state_folder = folder(config.data_dir.join("state"))?;
             let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
-            let Seams { transport, clock, entropy, writing, faults } = seams;
-            let log = log::Log::open(&log_folder, &log::Options { writing, ..log::Options::default() }, owner)?;
+            let Seams { transport, clock, entropy, writing, faults, points } = seams;
+            let Databases { log_buffer_bytes, state_buffer_bytes, journal_bytes, opening_threads } = config.databases;
+            let options = log::Options {
+                writing,
+                write_buffer_bytes: log_buffer_bytes,
+                journal_bytes,
+                opening_threads,
+                points: points.clone(),
+                ..log::Options::default()
+            };
+            let log = log::Log::open(&log_folder, &options, owner)?;
             let cluster = log.cluster().map(ClusterId);
             let adopter = log.adopter();
             let identity = Identity::new(
@@ -109,6 +122,10 @@ impl Node {
             let mut progress = |rows: u64| tracing::info!(rows, "loading the state");
             let options = state::Options {
                 memory_budget_bytes: config.memory_budget_bytes,
+                write_buffer_bytes: state_buffer_bytes,
+                journal_bytes,
+                opening_threads,
+                points: points.clone(),
                 ..state::Options::new(GroupId::FIRST)
             };
             let store = state::Store::open(&state_folder, &options, &mut progress)?;
@@ -119,7 +136,8 @@ impl Node {
             let reader = store.reader();
             let options = Options { me: config.id, timing: config.timing, snapshot_every: config.snapshot_every };
             let seed = u64::from_be_bytes(entropy.bytes()[..8].try_into().expect("INVARIANT: eight of sixteen bytes"));
-            let parts = Parts { log, store, transport, clock: Arc::clone(&clock), seed, faults };
+            let parts =
+                Parts { log, store, transport, clock: Arc::clone(&clock), seed, faults, points: points.clone() };
             let group = Group::start(options, parts).await?;
             let (last_fresh, _) = watch::channel(clock.read());
             let node = Arc::new(Self {
@@ -130,6 +148,7 @@ impl Node {
                 clock,
                 entropy,
                 last_fresh,
+                points,
                 health: Health::default(),
                 remade: Remade::default(),
                 watchers: Watchers::default(),

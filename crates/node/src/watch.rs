@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use portcullis_consensus::ReadError;
+use portcullis_fault::Point;
 use portcullis_machine::{Change, Effect};
 use portcullis_model::{Actor, Context, Reason, Revision, TenantId, Timestamp, Token};
 use tokio::time::Instant;
@@ -130,6 +131,7 @@ impl Node {
         deadline: Instant,
     ) -> Result<Watcher, WatchError> {
         let place = Place::take(self)?;
+        self.points.wait(Point::WatchBegun).await;
         // Whatever comes from here on wakes the watcher.
         let ear = bells::hear(self, &watched.tenant);
         let served = match since {
@@ -212,6 +214,7 @@ impl Watcher {
     pub async fn next(&mut self) -> Result<Told, WatchError> {
         loop {
             if let Some(commit) = self.look_at_read()? {
+                self.place.node.points.pass(Point::WatchBeforeCommit);
                 return Ok(Told::Commit(commit));
             }
             let quiet = self.place.node.watchers.bells.quiet();
@@ -222,6 +225,7 @@ impl Watcher {
             if Instant::now() >= self.next_checkpoint {
                 self.place.node.check_not_stale()?;
                 self.next_checkpoint = Instant::now() + self.watched.checkpoint_every;
+                self.place.node.points.pass(Point::WatchBeforeCheckpoint);
                 return Ok(Told::Checkpoint(self.position));
             }
             if self.ear.is_caught_up() {
@@ -239,6 +243,7 @@ impl Watcher {
         let view = Arc::clone(&reader.view());
         if self.position < view.revision {
             let piece = watchers.tail.read(reader, self.position, view.revision).await?;
+            self.place.node.points.wait(Point::WatchRecordsRead).await;
             (self.read, self.reached) = (piece.changes, piece.reached);
             return Ok(());
         }

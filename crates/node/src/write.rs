@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portcullis_consensus::{Ack, Acked, CallError, ProposeError, Proposed, Reply, Ticket, TransportError};
+use portcullis_fault::Point;
 use portcullis_machine::{Outcome, Refusal};
 use portcullis_model::{NodeId, Revision};
 use portcullis_storage::codec;
@@ -120,6 +121,7 @@ impl Node {
                 Err(_) => Attempt::Unknown("the deadline came first".to_owned()),
             };
         }
+        self.points.wait(Point::WriteForwardBeforeSend).await;
         let ticket = self.entropy.bytes();
         let awaited = match draft.ack {
             Ack::Everywhere => self.group.await_direct(&peer, ticket),
@@ -137,11 +139,17 @@ impl Node {
             }
         };
         tokio::select! {
-            proposed = answered => Attempt::Done(proposed),
-            called = &mut called => match called {
-                Ok(called) => attempt_elsewhere(called),
-                Err(error) => Attempt::Unknown(error.to_string()),
-            },
+            proposed = answered => {
+                self.points.pass(Point::LeaseDirectBeforeAnswer);
+                Attempt::Done(proposed)
+            }
+            called = &mut called => {
+                self.points.pass(Point::WriteForwardAnswered);
+                match called {
+                    Ok(called) => attempt_elsewhere(called),
+                    Err(error) => Attempt::Unknown(error.to_string()),
+                }
+            }
             // A leader that was cut off does not say so, and whoever leads now knows what became of the write by its key.
             () = self.group.until_other_leader(leader), if draft.idempotency_key.is_some() => {
                 Attempt::Unknown("another node came to lead while the write was under way".to_owned())
@@ -174,7 +182,10 @@ impl Node {
         }
         let ack = draft.ack;
         let envelope = draft.stamp(version, self.wall(), self.entropy.bytes(), self.entropy.bytes());
-        match self.group.propose(&envelope, ack, taken_by).await {
+        self.points.wait(Point::WriteBeforePropose).await;
+        let proposed = self.group.propose(&envelope, ack, taken_by).await;
+        self.points.wait(Point::WriteBeforeAnswer).await;
+        match proposed {
             Ok(proposed) => Answer::Wrote(proposed),
             Err(ProposeError::NotLeader { .. }) => Answer::NotLeader,
             // Of a node that is stopping it is not known either whether the entry is in the log.

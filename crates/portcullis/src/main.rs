@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod command;
 mod dev;
+mod failpoints;
 mod logging;
 mod output;
 mod planted;

@@ -10,14 +10,14 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use portcullis_client::{Client, Options, v1};
 use portcullis_consensus::Timing;
 use portcullis_model::{ClusterId, NodeId};
-use portcullis_node::{ClockSync, Config, Node, Seams};
+use portcullis_node::{ClockSync, Config, Databases, Node, Seams};
 use portcullis_server::{GrpcTransport, Listeners, check_insecure};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::secret::Secret;
 use crate::settings::{self, Flags, Settings};
-use crate::{logging, output, planted};
+use crate::{failpoints, logging, output, planted};
 
 const MIB: u64 = 1_024 * 1_024;
 /// How long one attempt to join may take.
@@ -36,7 +36,8 @@ pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCo
     let config = config(&settings, &listeners)?;
     let transport = GrpcTransport::new(config.id);
     let faults = planted::faults()?;
-    let seams = Seams { faults, ..Seams::system(Arc::clone(&transport) as Arc<_>) };
+    let points = failpoints::points()?;
+    let seams = Seams { faults, points, ..Seams::system(Arc::clone(&transport) as Arc<_>) };
     let node = Node::start(config.clone(), seams).await.context("the node does not start")?;
     transport.identify(&node);
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics do not start")?;
@@ -110,6 +111,7 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
         watcher_patience: Duration::from_secs(settings.watcher_patience_s.value),
         timing: if settings.wide_area.value { Timing::WAN } else { Timing::LAN },
         snapshot_every: settings.snapshot_every.value.max(1),
+        databases: Databases::default(),
     })
 }
 

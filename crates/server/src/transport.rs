@@ -27,6 +27,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
 /// How long a probe may go unanswered.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection that is made by a [`Dial`] remembers calls that were given up.
+const REMEMBERED_FOR: Duration = Duration::from_hours(1);
 /// Notes to one node that may wait to be sent.
 const NOTES_MAX: usize = 1_024;
 /// How soon after a stream of notes was begun another may be.
@@ -104,7 +106,11 @@ impl GrpcTransport {
         let _within = self.runtime.enter();
         let channel = match &self.dial {
             None => endpoint.connect_lazy(),
-            Some(dial) => endpoint.connect_with_connector_lazy(Dialler(Arc::clone(dial))),
+            Some(dial) => {
+                // A call that was given up is forgotten by the clock of the system, which a simulation does not have.
+                let endpoint = endpoint.http2_reset_stream_duration(REMEMBERED_FOR);
+                endpoint.connect_with_connector_lazy(Dialler(Arc::clone(dial)))
+            }
         };
         channels.insert(address.to_owned(), channel.clone());
         Ok(channel)

@@ -18,6 +18,14 @@ const HEADER_BYTES: usize = 4 + 2 + 1;
 /// Checksums are stored turned and with this added, since data that holds checksums makes weak ones.
 const MASK: u32 = 0xa282_ead8;
 
+/// Has no more of the disk set aside for a journal than so many bytes; as much as for a buffer, at the most.
+pub(crate) fn set_aside(rocks: &mut rocksdb::Options, bytes: u64) {
+    if bytes < u64::MAX {
+        // It limits what several column families write together. Of one alone it limits what is set aside, and nothing else.
+        rocks.set_max_total_wal_size(bytes);
+    }
+}
+
 /// A record that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flaw {

@@ -12,6 +12,9 @@ pub mod log;
 pub mod resident;
 pub mod state;
 
+/// How many threads open the tables of a database, unless it is told otherwise.
+pub const OPENING_THREADS: u16 = 16;
+
 #[cfg(test)]
 mod dice;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_fault::{Kind, Point};
 use portcullis_jepsen::checker::{Rule, agreement};
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::{mutants, workload};
@@ -25,6 +26,11 @@ pub(crate) fn run() {
         if told.insert(judge.name) {
             println!("  {:<12} {}", judge.name, judge.what);
         }
+    }
+    println!("points at which a node can be stopped, held (or, with !, made to fail) on purpose");
+    for point in Point::ALL {
+        let mark = if point.kind() == Kind::Fails { "!" } else { " " };
+        println!("  {:<36} {mark} {}", point.name(), point.about());
     }
     println!("what a run fails by");
     for rule in Rule::ALL {

@@ -13,7 +13,7 @@ use crate::history::{Asked, Call, History, Key, Outcome, Window};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// What is wrong.
-    pub what: &'static str,
+    pub what: String,
     /// The calls that contradict each other; the wrong answer is the last.
     pub calls: Vec<Call>,
 }
@@ -60,7 +60,8 @@ fn check_grant(calls: &[&Call], violations: &mut Vec<Violation>, margin: &mut Ma
     let gone = answers.iter().filter(is_plain).filter(|call| shows(call, false)).filter(came);
     let shown_revoked = gone.min_by_key(|call| call.returned);
     let mut wrong = |what: &'static str, before: Option<&Call>, answer: &Call| {
-        violations.push(Violation { what, calls: before.into_iter().chain([answer]).copied().collect() });
+        violations
+            .push(Violation { what: what.to_owned(), calls: before.into_iter().chain([answer]).copied().collect() });
     };
     let is_before = |call: &Call, answer: &Call| call.returned < Some(answer.invoked);
 
@@ -124,7 +125,7 @@ mod tests {
     const DENY: Outcome = Outcome::Deny(By::Lease);
 
     /// Calls by what is asked, when it is asked and answered, in milliseconds, and what comes of it.
-    fn found(calls: &[(Asked, u64, u64, Outcome)]) -> Vec<&'static str> {
+    fn found(calls: &[(Asked, u64, u64, Outcome)]) -> Vec<String> {
         let mut history = History::default();
         for (asked, invoked, returned, outcome) in calls {
             let place = history.begin(1, Key(1), *asked, Duration::from_millis(*invoked));

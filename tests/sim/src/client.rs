@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use portcullis_consensus::Ack;
 use portcullis_machine::command::{ConfigureLeases, End};
-use portcullis_model::{Actor, Context, GrantId, Object, Subject, TenantId, Verified};
+use portcullis_model::{Actor, Context, GrantId, NodeId, Object, Subject, TenantId, Verified};
 use portcullis_node::{Action, Decision, Draft, Freshness, Node, Question, ServedBy, WriteError};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -26,6 +26,9 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// it at both ends.
 const START_MS_MAX: u64 = 2_000;
 const LASTS_MS: std::ops::RangeInclusive<u64> = 4_500..=9_000;
+/// How often a client tries a write again, if there is one of which it is not known what came of it. Most of them were asked for at
+/// another node.
+const TRIES_AGAIN: f64 = 0.1;
 /// The longest pause between two calls.
 const PAUSE_MS_MAX: u64 = 40;
 
@@ -59,6 +62,18 @@ pub(crate) fn configure(node: &Arc<Node>, change: ConfigureLeases) {
     tokio::spawn(async move { node.write(draft, Instant::now() + WRITE_TIMEOUT).await });
 }
 
+/// Has a learner vote. It may fail.
+pub(crate) fn promote(node: &Arc<Node>, id: u64) {
+    let node = Arc::clone(node);
+    tokio::spawn(async move { node.promote(NodeId(id), Instant::now() + WRITE_TIMEOUT).await });
+}
+
+/// Has a node removed for good. It may fail.
+pub(crate) fn remove(node: &Arc<Node>, id: u64) {
+    let node = Arc::clone(node);
+    tokio::spawn(async move { node.remove(NodeId(id), Instant::now() + WRITE_TIMEOUT).await });
+}
+
 /// One client.
 struct Client {
     world: Arc<World>,
@@ -83,6 +98,12 @@ impl Client {
 
     async fn ask(&self, dice: &mut StdRng) {
         let drawn = dice.random_range(0..1_000_000_usize);
+        if dice.random_bool(TRIES_AGAIN)
+            && let Some((key, asked)) = self.world.take_unknown()
+        {
+            self.call(key, asked).await;
+            return;
+        }
         match dice.random_range(0..100) {
             0..10 => {
                 let key = self.world.new_grant();
@@ -152,6 +173,13 @@ impl Client {
             Asked::Check => self.check(key, Freshness::Linearizable).await,
             Asked::CheckClosed => self.check(key, Freshness::FailClosed).await,
         };
+        if self.host.trap.is_dead() {
+            // Whoever asked was never answered.
+            return std::future::pending().await;
+        }
+        if outcome == Outcome::Unknown && has_key(key) && asked.is_write() {
+            self.world.is_unknown(key, asked);
+        }
         self.world.answered(place, outcome);
         outcome
     }
@@ -160,9 +188,14 @@ impl Client {
         let verb = if matches!(action, Action::RevokeGrants(_)) { "revoke" } else { "grant" };
         let mut draft = Draft { ack, ..draft(action) };
         // Half of the writes have a key, as those of the client library do, by which they are tried again.
-        draft.idempotency_key = key.0.is_multiple_of(2).then(|| parsed(&format!("{verb}-{}", key.0)));
+        draft.idempotency_key = has_key(key).then(|| parsed(&format!("{verb}-{}", key.0)));
         match self.node.write(draft, Instant::now() + WRITE_TIMEOUT).await {
-            Ok(_) => Outcome::Done,
+            Ok(written) => {
+                if !self.host.trap.is_dead() {
+                    self.world.wrote(written.revision.0);
+                }
+                Outcome::Done
+            }
             Err(WriteError::Unknown(_)) => Outcome::Unknown,
             Err(
                 WriteError::Refused { .. }
@@ -190,6 +223,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether what is written about a grant has a key by which it can be tried again.
+fn has_key(key: Key) -> bool {
+    key.0.is_multiple_of(2)
 }
 
 /// A write of an administrator.

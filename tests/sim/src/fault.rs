@@ -6,8 +6,11 @@ use std::time::Duration;
 use portcullis_lease::Roster;
 use portcullis_machine::command::ConfigureLeases;
 
+use portcullis_fault::Point;
+
 use crate::clocks::{Hand, Stood};
 use crate::host::{Order, name};
+use crate::trap::Deed;
 use crate::world::World;
 
 /// What the event says of a machine whose power loss took something.
@@ -28,6 +31,8 @@ pub enum Fault {
     Hold(u64),
     /// A node dies, and is started again at the end. What its disk had not synced is lost.
     Crash(u64),
+    /// Something happens to a node when it passes a point, if it does before the end: a machine that died is started again then.
+    At(u64, Point, Deed, u64),
     /// A node is stopped in order, and started again at the end.
     Stop(u64),
     /// A process is stopped, or its machine suspended: it does nothing, and finds time gone when it goes on.
@@ -46,6 +51,10 @@ pub enum Fault {
     SlowDisk(u64, u64),
     /// A node is asked to hand over leadership.
     Transfer(u64),
+    /// A learner is let vote, if it is one.
+    Promote(u64),
+    /// A node is removed for good.
+    Remove(u64),
     /// The length of leases is changed by way of a node, to so many milliseconds.
     Length(u64, u64),
     /// A node may hold no leases, until the end.
@@ -71,6 +80,7 @@ impl Fault {
             | Self::Split(node, _)
             | Self::Hold(node)
             | Self::Crash(node)
+            | Self::At(node, ..)
             | Self::Stop(node)
             | Self::Suspend(node, _)
             | Self::Jump(node, ..)
@@ -80,6 +90,8 @@ impl Fault {
             | Self::Steer(node, _)
             | Self::SlowDisk(node, _)
             | Self::Transfer(node)
+            | Self::Promote(node)
+            | Self::Remove(node)
             | Self::Length(node, _)
             | Self::Unroster(node) => node,
         }
@@ -109,6 +121,7 @@ impl Fault {
             Self::Split(one, other) => Some(Way::CutBetween(one, other)),
             Self::Hold(node) | Self::Suspend(node, _) => Some(Way::Held(node)),
             Self::Crash(_)
+            | Self::At(..)
             | Self::Stop(_)
             | Self::Jump(..)
             | Self::SetWall(..)
@@ -117,6 +130,8 @@ impl Fault {
             | Self::Steer(..)
             | Self::SlowDisk(..)
             | Self::Transfer(_)
+            | Self::Promote(_)
+            | Self::Remove(_)
             | Self::Length(..)
             | Self::Unroster(_) => None,
         }
@@ -128,11 +143,10 @@ impl Fault {
         match self {
             Self::Isolate(_) | Self::Deafen(_) | Self::Mute(_) | Self::Split(..) | Self::Hold(_) => {}
             Self::Crash(node) => {
-                sim.crash(name(node));
-                if let Some(lost) = host.lose_power() {
-                    world.event(format!("node {node} {LOST} {lost} bytes of its state"));
-                }
+                host.trap.die();
+                bury(sim, world, node);
             }
+            Self::At(_, point, deed, skips) => host.trap.arm(point, deed, skips),
             Self::Stop(_) => host.order(Order::Stop),
             Self::Suspend(..) => {
                 host.suspend(true);
@@ -145,6 +159,12 @@ impl Fault {
             Self::Steer(_, ppm) => host.clocks.steer(ppm),
             Self::SlowDisk(_, ms_max) => host.disk.slow_down(Some(ms_max)),
             Self::Transfer(_) => host.order(Order::Transfer(None)),
+            Self::Promote(node) => host.order(Order::Promote(node)),
+            Self::Remove(node) => {
+                world.remove(node);
+                // Whoever goes is in no position to ask for it.
+                world.hosts[&world.members()[0]].order(Order::Remove(node));
+            }
             Self::Length(_, ms) => {
                 let (length, renewal) = (Duration::from_millis(ms), Duration::from_millis(ms / 20));
                 let change =
@@ -163,6 +183,12 @@ impl Fault {
         let host = &world.hosts[&self.node()];
         match self {
             Self::Crash(node) | Self::Stop(node) => sim.bounce(name(node)),
+            Self::At(node, ..) => {
+                host.trap.disarm();
+                if host.trap.is_dead() {
+                    sim.bounce(name(node));
+                }
+            }
             Self::Suspend(_, stood) => {
                 host.clocks.go_on(stood);
                 host.suspend(false);
@@ -181,8 +207,18 @@ impl Fault {
             | Self::JumpBack(..)
             | Self::Rate(..)
             | Self::Transfer(_)
+            | Self::Promote(_)
+            | Self::Remove(_)
             | Self::Length(..) => {}
         }
+    }
+}
+
+/// Takes a machine that has died out of the simulation.
+pub(crate) fn bury(sim: &mut turmoil::Sim<'_>, world: &Arc<World>, node: u64) {
+    sim.crash(name(node));
+    if let Some(lost) = world.hosts[&node].lose_power() {
+        world.event(format!("node {node} {LOST} {lost} bytes of its state"));
     }
 }
 

@@ -34,6 +34,16 @@ pub enum Asked {
     CheckClosed,
 }
 
+impl Asked {
+    /// Whether it changes something.
+    pub fn is_write(self) -> bool {
+        match self {
+            Self::Grant | Self::GrantEarly | Self::GrantTimed(_) | Self::Revoke => true,
+            Self::Check | Self::CheckClosed => false,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -13,6 +13,10 @@ use portcullis_sim::run::{Report, run};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+/// A node makes and drops many small values, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the real node in a simulated world, and looks for answers that must not be given.
 #[derive(Debug, Parser)]
 #[command(name = "sim")]
@@ -32,6 +36,9 @@ struct Flags {
     /// How many seeds to run.
     #[arg(long, default_value_t = 60)]
     seeds: u64,
+    /// Run more of them until so many seconds have passed.
+    #[arg(long, default_value_t = 0, conflicts_with = "seed")]
+    budget: u64,
     /// The first of them.
     #[arg(long, default_value_t = 1)]
     from: u64,
@@ -56,7 +63,10 @@ fn main() -> Result<ExitCode> {
     if flags.mutants {
         return mutants::run(flags.seconds);
     }
-    let Some(seed) = flags.seed else { return sweep::run(flags.from, flags.seeds, flags.seconds) };
+    let Some(seed) = flags.seed else {
+        let seeds = sweep::Seeds { from: flags.from, least: flags.seeds, budget: Duration::from_secs(flags.budget) };
+        return sweep::run(seeds, flags.seconds);
+    };
     let report = run(seed, Duration::from_secs(flags.seconds), mutants::named(flags.fault.as_deref())?)?;
     tell(&report);
     Ok(if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -73,7 +83,7 @@ impl FormatTime for Simulated {
 
 /// Tells what happened in a run. The last lines are the same for every replay.
 fn tell(report: &Report) {
-    let Report { seed, shape, history, violations, margin, coverage, agreed, lasted } = report;
+    let Report { seed, shape, history, violations, margin, coverage, passed, agreed, lasted } = report;
     for (at, event) in &history.events {
         println!("{:>9.3}  {event}", at.as_secs_f64());
     }
@@ -91,4 +101,5 @@ fn tell(report: &Report) {
     }
     println!("revision {} is {} on every node; history {:016x}", agreed.0, agreed.1, history.digest());
     println!("{}{}", sweep::COUNTS, coverage.numbers());
+    println!("{}{}", sweep::POINTS, passed.line());
 }

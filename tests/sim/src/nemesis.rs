@@ -3,22 +3,61 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_fault::{Kind, Point, Points};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
 use crate::clocks::{Hand, PPM_MAX, Stood};
 use crate::fault::Fault;
+use crate::host::Order;
 use crate::run::Run;
+use crate::trap::Deed;
+use crate::watcher::WATCHERS;
 use crate::world::World;
 
 /// How many faults last at the same time.
 const FAULTS_MAX: usize = 2;
 
+/// How many of the faults are at points.
+const AT_POINTS: f64 = 0.3;
+/// How many of those are at points that were chosen.
+const AIMED: f64 = 0.4;
+
+/// Who it is that has to pass a point.
+#[derive(Clone, Copy)]
+enum Who {
+    Leads,
+    Follows,
+}
+
+/// Moments that matter.
+const AIMED_AT: &[(Who, Point)] = &[
+    // Between registration and acknowledgement.
+    (Who::Follows, Point::LogAppendRegistered),
+    (Who::Follows, Point::LogBatchSynced),
+    (Who::Follows, Point::LogAckedWritten),
+    (Who::Follows, Point::LogAppendBeforeCallback),
+    (Who::Follows, Point::LeaseRegistrationBeforeSend),
+    // Between commit and declaration.
+    (Who::Leads, Point::LeaseCommitNoted),
+    (Who::Leads, Point::LeaseVisibleDeclared),
+    (Who::Leads, Point::StateEntryBeforeApply),
+    (Who::Leads, Point::WriteProposed),
+    // Right after an election.
+    (Who::Follows, Point::LeaseLeadBegun),
+    (Who::Follows, Point::LeasePromiseReceived),
+    // While a grant is in flight.
+    (Who::Leads, Point::LeaseGrantSent),
+    (Who::Follows, Point::LeaseGrantReceived),
+];
+
 /// Makes faults happen.
 pub struct Nemesis {
     dice: StdRng,
     next: Duration,
+    /// When a watcher goes to another node next.
+    next_move: Duration,
     /// Faults and when they end.
     lasting: Vec<(Duration, Fault)>,
     /// Faults that were begun, and whether they met the leader, and a holder of a lease.
@@ -29,7 +68,7 @@ impl Nemesis {
     /// A nemesis that acts by a seed.
     pub fn new(seed: u64) -> Self {
         let dice = StdRng::seed_from_u64(seed ^ 0x00BA_DBAD);
-        Self { dice, next: Duration::ZERO, lasting: Vec::new(), met: Vec::new() }
+        Self { dice, next: Duration::ZERO, next_move: Duration::ZERO, lasting: Vec::new(), met: Vec::new() }
     }
 
     /// Ends what is over, and begins what is due.
@@ -39,6 +78,11 @@ impl Nemesis {
         self.lasting = lasting;
         for (_, fault) in over {
             run.end(fault);
+        }
+        if now >= self.next_move {
+            self.next_move = now + self.ms(100, 1_500);
+            let nth = self.dice.random_range(0..WATCHERS);
+            self.move_watcher(nth, &run.world);
         }
         if now < self.next {
             return;
@@ -58,6 +102,8 @@ impl Nemesis {
             Fault::Suspend(..) | Fault::Isolate(_) | Fault::Deafen(_) | Fault::Mute(_) => self.ms(300, 5_000),
             Fault::Split(..) | Fault::Hold(_) | Fault::SlowDisk(..) | Fault::Steer(..) => self.ms(200, 3_000),
             Fault::Crash(_) | Fault::Unroster(_) => self.ms(10, 3_000),
+            // The point has to be passed first.
+            Fault::At(..) => self.ms(500, 4_000),
             // It takes its time to stop.
             Fault::Stop(_) => self.ms(6_000, 7_000),
             Fault::Jump(..)
@@ -65,6 +111,8 @@ impl Nemesis {
             | Fault::JumpBack(..)
             | Fault::Rate(..)
             | Fault::Transfer(_)
+            | Fault::Promote(_)
+            | Fault::Remove(_)
             | Fault::Length(..) => self.ms(0, 500),
         };
         let leads = leader(&run.world) == Some(fault.node());
@@ -72,13 +120,26 @@ impl Nemesis {
         self.met.push((fault, leads, holds));
         run.world.event(format!("for {lasts:?}{}{}", word(leads, ", at the leader"), word(holds, ", at a holder")));
         run.begin(fault);
+        if let Fault::At(node, Point::LeaseLeadBegun | Point::LeasePromiseReceived, ..) = fault {
+            run.world.hosts[&node].order(Order::Transfer(Some(node)));
+        }
         self.lasting.push((run.world.now() + lasts, fault));
+    }
+
+    /// Has a watcher go on at another node.
+    fn move_watcher(&mut self, nth: usize, world: &World) {
+        let node = *world.members().choose(&mut self.dice).expect("INVARIANT: somebody stays");
+        world.watchers.send(nth, node);
     }
 
     /// Ends everything that lasts.
     pub fn heal(&mut self, run: &mut Run) {
         for (_, fault) in std::mem::take(&mut self.lasting) {
             run.end(fault);
+        }
+        // Wherever they are, they may not be able to stay.
+        for nth in 0..WATCHERS {
+            self.move_watcher(nth, &run.world);
         }
     }
 
@@ -92,7 +153,10 @@ impl Nemesis {
         let other = *free.iter().filter(|other| **other != node).collect::<Vec<_>>().choose(&mut self.dice)?;
         let ms = self.dice.random_range(50..6_000_i64);
         let signed = if self.dice.random_bool(0.5) { ms } else { -ms };
-        Some(match self.dice.random_range(0..22) {
+        if Points::CAN_BE_TOLD && self.dice.random_bool(AT_POINTS) {
+            return Some(self.draw_point(node, leader, any));
+        }
+        Some(match self.dice.random_range(0..24) {
             0 | 1 => Fault::Isolate(node),
             2 => Fault::Deafen(node),
             3 => Fault::Mute(node),
@@ -115,8 +179,37 @@ impl Nemesis {
             17 => Fault::SlowDisk(node, 50 + ms.unsigned_abs() / 10),
             18 => Fault::Length(node, self.dice.random_range(500..=5_000)),
             19 => Fault::Unroster(node),
+            20 => Fault::Promote(any),
+            21 if Self::may_remove(world) => Fault::Remove(any),
             _ => Fault::Transfer(node),
         })
+    }
+
+    /// Whether a node can be removed: one in a run, and not of three.
+    fn may_remove(world: &World) -> bool {
+        world.removed().is_none() && world.shape.nodes().count() > 3
+    }
+
+    /// Something that happens when a point is passed.
+    fn draw_point(&mut self, node: u64, leader: Option<u64>, any: u64) -> Fault {
+        let (node, point) = if self.dice.random_bool(AIMED) {
+            let (at, point) = *AIMED_AT.choose(&mut self.dice).expect("INVARIANT: it is not empty");
+            let node = match at {
+                Who::Leads => leader.unwrap_or(any),
+                Who::Follows => any,
+            };
+            (node, point)
+        } else {
+            (node, *Point::ALL.choose(&mut self.dice).expect("INVARIANT: there are points"))
+        };
+        let deed = match self.dice.random_range(0..10) {
+            0..6 => Deed::Die,
+            6 | 7 if point.kind() == Kind::Fails => Deed::Fail,
+            _ => Deed::Hold(self.dice.random_range(1..=1_500)),
+        };
+        // Some points are passed many times a second, some once in a run.
+        let skips = [0, 0, 1, 7, 40].choose(&mut self.dice).copied().unwrap_or_default();
+        Fault::At(node, point, deed, skips)
     }
 
     fn ms(&mut self, least: u64, most: u64) -> Duration {

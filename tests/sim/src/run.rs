@@ -8,19 +8,23 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use portcullis_consensus::Timing;
 use portcullis_lease::Faults;
 use portcullis_model::Revision;
+use portcullis_node::Node;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
 use crate::check::{Margin, Violation, check};
-use crate::clocks::{Clocks, PPM_MAX};
+use crate::clocks::{Clocks, PPM_MAX, Stood};
 use crate::coverage::Coverage;
-use crate::fault::Fault;
+use crate::fault::{Fault, bury};
 use crate::history::{Asked, Call, History, Key};
 use crate::host::{Host, Order, name};
 use crate::links::Links;
 use crate::nemesis::Nemesis;
+use crate::passed::Passed;
 use crate::time::{TICK, Truth};
+use crate::trap::{Deed, Sprung};
+use crate::watcher;
 use crate::world::{NEVER, Phase, Shape, World};
 
 /// Entries between two snapshots, where there are any: few, so that a node that was away for seconds needs one.
@@ -31,6 +35,9 @@ const FORMING_MAX: Duration = Duration::from_secs(20);
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// How long a healed cluster may take until every node has carried out a write of its own, and all are equal.
 const HEALING_MAX: Duration = Duration::from_secs(30);
+
+/// After how many steps a removal is asked for again.
+const REMOVE_AGAIN_STEPS: u64 = 3_000;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -47,6 +54,8 @@ pub struct Report {
     pub margin: Margin,
     /// What was covered.
     pub coverage: Coverage,
+    /// The points that nodes passed.
+    pub passed: Passed,
     /// The state hash that all nodes agree on, and its revision.
     pub agreed: (u64, String),
     /// How long it lasted, simulated.
@@ -111,7 +120,22 @@ impl Run {
         self.world.truth.begin_step(self.sim.elapsed());
         self.sim.step().map_err(|error| anyhow!("{error}"))?;
         self.world.truth.begin_step(self.sim.elapsed());
+        self.see_to_points();
         Ok(())
+    }
+
+    /// Sees to what has happened at points within a step.
+    fn see_to_points(&mut self) {
+        let world = Arc::clone(&self.world);
+        for (node, host) in &world.hosts {
+            let Some(Sprung { point, deed }) = host.trap.take_sprung() else { continue };
+            world.event(format!("node {node} at {point}: {deed:?}"));
+            match deed {
+                Deed::Die => bury(&mut self.sim, &world, *node),
+                Deed::Hold(_) => self.begin(Fault::Suspend(*node, Stood::Process)),
+                Deed::Fail => {}
+            }
+        }
     }
 
     /// Lets time pass until something is so; fails when that takes too long.
@@ -143,6 +167,11 @@ impl Run {
 
     /// Ends a fault.
     pub fn end(&mut self, fault: Fault) {
+        let suspended = Fault::Suspend(fault.node(), Stood::Process);
+        if matches!(fault, Fault::At(..)) && self.lasting.contains(&suspended) {
+            // A point held its process.
+            self.end(suspended);
+        }
         self.world.event(format!("end of {fault:?}"));
         fault.end(&mut self.sim, &self.world);
         self.lasting.retain(|lasting| *lasting != fault);
@@ -168,11 +197,27 @@ impl Run {
 
     /// Once nothing fails any more: every node must carry out a write, and all must agree. Returns on what.
     pub fn converge(&mut self) -> Result<(u64, String)> {
+        self.finish_removal()?;
         self.world.begin(Phase::Proving);
-        let all = |world: &Arc<World>| world.hosts.keys().all(|node| world.has_proved(*node));
+        let all = |world: &Arc<World>| world.members().iter().all(|node| world.has_proved(*node));
         self.until("every node to carry out a write of its own", HEALING_MAX, all)?;
         self.world.begin(Phase::Quiet);
         self.agree()
+    }
+
+    /// Has a removal carried out that may have been broken off.
+    fn finish_removal(&mut self) -> Result<()> {
+        let Some(removed) = self.world.removed() else { return Ok(()) };
+        let mut steps = 0_u64;
+        self.until("a node to be removed", HEALING_MAX, |world| {
+            let members = world.members();
+            if steps.is_multiple_of(REMOVE_AGAIN_STEPS) {
+                world.hosts[&members[0]].order(Order::Remove(removed));
+            }
+            steps += 1;
+            let has = |node: &Arc<Node>| node.group_status().nodes.iter().any(|member| member.id.0 == removed);
+            members.iter().all(|node| world.hosts[node].node().is_some_and(|node| !has(&node)))
+        })
     }
 
     /// Once nobody asks: all nodes must come to show the same. Returns what.
@@ -184,7 +229,8 @@ impl Run {
         })?;
         let revision = agreed.context("it was waited for")?;
         let hash = |host: &Arc<Host>| host.node().and_then(|node| node.state_hash(Revision(revision)));
-        let hashes: BTreeMap<u64, _> = self.world.hosts.values().map(|host| (host.id, hash(host))).collect();
+        let members = self.world.members();
+        let hashes: BTreeMap<u64, _> = members.iter().map(|node| (*node, hash(&self.world.hosts[node]))).collect();
         let first = hashes.values().next().context("there is a node")?;
         ensure!(first.is_some(), "no state hash is kept for revision {revision}");
         if hashes.values().any(|hash| hash != first) {
@@ -207,17 +253,23 @@ pub fn run(seed: u64, chaos: Duration, faults: Faults) -> Result<Report> {
     }
     nemesis.heal(&mut run);
     let agreed = run.converge()?;
+    run.until("all watchers to be told", HEALING_MAX, |world| world.watchers.have_reached(agreed.0))?;
     let history = run.world.history();
-    let (violations, margin) = check(&history);
+    let (mut violations, margin) = check(&history);
+    let wrong = watcher::check(&run.world.watchers.told(), &run.world.written());
+    violations.extend(wrong.into_iter().map(|what| Violation { what, calls: Vec::new() }));
     let snapshots = run.world.hosts.values().map(|host| host.snapshots()).sum();
     let coverage = Coverage::of(&history, &nemesis, snapshots);
+    let mut passed = Passed::default();
+    run.world.hosts.values().for_each(|host| passed += host.trap.counts());
     let (shape, lasted) = (run.world.shape.clone(), run.sim.elapsed());
-    Ok(Report { seed, shape, history, violations, margin, coverage, agreed, lasted })
+    Ok(Report { seed, shape, history, violations, margin, coverage, passed, agreed, lasted })
 }
 
 /// The revision that all nodes show, if it is the same at all.
 fn same_revision(world: &World) -> Option<u64> {
-    let shown: Option<Vec<u64>> = world.hosts.values().map(|host| host.node().map(|node| node.visible().0)).collect();
+    let visible = |node: &u64| world.hosts[node].node().map(|node| node.visible().0);
+    let shown: Option<Vec<u64>> = world.members().iter().map(visible).collect();
     let shown = shown?;
     let first = *shown.first()?;
     shown.iter().all(|revision| *revision == first).then_some(first)

@@ -11,6 +11,7 @@ use portcullis_model::{ClusterId, Region};
 use crate::history::{Asked, Call, History, Key, Outcome, Window};
 use crate::host::Host;
 use crate::time::Truth;
+use crate::watcher::Watchers;
 
 /// More entries than any run writes.
 pub const NEVER: u64 = 1_000_000;
@@ -77,6 +78,8 @@ pub struct World {
     pub truth: Arc<Truth>,
     /// The machines.
     pub hosts: BTreeMap<u64, Arc<Host>>,
+    /// Those who watch.
+    pub watchers: Watchers,
     shared: Mutex<Shared>,
 }
 
@@ -85,6 +88,12 @@ struct Shared {
     cluster: Option<ClusterId>,
     history: History,
     grants: Grants,
+    /// Where writes were carried out that were acknowledged.
+    written: Vec<u64>,
+    /// Writes that can be tried again by their keys, since what came of them is not known.
+    unknown: Vec<(Key, Asked)>,
+    /// A node that is being removed, or was.
+    removed: Option<u64>,
     /// Nodes that have carried out a write of their own since [`Phase::Proving`] began.
     proved: Vec<u64>,
 }
@@ -114,9 +123,12 @@ impl World {
             cluster: None,
             history: History::default(),
             grants: Grants::default(),
+            written: Vec::new(),
+            unknown: Vec::new(),
+            removed: None,
             proved: Vec::new(),
         };
-        Arc::new(Self { seed, shape, truth, hosts, shared: Mutex::new(shared) })
+        Arc::new(Self { seed, shape, truth, hosts, watchers: Watchers::default(), shared: Mutex::new(shared) })
     }
 
     /// What is going on.
@@ -176,6 +188,42 @@ impl World {
         let shared = self.shared();
         let mut calls = shared.history.calls.iter().rev();
         calls.find(|call| call.key == key && call.asked == asked).filter(|call| call.returned.is_some()).copied()
+    }
+
+    /// Says that a write was acknowledged, and where it was carried out.
+    pub fn wrote(&self, revision: u64) {
+        self.shared().written.push(revision);
+    }
+
+    /// Where writes were carried out that were acknowledged.
+    pub fn written(&self) -> Vec<u64> {
+        self.shared().written.clone()
+    }
+
+    /// Says that it is not known what came of a write that can be tried again.
+    pub fn is_unknown(&self, key: Key, asked: Asked) {
+        self.shared().unknown.push((key, asked));
+    }
+
+    /// A write to try again, if there is one.
+    pub fn take_unknown(&self) -> Option<(Key, Asked)> {
+        self.shared().unknown.pop()
+    }
+
+    /// Says that a node is being removed.
+    pub fn remove(&self, node: u64) {
+        self.shared().removed = Some(node);
+    }
+
+    /// The node that is being removed, or was.
+    pub fn removed(&self) -> Option<u64> {
+        self.shared().removed
+    }
+
+    /// The nodes that are there to stay.
+    pub fn members(&self) -> Vec<u64> {
+        let removed = self.removed();
+        self.shape.nodes().filter(|node| Some(*node) != removed).collect()
     }
 
     /// A new grant to make.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use portcullis_fault::Point;
 use portcullis_lease::{Faults, Gateway, Listed, Position, Reading, Registered, Stored};
 use portcullis_model::NodeId;
 use serde::{Deserialize, Serialize};
@@ -206,6 +207,7 @@ impl Leases {
         // This node has it in its own View.
         let own = core.holder.registration();
         listed.sessions.remove(&(own.node, own.incarnation));
+        self.points.pass(Point::LeaseListingBeforeSend);
         self.tell(to.0, &Note::Direct(Box::new(Direct { ticket, listed, reply })));
         true
     }

@@ -1,5 +1,6 @@
 //! What is said between holders and the leader (R3, R4, R8), on either side.
 
+use portcullis_fault::Point;
 use portcullis_lease::{Epoch, Registered, Request};
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
@@ -16,6 +17,7 @@ impl Leases {
             return;
         }
         let request = core.holder.request(now);
+        self.points.pass(Point::LeaseRequestBeforeSend);
         if core.leader.is_some() {
             let answer = self.grant(&mut core, request);
             self.take(&mut core, self.me, &answer);
@@ -35,6 +37,7 @@ impl Leases {
     fn give_back(&self, core: &mut Core) {
         let release = core.holder.release();
         self.show(core, false);
+        self.points.pass(Point::LeaseReleaseBeforeSend);
         match &mut core.leader {
             Some(leader) => leader.released(release),
             None => self.tell_leader(self.members.load().leader, &Note::Release(release)),
@@ -68,11 +71,14 @@ impl Leases {
         let mut core = self.core();
         match note {
             Note::Request(request) if core.leader.is_some() => {
+                self.points.pass(Point::LeaseRequestReceived);
                 let answer = self.grant(&mut core, request);
                 self.tell(from, &answer);
+                self.points.pass(Point::LeaseGrantSent);
                 self.declare(&mut core);
             }
             Note::Registered(registered) => {
+                self.points.pass(Point::LeaseRegistrationReceived);
                 core.desk.registered(registered);
                 let Registered { node, incarnation, entry } = registered;
                 if let Some(leader) = &mut core.leader {
@@ -81,12 +87,14 @@ impl Leases {
                 }
             }
             Note::Release(release) => {
+                self.points.pass(Point::LeaseReleaseReceived);
                 if let Some(leader) = &mut core.leader {
                     leader.released(release);
                     self.declare(&mut core);
                 }
             }
             Note::Dropped { epoch, node } => {
+                self.points.pass(Point::LeaseDropReceived);
                 if let Some(leader) = core.leader.as_mut().filter(|leader| leader.epoch() == epoch) {
                     leader.dropped_older(node);
                     self.declare(&mut core);
@@ -94,7 +102,10 @@ impl Leases {
             }
             Note::Granted(_) | Note::Refused { .. } | Note::Visible { .. } => self.take(&mut core, from, &note),
             Note::Watch { node } => self.watch(&mut core, node),
-            Note::Direct(direct) => core.desk.listed(*direct),
+            Note::Direct(direct) => {
+                self.points.pass(Point::LeaseListingReceived);
+                core.desk.listed(*direct);
+            }
             Note::Committed(ticket) => core.desk.committed(ticket),
             Note::Stored(stored) => core.desk.stored(stored),
             // Whoever leads now will be asked at the next renewal.
@@ -108,6 +119,7 @@ impl Leases {
         match leader.request(&now, request) {
             Ok(grant) => {
                 self.counts.granted();
+                self.points.pass(Point::LeaseGrantBuilt);
                 Note::Granted(grant)
             }
             Err(refusal) => {
@@ -123,8 +135,12 @@ impl Leases {
             Note::Granted(grant) => {
                 let now = self.clock.read();
                 let epoch = grant.epoch;
+                self.points.pass(Point::LeaseGrantReceived);
                 match core.holder.granted(&now, grant) {
-                    Ok(()) => core.refusal = None,
+                    Ok(()) => {
+                        core.refusal = None;
+                        self.points.pass(Point::LeaseGrantTaken);
+                    }
                     Err(refused) => tracing::debug!(%refused, "a lease was not taken"),
                 }
                 self.drop_older(core, epoch, Some(from));
@@ -136,6 +152,7 @@ impl Leases {
                 self.drop_older(core, epoch, Some(from));
             }
             Note::Visible { epoch, visible } => {
+                self.points.pass(Point::LeaseVisibleReceived);
                 core.holder.declared(visible);
                 if epoch > core.dropped {
                     self.drop_older(core, epoch, Some(from));
@@ -165,6 +182,7 @@ impl Leases {
             return;
         }
         core.dropped = epoch;
+        self.points.pass(Point::LeaseDropBeforeSend);
         match core.leader.as_mut() {
             Some(leader) if leader.epoch() == epoch => {
                 leader.dropped_older(self.me);
@@ -190,6 +208,7 @@ impl Leases {
 
     pub(super) fn tell(&self, to: u64, note: &Note) {
         if let Some(peer) = self.members.load().peers.get(&to) {
+            self.points.pass(Point::TransportNoteBeforeSend);
             self.transport.send(NodeId(to), &peer.peer, codec::encode(note));
         }
     }

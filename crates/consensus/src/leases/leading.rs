@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use portcullis_fault::Point;
 use portcullis_lease::{Epoch, Fence, Leader, Outlook, Promise, Reading};
 
 use super::note::Note;
@@ -19,6 +20,7 @@ impl Leases {
         if core.promises.term != term {
             core.promises = Promises { term, votes: BTreeMap::new() };
         }
+        self.points.pass(Point::LeasePromiseReceived);
         core.promises.votes.insert(voter, Promise { received, silent });
     }
 
@@ -54,6 +56,7 @@ impl Leases {
         // The first entry of the epoch may have been committed before this was heard of.
         let committed = core.committed;
         core.leader.insert(leader).committed(committed);
+        self.points.pass(Point::LeaseLeadBegun);
         core.grant_as_configured();
         self.declare(&mut core);
         true
@@ -87,6 +90,7 @@ impl Leases {
         let mut core = self.core();
         let leader = core.leader.as_mut().filter(|leader| leader.epoch() == Epoch(term))?;
         let number = leader.begin_round(asked, voters);
+        self.points.pass(Point::LeaseRoundBegun);
         Some(number)
     }
 
@@ -96,7 +100,11 @@ impl Leases {
         let now = self.clock.read();
         let Some(leader) = core.leader.as_mut().filter(|leader| leader.epoch() == Epoch(term)) else { return };
         let is_first = leader.sessions(&now).next().is_none();
-        if leader.confirmed(&now, number, voter) && is_first {
+        let is_proved = leader.confirmed(&now, number, voter);
+        if is_proved {
+            self.points.pass(Point::LeaseRoundProved);
+        }
+        if is_proved && is_first {
             // Whoever was refused before need not wait for the next renewal.
             let note = Note::Visible { epoch: leader.epoch(), visible: leader.visible() };
             self.tell_others(&note);
@@ -116,10 +124,12 @@ impl Leases {
             core.stalled_since = None;
         }
         let Some(visible) = declared else { return };
+        self.points.pass(Point::LeaseVisibleDeclared);
         core.holder.declared(visible);
         self.show(core, false);
         self.note_visible(core);
         self.tell_others(&Note::Visible { epoch, visible });
+        self.points.pass(Point::LeaseVisibleSent);
     }
 
     /// Declares what the rules allow by now, and says who keeps the rest from being declared. `said` is when it was said

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use portcullis_fault::{Point, Points};
 use portcullis_lease::read::{self, Began, NotLeased};
 use portcullis_lease::{
     Agreement, Configuration, Disagreement, Epoch, Faults, Holder, Leader, LogShape, Position, Promise, Reading,
@@ -59,6 +60,8 @@ pub(crate) struct Leases {
     transport: Arc<dyn Transport>,
     /// Rules that are broken to see whether it is noticed: none, outside of checks.
     faults: Faults,
+    /// Who is told of the points that this node passes.
+    pub(crate) points: Points,
     core: Mutex<Core>,
     shown: Shown,
     /// The highest index that this node knows to be visible.
@@ -150,7 +153,12 @@ pub(crate) struct Origin {
 }
 
 impl Leases {
-    pub(crate) fn new(origin: Origin, clock: Arc<dyn Clock>, transport: Arc<dyn Transport>) -> Arc<Self> {
+    pub(crate) fn new(
+        origin: Origin,
+        clock: Arc<dyn Clock>,
+        transport: Arc<dyn Transport>,
+        points: Points,
+    ) -> Arc<Self> {
         let Origin { me, incarnation, term, applied, entries, state, configured, faults } = origin;
         let log = LogShape::ending_at(applied);
         let mut holder = Holder::new(me.0, incarnation, log, Epoch(term), applied.index, applied.index);
@@ -193,6 +201,7 @@ impl Leases {
             clock,
             transport,
             faults,
+            points,
             core: Mutex::new(core),
             visible,
             stopped,
@@ -279,6 +288,7 @@ impl Leases {
         }
         let Some(registered) = registered else { return };
         self.show(&core, true);
+        self.points.pass(Point::LeaseRegistrationBeforeSend);
         let Core { leader: leads, .. } = &mut *core;
         // An entry of another epoch comes from another leader.
         if leads.as_ref().is_some_and(|leads| entries.iter().any(|(position, _)| position.epoch != leads.epoch())) {
@@ -306,6 +316,7 @@ impl Leases {
         let Some(stored) = Stored::new(self.me, Some(Epoch(term)), last, self.faults) else { return };
         let mut core = self.core();
         core.stored = Some(stored);
+        self.points.pass(Point::LeaseStoredBeforeSend);
         core.desk.stored(stored);
         self.tell_watchers(&mut core, &Note::Stored(stored), Some(leader));
     }
@@ -352,6 +363,7 @@ impl Leases {
                 *index = committed.index;
             }
         }
+        self.points.pass(Point::LeaseCommitNoted);
         if let Some(leader) = &mut core.leader {
             leader.committed(committed);
             self.declare(&mut core);
@@ -424,6 +436,7 @@ impl Leases {
     /// The time since this node last helped a leader, to be sent with a vote that is on disk (R8).
     pub(crate) fn silent(&self) -> Duration {
         let core = self.core();
+        self.points.pass(Point::LeasePromiseBeforeSend);
         core.voter.silent(&self.clock.read())
     }
 

@@ -32,6 +32,7 @@ fn what_was_cut_off_decides_nothing_of_what_takes_its_place() {
         origin(NodeId(1), &log, &store, Faults::default()).unwrap(),
         Arc::new(SystemClock),
         Arc::new(Nowhere),
+        portcullis_fault::Points::default(),
     );
     let foreseer = Foreseer::new(Arc::clone(&leases), store.reader());
     let succeeds = |epoch, index| foreseer.foresee(Position::new(epoch, index)).map(|reply| reply.result.is_ok());

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
+use portcullis_fault::Points;
 use portcullis_lease::Faults;
 use portcullis_model::{GroupId, NodeId};
 use portcullis_storage::{log, state};
@@ -58,7 +59,7 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for Builder {
         let (log, store) = open(folder.path(), 1);
         let (published, _) = watch::channel(0);
         let origin = origin(NodeId(1), &log, &store, Faults::default()).unwrap();
-        let leases = Leases::new(origin, Arc::new(SystemClock), Arc::new(Nowhere));
+        let leases = Leases::new(origin, Arc::new(SystemClock), Arc::new(Nowhere), Points::default());
         // The suite applies what no leader has declared.
         leases.proved_visible(u64::MAX);
         let machine = StateMachine::new(store, published, Arc::clone(&leases)).unwrap();

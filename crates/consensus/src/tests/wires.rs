@@ -159,6 +159,7 @@ impl Cluster {
                 clock: Arc::new(SystemClock),
                 seed: me,
                 faults: portcullis_lease::Faults::default(),
+                points: portcullis_fault::Points::default(),
             };
             let options = Options { me: NodeId(me), timing: TIMING, snapshot_every: 1_000 };
             let group = Group::start(options, parts).await.unwrap();

@@ -14,7 +14,6 @@
 //! says is at least what was acknowledged, unless something was damaged.
 
 mod acked;
-mod fault;
 mod identity;
 mod open;
 mod rows;
@@ -27,8 +26,8 @@ use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
+use portcullis_fault::Points;
 
-pub use fault::Step;
 pub use identity::{Adopter, Owner};
 pub use open::OpenError;
 pub use turns::{Turn, Writing};
@@ -36,6 +35,8 @@ pub use turns::{Turn, Writing};
 use rows::{RowError, Rows};
 use tail::Tail;
 use writer::{Operation, Writer};
+
+use crate::OPENING_THREADS;
 
 /// The position of an entry: the term of the leader that made it, and its place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,17 +81,31 @@ pub struct Bounds {
 pub struct Options {
     /// How much of the end of the log is kept in memory, in bytes. What is not yet on disk is kept beyond it.
     pub tail_bytes: usize,
+    /// How much is written before it is merged into tables, in bytes.
+    pub write_buffer_bytes: usize,
+    /// How much of the disk is set aside for its journal, in bytes; as much as for the buffer, at the most.
+    pub journal_bytes: u64,
+    /// How many threads open its tables.
+    pub opening_threads: u16,
     /// How many operations may wait for the thread that writes; whoever comes next waits for a place.
     pub queue_max: usize,
     /// Who writes.
     pub writing: Writing,
-    /// Where the store stops as if the machine had died. Only for tests.
-    pub stop_at: Option<Step>,
+    /// Who is told of the points that the store passes: nobody, outside of tests.
+    pub points: Points,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tail_bytes: 64 * 1_024 * 1_024, queue_max: 65_536, writing: Writing::Thread, stop_at: None }
+        Self {
+            tail_bytes: 64 * 1_024 * 1_024,
+            write_buffer_bytes: 64 * 1_024 * 1_024,
+            journal_bytes: u64::MAX,
+            opening_threads: OPENING_THREADS,
+            queue_max: 65_536,
+            writing: Writing::Thread,
+            points: Points::default(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use portcullis_fault::Point;
 use rocksdb::{DB, DBRecoveryMode, Options as RocksOptions, WriteBatch, WriteOptions};
 
 use super::acked::{Acked, AckedFile, Found};
@@ -88,7 +89,7 @@ impl Log {
         if let Some(Flaw { path, at }) = flaws.first() {
             return Err(damaged(path, &format!("the record at byte {at} is not what was written")));
         }
-        let db = DB::open(&rocks_options(is_new), &path)
+        let db = DB::open(&rocks_options(is_new, options), &path)
             .map_err(|source| OpenError::RocksDb { path: path.clone(), source })?;
         let rows = Rows { db: Arc::new(db), group: owner.group };
         if is_new && !rows.is_empty().map_err(|error| ContentsError::from(error).at(&path))? {
@@ -99,9 +100,12 @@ impl Log {
         let incarnation = AckedFile::beside(sequence, contents.incarnation.max(sequence) + 1);
         let mut acked_file = AckedFile::open(&acked_path, incarnation - 1, acked).map_err(in_acked)?;
         let reached = Acked { last: contents.bounds.last, vote: contents.vote };
+        options.points.pass(Point::LogOpenRead);
         // What is on disk but was never acknowledged is kept, and counts from now on.
         acked_file.write(reached).map_err(in_acked)?;
+        options.points.pass(Point::LogOpenAcked);
         put_incarnation(&rows, incarnation).map_err(|error| error.at(&path))?;
+        options.points.pass(Point::LogOpenNumbered);
         let tail = Tail::new(contents.bounds, options.tail_bytes);
         let shared = Arc::new(Shared {
             rows,
@@ -225,13 +229,16 @@ fn put_incarnation(rows: &Rows, incarnation: u64) -> Result<(), ContentsError> {
     Ok(())
 }
 
-fn rocks_options(is_new: bool) -> RocksOptions {
+fn rocks_options(is_new: bool, options: &Options) -> RocksOptions {
     let mut rocks = RocksOptions::default();
     // A log that has acknowledged something is never made anew.
     rocks.create_if_missing(is_new);
     rocks.set_paranoid_checks(true);
     // Only a last record that is incomplete is dropped; whether it was acknowledged is known from `ACKED`.
     rocks.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    rocks.set_write_buffer_size(options.write_buffer_bytes);
+    rocks.set_max_file_opening_threads(options.opening_threads.into());
+    journal::set_aside(&mut rocks, options.journal_bytes);
     rocks.set_max_background_jobs(2);
     rocks.set_keep_log_file_num(4);
     rocks

@@ -11,11 +11,12 @@ mod refusals;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
+use portcullis_fault::{Deed, Hook, Point, Points};
 use tempfile::TempDir;
 
-use super::{Bounds, Done, Entry, Log, LogId, OpenError, Options, Owner, Step, Vote, Writing};
+use super::{Bounds, Done, Entry, Log, LogId, OpenError, Options, Owner, Vote, Writing};
 
 const OWNER: Owner = Owner { group: 1, node: 3 };
 
@@ -30,8 +31,19 @@ fn open(path: &Path) -> Result<Log, OpenError> {
     Log::open(path, &Options::default(), OWNER)
 }
 
-fn open_stopping_at(path: &Path, step: Step) -> Log {
-    Log::open(path, &Options { stop_at: Some(step), ..Options::default() }, OWNER).unwrap()
+/// Has the store stop at a point, as if the machine had died there.
+fn failing_at(point: Point) -> Points {
+    struct FailsAt(Point);
+    impl Hook for FailsAt {
+        fn pass(&self, point: Point) -> Deed {
+            if point == self.0 { Deed::Fail } else { Deed::Nothing }
+        }
+    }
+    Points::told(Arc::new(FailsAt(point)))
+}
+
+fn open_stopping_at(path: &Path, point: Point) -> Log {
+    Log::open(path, &Options { points: failing_at(point), ..Options::default() }, OWNER).unwrap()
 }
 
 /// Asks for an operation, and waits until it is answered.

@@ -6,10 +6,10 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use portcullis_fault::{Point, Points};
 use rocksdb::{WriteBatch, WriteOptions};
 
 use super::acked::{Acked, AckedFile};
-use super::fault::Step;
 use super::rows::Mark;
 use super::turns::{Turns, Writing};
 use super::{Done, Entry, LogId, Options, Shared, Vote};
@@ -66,7 +66,7 @@ pub(super) enum Writer {
 
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, acked: AckedFile, options: &Options) -> io::Result<Self> {
-        let work = Work { shared, acked, stop_at: options.stop_at, failure: None };
+        let work = Work { shared, acked, points: options.points.clone(), failure: None };
         match &options.writing {
             Writing::Thread => Thread::start(work, options.queue_max).map(Self::Thread),
             Writing::Turns(begin) => Ok(Self::Turns(Turns::new(work, Arc::clone(begin)))),
@@ -124,7 +124,7 @@ impl Drop for Thread {
 pub(super) struct Work {
     shared: Arc<Shared>,
     acked: AckedFile,
-    stop_at: Option<Step>,
+    points: Points,
     /// The first failure; nothing is written after it, because what is on disk is not known any more.
     failure: Option<Arc<io::Error>>,
 }
@@ -171,18 +171,19 @@ impl Work {
                 lowest.last = lowest.last.min(*kept);
             }
         }
-        self.stop(Step::BeforeBatch)?;
+        self.points.fail(Point::LogBatchBeforeSync)?;
         if lowest != self.acked.acked() {
             self.acked.write(lowest)?;
+            self.points.fail(Point::LogAckedLowered)?;
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);
         self.shared.rows.db.write_opt(batch, &options).map_err(io::Error::other)?;
-        self.stop(Step::AfterBatch)?;
+        self.points.fail(Point::LogBatchSynced)?;
         if acked != self.acked.acked() {
             self.acked.write(acked)?;
         }
-        self.stop(Step::AfterAcked)?;
+        self.points.fail(Point::LogAckedWritten)?;
         if let Some(last) = acked.last {
             let mut view = self.shared.view.write().expect("INVARIANT: nothing panics while holding the view");
             view.tail.flushed(last);
@@ -198,24 +199,24 @@ impl Work {
                     rows.put_entry(batch, entry, acked.last);
                     acked.last = Some(entry.id);
                 }
+                self.points.pass(Point::LogAppendBatched);
             }
             Operation::Vote(vote) => {
                 rows.put_vote(batch, *vote);
                 acked.vote = Some(*vote);
+                self.points.pass(Point::LogVoteBatched);
             }
             Operation::Truncate { range, kept } => {
                 rows.delete_entries(batch, range.clone());
                 acked.last = *kept;
+                self.points.pass(Point::LogTruncateBatched);
             }
             Operation::Purge { from, id } => {
                 rows.delete_entries(batch, *from..id.index + 1);
                 rows.put_id(batch, Mark::Purged, *id);
                 acked.last = acked.last.max(Some(*id));
+                self.points.pass(Point::LogPurgeBatched);
             }
         }
-    }
-
-    fn stop(&self, step: Step) -> io::Result<()> {
-        if step.is_planted(self.stop_at) { Err(io::Error::other("a test stopped the store here")) } else { Ok(()) }
     }
 }

@@ -18,6 +18,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use portcullis_fault::{Point, Points};
 use rocksdb::DB;
 
 const CURRENT: &str = "GENERATION";
@@ -29,6 +30,7 @@ const SNAPSHOT_PREFIX: &str = "snapshot-";
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: PathBuf,
+    points: Points,
 }
 
 /// Why `GENERATION` does not say which generation counts.
@@ -40,8 +42,8 @@ struct NotANumber {
 
 impl Folder {
     /// Opens the folder, removes what no longer counts, and returns it with the number of its generation.
-    pub(super) fn open(root: &Path) -> io::Result<(Self, u64)> {
-        let folder = Self { root: root.to_owned() };
+    pub(super) fn open(root: &Path, points: &Points) -> io::Result<(Self, u64)> {
+        let folder = Self { root: root.to_owned(), points: points.clone() };
         fs::create_dir_all(root)?;
         let number = match fs::read_to_string(root.join(CURRENT)) {
             Ok(text) => {
@@ -64,6 +66,7 @@ impl Folder {
         let mut file = File::create(&new)?;
         writeln!(file, "{number}")?;
         file.sync_all()?;
+        self.points.pass(Point::SnapshotGenerationWritten);
         fs::rename(&new, self.root.join(CURRENT))?;
         self.sync()
     }
@@ -167,13 +170,13 @@ mod tests {
     #[test]
     fn only_the_generation_that_counts_survives_an_opening() {
         let root = tempfile::tempdir().unwrap();
-        let (folder, number) = Folder::open(root.path()).unwrap();
+        let (folder, number) = Folder::open(root.path(), &Points::default()).unwrap();
         assert_eq!(number, 1);
         for path in [folder.generation(1), folder.generation(2), folder.snapshot(7, 1), folder.incoming()] {
             fs::create_dir(path).unwrap();
         }
         folder.choose(2).unwrap();
-        let (folder, number) = Folder::open(root.path()).unwrap();
+        let (folder, number) = Folder::open(root.path(), &Points::default()).unwrap();
         assert_eq!(number, 2);
         assert!(!folder.generation(1).exists() && folder.generation(2).exists());
         assert!(!folder.snapshot(7, 1).exists() && folder.incoming().exists());
@@ -183,7 +186,10 @@ mod tests {
     fn a_damaged_choice_is_refused() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(CURRENT), "two\n").unwrap();
-        assert_eq!(Folder::open(root.path()).unwrap_err().to_string(), "`two` is not the number of a generation");
+        assert_eq!(
+            Folder::open(root.path(), &Points::default()).unwrap_err().to_string(),
+            "`two` is not the number of a generation"
+        );
     }
 
     #[test]

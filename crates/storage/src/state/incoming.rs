@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use portcullis_model::GroupId;
+use portcullis_fault::{Failed, Point, Points};
 use rocksdb::{DB, IteratorMode, Options as RocksOptions, WriteBatch};
 
 use super::folder::{Folder, Removal};
 use super::keys::{Family, Keys};
+use super::open::Options;
 use super::reads::StoreError;
 use super::row;
 use super::snapshot::{Header, Piece, Row, sum_of};
@@ -42,6 +43,12 @@ pub enum ReceiveError {
     WrongSum,
 }
 
+impl From<Failed> for ReceiveError {
+    fn from(failed: Failed) -> Self {
+        Self::Io(failed.into())
+    }
+}
+
 impl From<rocksdb::Error> for ReceiveError {
     fn from(error: rocksdb::Error) -> Self {
         Self::Store(error.into())
@@ -52,7 +59,7 @@ impl From<rocksdb::Error> for ReceiveError {
 #[derive(Clone, Debug)]
 pub struct Inbox {
     pub(super) folder: Folder,
-    pub(super) group: GroupId,
+    pub(super) options: Options,
 }
 
 /// A snapshot that is being received.
@@ -62,6 +69,7 @@ pub struct Incoming {
     header: Header,
     last_key: Option<Vec<u8>>,
     folder: Folder,
+    points: Points,
 }
 
 /// A snapshot that was received as a whole. Its folder goes with it unless it is installed.
@@ -75,22 +83,24 @@ impl Inbox {
     /// Begins to receive a snapshot, or goes on with it if it is the one that was being received. `sender` tells apart
     /// snapshots of the same entry by different nodes, whose rows need not be cut into the same pieces.
     pub fn receive(&self, sender: u64, header: &Header) -> Result<Incoming, ReceiveError> {
-        let (path, keys) = (self.folder.incoming(), Keys { group: self.group });
+        let (path, keys) = (self.folder.incoming(), Keys { group: self.options.group });
         let mark = (sender, header.clone());
         // What RocksDB would read for ever, or only in part, is received anew.
-        let same = if journal::flaws(&path)?.is_empty() { open(&path, false).ok() } else { None };
+        let same = if journal::flaws(&path)?.is_empty() { open(&path, &self.options, false).ok() } else { None };
         let same = same.filter(|db| marked(db, keys).as_ref() == Some(&mark));
         let db = if let Some(db) = same {
             db
         } else {
             clear(&path)?;
-            let db = open(&path, true)?;
+            let db = open(&path, &self.options, true)?;
             let key = keys.global(Family::Meta).text(MARK);
             db.put(key.as_bytes(), row::encode(header.revision(), &mark))?;
             db
         };
+        let points = self.options.points.clone();
+        points.fail(Point::SnapshotReceiveBegun)?;
         let last_key = last_key(&db, keys)?;
-        Ok(Incoming { db, keys, header: header.clone(), last_key, folder: self.folder.clone() })
+        Ok(Incoming { db, keys, header: header.clone(), last_key, folder: self.folder.clone(), points })
     }
 }
 
@@ -125,20 +135,23 @@ impl Incoming {
             batch.put(key, value);
             last = Some(key);
         }
+        self.points.fail(Point::SnapshotReceiveBeforePiece)?;
         self.db.write(batch)?;
+        self.points.fail(Point::SnapshotReceivePiece)?;
         self.last_key = last.cloned();
         Ok(())
     }
 
     /// Checks the whole, and closes it. Blocks on the disk for as long as it takes to read everything once.
     pub fn finish(self) -> Result<Received, ReceiveError> {
-        let Self { db, keys, header, folder, .. } = self;
+        let Self { db, keys, header, folder, points, .. } = self;
         let path = folder.incoming();
         if sum_of(&db, keys)? != Sum::from_bytes(header.sum) {
             drop(db);
             clear(&path)?;
             return Err(ReceiveError::WrongSum);
         }
+        points.fail(Point::SnapshotReceiveChecked)?;
         let meta = |name: &str| keys.global(Family::Meta).text(name);
         let revision = header.revision();
         let mut batch = WriteBatch::default();
@@ -154,15 +167,19 @@ impl Incoming {
         db.flush_wal(true)?;
         db.flush()?;
         drop(db);
+        points.pass(Point::SnapshotReceiveFinished);
         Ok(Received { header, removal: Removal::new(path, true) })
     }
 }
 
-fn open(path: &Path, create: bool) -> Result<DB, rocksdb::Error> {
-    let mut options = RocksOptions::default();
-    options.create_if_missing(create);
-    options.set_paranoid_checks(true);
-    DB::open(&options, path)
+fn open(path: &Path, options: &Options, create: bool) -> Result<DB, rocksdb::Error> {
+    let mut rocks = RocksOptions::default();
+    rocks.create_if_missing(create);
+    rocks.set_paranoid_checks(true);
+    rocks.set_write_buffer_size(options.write_buffer_bytes);
+    rocks.set_max_file_opening_threads(options.opening_threads.into());
+    journal::set_aside(&mut rocks, options.journal_bytes);
+    DB::open(&rocks, path)
 }
 
 fn marked(db: &DB, keys: Keys) -> Option<(u64, Header)> {

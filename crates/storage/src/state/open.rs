@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use portcullis_fault::Points;
 use portcullis_model::{GroupId, Revision};
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options as RocksOptions};
 
@@ -17,6 +18,7 @@ use super::reader::View;
 use super::reads::{Reads, StoreError};
 use super::store::{Shared, Store};
 use super::sum::Sum;
+use crate::OPENING_THREADS;
 use crate::journal::{self, Flaw};
 use crate::log::LogId;
 use crate::resident::Resident;
@@ -42,16 +44,29 @@ pub struct Options {
     pub group: GroupId,
     /// Memory for rows that are not yet on disk, in bytes.
     pub write_buffer_bytes: usize,
+    /// How much of the disk is set aside for its journal, in bytes; as much as for the buffer, at the most.
+    pub journal_bytes: u64,
+    /// How many threads open its tables.
+    pub opening_threads: u16,
     /// How much of memory what checks read may take, as an estimate, in bytes. Tenants for whose relationships there is no
     /// room are read from the disk.
     pub memory_budget_bytes: u64,
+    /// Who is told of the points that the store passes: nobody, outside of tests.
+    pub points: Points,
 }
 
 impl Options {
     /// The defaults for a group: 32 MiB of write buffer, so that a flush does not stop applying for long, and
     /// all the memory that there is.
     pub fn new(group: GroupId) -> Self {
-        Self { group, write_buffer_bytes: 32 * 1_024 * 1_024, memory_budget_bytes: u64::MAX }
+        Self {
+            group,
+            write_buffer_bytes: 32 * 1_024 * 1_024,
+            journal_bytes: u64::MAX,
+            opening_threads: OPENING_THREADS,
+            memory_budget_bytes: u64::MAX,
+            points: Points::default(),
+        }
     }
 }
 
@@ -109,8 +124,8 @@ pub enum OpenError {
 impl Store {
     /// Opens the store in a folder, which is made if it is missing, and loads what checks read into memory.
     pub fn open(path: &Path, options: &Options, progress: Progress<'_>) -> Result<Self, OpenError> {
-        let (folder, generation) =
-            Folder::open(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        let (folder, generation) = Folder::open(path, &options.points)
+            .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
         let path = folder.generation(generation);
         let loaded = Loaded::open(&path, options, progress)?;
         let view = Arc::new(loaded.view());
@@ -198,6 +213,8 @@ fn rocks_options(options: &Options) -> RocksOptions {
     rocks.create_if_missing(true);
     rocks.set_paranoid_checks(true);
     rocks.set_write_buffer_size(options.write_buffer_bytes);
+    rocks.set_max_file_opening_threads(options.opening_threads.into());
+    journal::set_aside(&mut rocks, options.journal_bytes);
     // What is flushed is soon merged with what came before, so it is compressed then.
     let fresh = DBCompressionType::None;
     rocks.set_compression_per_level(&[fresh, DBCompressionType::Lz4]);

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Removal;
 use super::keys::{Family, Key, Keys};
+use super::open::Options;
 use super::reads::StoreError;
 use super::sum::Sum;
 use crate::codec;
@@ -84,9 +85,11 @@ struct Frozen {
 
 impl Snapshot {
     /// Takes over a checkpoint.
-    pub(super) fn open(header: Header, keys: Keys, path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(header: Header, keys: Keys, path: &Path, options: &Options) -> Result<Self, StoreError> {
         let folder = Removal::new(path.to_owned(), true);
-        let db = DB::open_for_read_only(&RocksOptions::default(), path, false)?;
+        let mut rocks = RocksOptions::default();
+        rocks.set_max_file_opening_threads(options.opening_threads.into());
+        let db = DB::open_for_read_only(&rocks, path, false)?;
         Ok(Self { header, frozen: Arc::new(Frozen { db, keys, _folder: folder }) })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use arc_swap::ArcSwap;
+use portcullis_fault::Point;
 use portcullis_machine::{Applied, Change, Effect, Envelope, Fault, StoredSchema};
 use portcullis_model::Revision;
 use portcullis_schema::Schema;
@@ -179,6 +180,7 @@ impl Store {
         self.flush()?;
         let view = View::published(self.resident().clone(), self.revision(), &self.reads);
         self.shared.view.store(Arc::new(view));
+        self.options.points.pass(Point::StateViewPublished);
         Ok(())
     }
 
@@ -190,7 +192,9 @@ impl Store {
     fn flush(&mut self) -> Result<(), StoreError> {
         assert!(self.whole, "INVARIANT: nothing is written after a failure");
         let ahead = self.reads.ahead.as_mut().expect("INVARIANT: the store owns its rows");
+        self.options.points.pass(Point::StateBatchBeforeWrite);
         self.reads.db.write(ahead.pending.batch())?;
+        self.options.points.pass(Point::StateBatchWritten);
         let written = std::mem::take(&mut ahead.pending);
         ahead.hot.settle(&written);
         Ok(())
@@ -199,17 +203,20 @@ impl Store {
     /// Freezes the state as of the last applied entry. Everything up to there survives a power loss on return, so the
     /// log may be purged up to it. Blocks for as long as a flush takes.
     pub fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
+        self.options.points.pass(Point::SnapshotBuildBegun);
         self.flush()?;
         self.reads.db.flush_wal(true)?;
+        self.options.points.pass(Point::SnapshotBuildSynced);
         self.snapshots += 1;
         let path = self.folder.snapshot(self.revision().0, self.snapshots);
         Checkpoint::new(&self.reads.db)?.create_checkpoint(&path)?;
+        self.options.points.pass(Point::SnapshotBuildFrozen);
         let header = Header {
             applied: self.applied.map(|id| (id.term, id.index)),
             membership: self.membership.clone(),
             sum: self.sum.to_bytes(),
         };
-        Snapshot::open(header, self.reads.keys, &path)
+        Snapshot::open(header, self.reads.keys, &path, &self.options)
     }
 
     /// Merges all tables into those that they become in time, so that what they take can be told. Blocks for as long as
@@ -223,7 +230,7 @@ impl Store {
 
     /// Where snapshots of other nodes are received.
     pub fn inbox(&self) -> Inbox {
-        Inbox { folder: self.folder.clone(), group: self.options.group }
+        Inbox { folder: self.folder.clone(), options: self.options.clone() }
     }
 
     /// Replaces the whole copy by a snapshot. Readers see it from then on; the old copy goes with its last reader. After
@@ -235,9 +242,12 @@ impl Store {
         fs::rename(from, &path).map_err(io)?;
         received.removal.disarm();
         self.folder.sync().map_err(io)?;
+        self.options.points.pass(Point::SnapshotInstallRenamed);
         let mut progress = |rows: u64| tracing::info!(rows, "loading a snapshot");
         let loaded = Loaded::open(&path, &self.options, &mut progress)?;
+        self.options.points.pass(Point::SnapshotInstallLoaded);
         self.folder.choose(generation).map_err(io)?;
+        self.options.points.pass(Point::SnapshotInstallSwitched);
         let view = Arc::new(loaded.view());
         let old = std::mem::replace(&mut self.reads, loaded.reads.owned(Some(loaded.resident)));
         old.db.is_obsolete();
@@ -247,6 +257,7 @@ impl Store {
         self.membership = loaded.membership;
         self.sum = loaded.sum;
         self.shared.start_anew(loaded.reads, view, self.sum);
+        self.options.points.pass(Point::SnapshotInstallShown);
         Ok(())
     }
 

@@ -114,13 +114,13 @@ fn compare(log: &Log, model: &Model, dice: &mut Dice) {
     }
 }
 
-fn options(stop_at: Option<Step>) -> Options {
-    Options { tail_bytes: TAIL_BYTES, queue_max: 8, writing: Writing::Thread, stop_at }
+fn options(points: Points) -> Options {
+    Options { tail_bytes: TAIL_BYTES, queue_max: 8, points, ..Options::default() }
 }
 
 /// One life of a node: it ends cleanly, or in a crash during the last operation.
 fn life(path: &Path, model: &mut Model, dice: &mut Dice, incarnation: &mut u64) {
-    let log = Log::open(path, &options(None), OWNER).unwrap();
+    let log = Log::open(path, &options(Points::default()), OWNER).unwrap();
     assert!(log.incarnation() > *incarnation);
     *incarnation = log.incarnation();
     compare(&log, model, dice);
@@ -138,10 +138,10 @@ fn life(path: &Path, model: &mut Model, dice: &mut Dice, incarnation: &mut u64) 
     if dice.below(2) == 0 {
         return;
     }
-    let step = dice.one_of(&[Step::BeforeBatch, Step::AfterBatch, Step::AfterAcked]);
-    let dying = Log::open(path, &options(Some(step)), OWNER).unwrap();
+    let point = dice.one_of(&[Point::LogBatchBeforeSync, Point::LogBatchSynced, Point::LogAckedWritten]);
+    let dying = Log::open(path, &options(failing_at(point)), OWNER).unwrap();
     let operation = Operation::draw(dice, model);
-    if step != Step::BeforeBatch {
+    if point != Point::LogBatchBeforeSync {
         operation.change(model);
     }
     assert!(wait(|done| operation.ask(&dying, done)).is_err());
