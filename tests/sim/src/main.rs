@@ -65,7 +65,7 @@ fn main() -> Result<ExitCode> {
     }
     let Some(seed) = flags.seed else {
         let seeds = sweep::Seeds { from: flags.from, least: flags.seeds, budget: Duration::from_secs(flags.budget) };
-        return sweep::run(seeds, flags.seconds);
+        return sweep::run(&seeds, flags.seconds);
     };
     let report = run(seed, Duration::from_secs(flags.seconds), mutants::named(flags.fault.as_deref())?)?;
     tell(&report);

@@ -45,7 +45,7 @@ struct Outcome {
 }
 
 /// Runs seeds, tells of those that fail, and rejects runs that together cover too little.
-pub(crate) fn run(seeds: Seeds, seconds: u64) -> Result<ExitCode> {
+pub(crate) fn run(seeds: &Seeds, seconds: u64) -> Result<ExitCode> {
     let (next, started) = (AtomicU64::new(seeds.from), Instant::now());
     let outcome: Mutex<Outcome> = Mutex::default();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -158,14 +158,13 @@ impl Hook for Trap {
             self.disk.begins_sync(&self.folder);
         }
         match self.passed(point) {
-            None => Told::Nothing,
             Some(Deed::Fail) => Told::Fail,
             Some(Deed::Hold(ms)) if point.kind() == Kind::Waits => {
                 // Only this task waits: the simulation has nothing to see to.
                 self.state().sprung = None;
                 Told::Wait(Box::pin(crate::time::pass(Duration::from_millis(ms))))
             }
-            Some(Deed::Hold(_)) => Told::Nothing,
+            None | Some(Deed::Hold(_)) => Told::Nothing,
             Some(Deed::Die) => {
                 self.die();
                 if point == Point::LogBatchSynced {

@@ -121,13 +121,13 @@ pub(crate) fn serve(world: &Arc<World>, host: &Arc<Host>, node: &Arc<Node>) {
 async fn watch(world: &World, host: &Host, node: &Arc<Node>, nth: usize, moves: u64) {
     let watchers = &world.watchers;
     let (tenant, wanted) = (TenantId::default_tenant(), Wanted::default());
-    let watched = Watched { tenant, wanted, checkpoint_every: CHECKPOINT_EVERY };
+    let asked = Watched { tenant, wanted, checkpoint_every: CHECKPOINT_EVERY };
     let position = watchers.position(nth);
     let since = position.map(|upto| Token { group: GroupId::FIRST, revision: Revision(upto) });
-    let begun = node.watch(watched.clone(), since, Instant::now() + BEGIN_TIMEOUT).await;
+    let begun = node.watch(asked.clone(), since, Instant::now() + BEGIN_TIMEOUT).await;
     let begun = match begun {
         Err(WatchError::View(ViewError::NotRetained { .. })) => {
-            node.watch(watched, None, Instant::now() + BEGIN_TIMEOUT).await.map(|watcher| (watcher, true))
+            node.watch(asked, None, Instant::now() + BEGIN_TIMEOUT).await.map(|watcher| (watcher, true))
         }
         begun => begun.map(|watcher| (watcher, position.is_none())),
     };
