@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
-use portcullis_lease::Position;
+use portcullis_lease::{Fault, Position};
 use portcullis_machine::Envelope;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
@@ -84,7 +84,8 @@ impl Group {
         async move {
             let appended = taken_by.map(|_| Arc::new(SetOnce::new()));
             let proposal = Proposal { command: Bytes::from(codec::encode(envelope)), appended: appended.clone() };
-            let (progress, committed, done) = if ack == Ack::Quorum || taken_by.is_some() {
+            let tells_repeated = self.leases.faults().has(Fault::OutcomeBeforeVisible);
+            let (progress, committed, done) = if ack == Ack::Quorum || taken_by.is_some() || tells_repeated {
                 let (progress, committed, done) = ProgressResponder::new();
                 (progress, Some(committed), done)
             } else {
@@ -99,8 +100,10 @@ impl Group {
             // What fails is never committed, and then only done.
             if let Some(id) = committed.filter(|_| done.is_empty()) {
                 let entry = leased(stored_id(&id));
-                if ack == Ack::Quorum
-                    && let Some(reply) = self.foreseer.foresee(entry)
+                let is_told_now =
+                    |reply: &Reply| ack == Ack::Quorum || tells_repeated && reply.revision.0 < entry.index;
+                if (ack == Ack::Quorum || tells_repeated)
+                    && let Some(reply) = self.foreseer.foresee(entry).filter(is_told_now)
                 {
                     let foreseer = Arc::clone(&self.foreseer);
                     tokio::spawn(async move { foreseer.forget(decided(done.await).is_ok()) });

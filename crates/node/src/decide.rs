@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use portcullis_consensus::{Counted, View};
+use portcullis_lease::Fault;
 use portcullis_model::{Clock, Revision, TenantId};
 use portcullis_storage::resident::{Doubts, TenantDoubts};
 use portcullis_storage::state::{self, Stored};
@@ -165,7 +166,7 @@ impl Node {
     ) -> Option<Made<T>> {
         while made.judged.allows {
             let last = self.group.emit().ok()?;
-            if !last.may_take_away(made.counted, tenant) {
+            if !self.is_touched(&last, made.counted, tenant) {
                 break;
             }
             let judged = judge(&Ground::doubted(&last, tenant, fail_closed)).ok()?;
@@ -174,13 +175,18 @@ impl Node {
         Some(made)
     }
 
+    /// Whether an entry that an answer did not take into account may take something away in its tenant.
+    fn is_touched(&self, last: &View, counted: Counted, tenant: &TenantId) -> bool {
+        last.may_take_away(counted, tenant) && !self.faults.has(Fault::EmitTouched)
+    }
+
     /// Looks again whether allows in a tenant may leave. `holds` says whether they still hold on other ground. What was not
     /// decided by the lease may always.
     pub(crate) fn may_leave(&self, served: &Served, tenant: &TenantId, holds: impl Fn(&Ground<'_>) -> bool) -> bool {
         let Some(mut counted) = served.counted else { return true };
         loop {
             match self.group.emit() {
-                Ok(last) if !last.may_take_away(counted, tenant) => return true,
+                Ok(last) if !self.is_touched(&last, counted, tenant) => return true,
                 Ok(last) if holds(&Ground::doubted(&last, tenant, false)) => counted = last.counted(),
                 Ok(_) | Err(_) => return false,
             }

@@ -38,7 +38,7 @@ pub struct Seams {
     pub entropy: Arc<dyn Entropy>,
     /// Who writes the log.
     pub writing: log::Writing,
-    /// Rules of leases that are broken to see whether it is noticed: none, outside of checks.
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
     pub faults: Faults,
 }
 
@@ -99,7 +99,8 @@ impl Node {
             let state_folder = folder(config.data_dir.join("state"))?;
             let owner = log::Owner { group: GroupId::FIRST.0, node: config.id.0 };
             let Seams { transport, clock, entropy, writing, faults } = seams;
-            let log = log::Log::open(&log_folder, &log::Options { writing, ..log::Options::default() }, owner)?;
+            let options = log::Options { writing, faults, ..log::Options::default() };
+            let log = log::Log::open(&log_folder, &options, owner)?;
             let cluster = log.cluster().map(ClusterId);
             let adopter = log.adopter();
             let identity = Identity::new(
@@ -109,6 +110,7 @@ impl Node {
             let mut progress = |rows: u64| tracing::info!(rows, "loading the state");
             let options = state::Options {
                 memory_budget_bytes: config.memory_budget_bytes,
+                faults,
                 ..state::Options::new(GroupId::FIRST)
             };
             let store = state::Store::open(&state_folder, &options, &mut progress)?;
@@ -133,6 +135,7 @@ impl Node {
                 health: Health::default(),
                 remade: Remade::default(),
                 watchers: Watchers::default(),
+                faults,
             });
             tokio::spawn(settle_leases(Arc::downgrade(&node)));
             tokio::spawn(keep_time(Arc::downgrade(&node)));

@@ -27,6 +27,7 @@ use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
+use portcullis_fault::Faults;
 
 pub use fault::Step;
 pub use identity::{Adopter, Owner};
@@ -86,11 +87,14 @@ pub struct Options {
     pub writing: Writing,
     /// Where the store stops as if the machine had died. Only for tests.
     pub stop_at: Option<Step>,
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
+    pub faults: Faults,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tail_bytes: 64 * 1_024 * 1_024, queue_max: 65_536, writing: Writing::Thread, stop_at: None }
+        let (writing, stop_at, faults) = (Writing::Thread, None, Faults::default());
+        Self { tail_bytes: 64 * 1_024 * 1_024, queue_max: 65_536, writing, stop_at, faults }
     }
 }
 

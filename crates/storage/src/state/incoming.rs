@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use portcullis_fault::{Fault, Faults};
 use portcullis_model::GroupId;
 use rocksdb::{DB, IteratorMode, Options as RocksOptions, WriteBatch};
 
@@ -53,6 +54,7 @@ impl From<rocksdb::Error> for ReceiveError {
 pub struct Inbox {
     pub(super) folder: Folder,
     pub(super) group: GroupId,
+    pub(super) faults: Faults,
 }
 
 /// A snapshot that is being received.
@@ -62,6 +64,7 @@ pub struct Incoming {
     header: Header,
     last_key: Option<Vec<u8>>,
     folder: Folder,
+    faults: Faults,
 }
 
 /// A snapshot that was received as a whole. Its folder goes with it unless it is installed.
@@ -90,7 +93,7 @@ impl Inbox {
             db
         };
         let last_key = last_key(&db, keys)?;
-        Ok(Incoming { db, keys, header: header.clone(), last_key, folder: self.folder.clone() })
+        Ok(Incoming { db, keys, header: header.clone(), last_key, folder: self.folder.clone(), faults: self.faults })
     }
 }
 
@@ -132,12 +135,15 @@ impl Incoming {
 
     /// Checks the whole, and closes it. Blocks on the disk for as long as it takes to read everything once.
     pub fn finish(self) -> Result<Received, ReceiveError> {
-        let Self { db, keys, header, folder, .. } = self;
+        let Self { db, keys, header, folder, faults, .. } = self;
         let path = folder.incoming();
         if sum_of(&db, keys)? != Sum::from_bytes(header.sum) {
             drop(db);
             clear(&path)?;
             return Err(ReceiveError::WrongSum);
+        }
+        if faults.has(Fault::SnapshotForgetsOutcomes) {
+            forget_outcomes(&db)?;
         }
         let meta = |name: &str| keys.global(Family::Meta).text(name);
         let revision = header.revision();
@@ -156,6 +162,18 @@ impl Incoming {
         drop(db);
         Ok(Received { header, removal: Removal::new(path, true) })
     }
+}
+
+/// Loses which calls were made, behind the back of the sum over all rows.
+fn forget_outcomes(db: &DB) -> Result<(), rocksdb::Error> {
+    let is_outcome = |key: &[u8]| matches!(Family::of(key), Some(Family::Remembered | Family::RememberedByAge));
+    for row in db.iterator(IteratorMode::Start) {
+        let (key, _) = row?;
+        if is_outcome(&key) {
+            db.delete(key)?;
+        }
+    }
+    Ok(())
 }
 
 fn open(path: &Path, create: bool) -> Result<DB, rocksdb::Error> {

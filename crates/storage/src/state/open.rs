@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use portcullis_fault::Faults;
 use portcullis_model::{GroupId, Revision};
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options as RocksOptions};
 
@@ -45,13 +46,16 @@ pub struct Options {
     /// How much of memory what checks read may take, as an estimate, in bytes. Tenants for whose relationships there is no
     /// room are read from the disk.
     pub memory_budget_bytes: u64,
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
+    pub faults: Faults,
 }
 
 impl Options {
     /// The defaults for a group: 32 MiB of write buffer, so that a flush does not stop applying for long, and
     /// all the memory that there is.
     pub fn new(group: GroupId) -> Self {
-        Self { group, write_buffer_bytes: 32 * 1_024 * 1_024, memory_budget_bytes: u64::MAX }
+        let (write_buffer_bytes, memory_budget_bytes) = (32 * 1_024 * 1_024, u64::MAX);
+        Self { group, write_buffer_bytes, memory_budget_bytes, faults: Faults::default() }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use arc_swap::ArcSwap;
+use portcullis_fault::Fault as Broken;
 use portcullis_machine::{Applied, Change, Effect, Envelope, Fault, StoredSchema};
 use portcullis_model::Revision;
 use portcullis_schema::Schema;
@@ -223,7 +224,7 @@ impl Store {
 
     /// Where snapshots of other nodes are received.
     pub fn inbox(&self) -> Inbox {
-        Inbox { folder: self.folder.clone(), group: self.options.group }
+        Inbox { folder: self.folder.clone(), group: self.options.group, faults: self.options.faults }
     }
 
     /// Replaces the whole copy by a snapshot. Readers see it from then on; the old copy goes with its last reader. After
@@ -273,6 +274,7 @@ impl Store {
         let next = self.applied.map_or(0, |applied| applied.index + 1);
         assert!(id.index >= next, "INVARIANT: entry {id:?} was applied before, the next is {next}");
         self.whole = false;
+        let is_first = self.reads.ahead.as_ref().is_some_and(|ahead| ahead.pending.bytes() == 0);
         let mut batch = Batch::new(&mut self.reads, Revision(id.index), self.sum);
         if let Some(change) = change {
             batch.change(change)?;
@@ -283,6 +285,9 @@ impl Store {
             self.membership = Some(membership);
         }
         self.sum = batch.finish();
+        if self.options.faults.has(Broken::HashByBatch) && !is_first {
+            self.sum = self.sum.plus(Sum::of_row(b"batch", b""));
+        }
         self.whole = true;
         self.applied = Some(id);
         push_bounded(&self.shared.hashes, (Revision(id.index), self.sum), HASHES_KEPT);

@@ -115,7 +115,7 @@ fn compare(log: &Log, model: &Model, dice: &mut Dice) {
 }
 
 fn options(stop_at: Option<Step>) -> Options {
-    Options { tail_bytes: TAIL_BYTES, queue_max: 8, writing: Writing::Thread, stop_at }
+    Options { tail_bytes: TAIL_BYTES, queue_max: 8, stop_at, ..Options::default() }
 }
 
 /// One life of a node: it ends cleanly, or in a crash during the last operation.
