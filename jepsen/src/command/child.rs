@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use portcullis_jepsen::mutants::{Mutant, VARIABLE};
+use portcullis_jepsen::mutants::{Runs, VARIABLE};
 use portcullis_jepsen::run::VERDICT;
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::verdict::Judgement;
@@ -18,8 +18,8 @@ pub(super) struct Child<'a> {
     pub(super) time: Duration,
     pub(super) binary: &'a Path,
     pub(super) folder: &'a Path,
-    /// What the nodes are to break.
-    pub(super) broken: Option<&'a Mutant>,
+    /// What clients and nemeses do to nodes that break something, and what those are told to, if they are.
+    pub(super) broken: Option<(Runs, Option<&'a str>)>,
 }
 
 impl Child<'_> {
@@ -27,10 +27,14 @@ impl Child<'_> {
     pub(super) fn run(&self) -> anyhow::Result<Judgement> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("run").args(["--seed", &self.seed.to_string(), "--nodes", &self.nodes.to_string()]);
-        command.args(["--time", &self.time.as_secs().to_string(), "--nemesis", &names(self.nemeses)]);
+        command.args(["--time", &self.time.as_secs().to_string()]);
         command.arg("--binary").arg(self.binary).arg("--dir").arg(self.folder);
         match self.broken {
-            Some(mutant) => command.env(VARIABLE, mutant.fault),
+            Some((Runs { workload, nemeses, .. }, _)) => command.args(["--workload", workload, "--nemesis", nemeses]),
+            None => command.args(["--nemesis", &names(self.nemeses)]),
+        };
+        match self.broken.and_then(|(_, told)| told) {
+            Some(told) => command.env(VARIABLE, told),
             None => command.env_remove(VARIABLE),
         };
         let output = command.stdin(Stdio::null()).output()?;

@@ -1,0 +1,47 @@
+//! Many ask a holder, which is then frozen. Its lease runs out, and a revocation returns. What it says when it goes on was
+//! decided before, and must not leave any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::super::stage::{Access, Stage};
+
+/// How many ask.
+const ASKING: u64 = 32;
+/// For how long they ask before the node is frozen.
+const ASKED_FOR: Duration = Duration::from_millis(300);
+/// How long an answer may take: longer than the node is frozen.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+pub(super) async fn play(stage: &mut Stage, access: Access) -> anyhow::Result<Option<String>> {
+    let cast = stage.cast().await?;
+    let writer = stage.writer(cast.leader)?;
+    access.grant(&writer, "").await?;
+    let ends = Arc::new(AtomicBool::new(false));
+    let mut asking = JoinSet::new();
+    for _ in 0..ASKING {
+        let (client, ends) = (stage.cluster.client(cast.holder, ANSWER_TIMEOUT)?, Arc::clone(&ends));
+        asking.spawn(async move {
+            let mut last = None;
+            while !ends.load(Ordering::SeqCst) {
+                last = access.check(&client).await.map(|allowed| (allowed, Instant::now()));
+            }
+            last
+        });
+    }
+    tokio::time::sleep(ASKED_FOR).await;
+    stage.cluster.freeze(cast.holder)?;
+    let revoked = access.revoke(&writer, "").await;
+    let returned = Instant::now();
+    ends.store(true, Ordering::SeqCst);
+    stage.tell(&format!("node {} was frozen until the revocation had returned", cast.holder));
+    stage.cluster.thaw(cast.holder)?;
+    let last = asking.join_all().await;
+    revoked?;
+    // No more than this answer was under way for each, and its node was frozen from before the revocation was sent.
+    let late = last.iter().flatten().filter(|(allowed, at)| *allowed && *at > returned).count();
+    Ok((late > 0).then(|| format!("{late} allows left a node after the revocation had returned")))
+}
