@@ -46,7 +46,7 @@ faults! {
     ClockBeforeExpiry,
     /// A token says what an answer was given from, and not what it could have seen.
     TokenAtBase,
-    /// What is applied is not pending, visible or not.
+    /// What is applied, or would be if that did not wait, is not pending, visible or not.
     PendingAboveApplied,
     /// The log is purged of entries that are not visible, and what is purged is taken for visible at the next start.
     PurgeAboveVisible,
@@ -84,7 +84,7 @@ faults! {
     SilentLeader,
     /// A voter that has started since reports a full silence.
     SilentRestart,
-    /// An answer leaves although an entry touches it.
+    /// An answer leaves without another look, whatever touches it, and lies for 5 ms before.
     EmitTouched,
     /// A node says that it dropped older leases before its vote is persisted.
     DroppedWithoutVote,
@@ -110,7 +110,7 @@ faults! {
     SettledForLater,
     /// The node that took a write stops to wait for leases that must have run out.
     AnswerByExpiry,
-    /// The leader lists its sessions before it has appended the entry.
+    /// The leader lists its sessions before it has appended the entry, which it does three seconds later.
     ListedBeforeAppend,
     /// The leader lists its sessions while leases of older epochs may be left.
     ListedWhileFenced,
