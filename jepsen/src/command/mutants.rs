@@ -20,7 +20,7 @@ pub(crate) struct Flags {
     /// The rules to break; all if none is named
     #[arg(long, value_delimiter = ',', value_parser = known)]
     only: Vec<Mutant>,
-    /// How many runs it may take until a broken rule is noticed, or how often a scene is played
+    /// How many runs, or clusters that play a scene, it may take until a broken rule is noticed
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     runs: u64,
     /// The seed of the first run; each further one has the next
@@ -55,6 +55,8 @@ struct Noticed {
 
 /// What a scene says of something that is wrong.
 const WRONG: &str = "WRONG: ";
+/// What happened in a scene, in its folder.
+const SCENE: &str = "scene.txt";
 
 fn known(text: &str) -> Result<Mutant, String> {
     let found = ALL.iter().find(|mutant| mutant.name == text).copied();
@@ -123,27 +125,31 @@ fn in_runs(
     Ok(None)
 }
 
-/// Has a scene played by a process of its own, since a process moves between namespaces before it has threads.
+/// Has a scene played by processes of their own, since a process moves between namespaces before it has threads.
 fn in_scene(
     flags: &Flags,
     binary: &Path,
     (mutant, scene): (&Mutant, Scene),
     told: Option<&str>,
 ) -> anyhow::Result<Option<(u64, String)>> {
-    let folder = flags.dir.join(format!("{}-scene", mutant.name));
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["mutants", "--scene", scene.name(), "--runs", &flags.runs.to_string()]);
-    command.arg("--binary").arg(binary).arg("--dir").arg(&folder).envs(scene.environment().iter().copied());
-    match told {
-        Some(told) => command.env(VARIABLE, told),
-        None => command.env_remove(VARIABLE),
-    };
-    let output = command.stdin(Stdio::null()).output()?;
-    let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    std::fs::write(flags.dir.join(format!("{}-scene.txt", mutant.name)), format!("{said}{failed}"))?;
-    anyhow::ensure!(output.status.success(), "the scene of `{}` did not end: {}", mutant.name, failed.trim());
-    let times = said.lines().filter(|line| line.contains("scene ")).count() as u64;
-    Ok(said.lines().find_map(|line| Some((times, line.strip_prefix(WRONG)?.to_owned()))))
+    for run in 1..=flags.runs {
+        let folder = flags.dir.join(format!("{}-{}-{run}", mutant.name, scene.name()));
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["mutants", "--scene", scene.name(), "--binary"]).arg(binary).arg("--dir").arg(&folder);
+        command.envs(scene.environment().iter().copied());
+        match told {
+            Some(told) => command.env(VARIABLE, told),
+            None => command.env_remove(VARIABLE),
+        };
+        let output = command.stdin(Stdio::null()).output()?;
+        let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        anyhow::ensure!(output.status.success(), "the scene of `{}` did not end: {}", mutant.name, failed.trim());
+        std::fs::write(folder.join(SCENE), &*said)?;
+        if let Some(wrong) = said.lines().find_map(|line| line.strip_prefix(WRONG)) {
+            return Ok(Some((run, wrong.to_owned())));
+        }
+    }
+    Ok(None)
 }
 
 /// Plays a scene here. What it sees that is wrong is its last line.
@@ -152,7 +158,7 @@ fn play(flags: &Flags, binary: &Path, scene: Scene) -> anyhow::Result<ExitCode> 
     let (network, _) = Network::make(Wanted::Namespaces, NODES, Mark::own()?)?;
     network.enter()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let wrong = runtime.block_on(scene.play(network, binary, &folder, flags.runs));
+    let wrong = runtime.block_on(scene.play(network, binary, &folder));
     if let Some(wrong) = wrong.with_context(|| format!("the logs of the nodes are in `{}`", folder.display()))? {
         println!("{WRONG}{wrong}");
     }

@@ -104,7 +104,7 @@ pub const ALL: &[Mutant] = &[
     Mutant {
         name: "emission",
         fault: "EmitTouched",
-        what: "an answer leaves although an entry touches it",
+        what: "an answer leaves without another look, whatever touches it",
         hunt: Hunt::Scene(Scene::Frozen),
     },
     Mutant {
@@ -136,6 +136,24 @@ pub const ALL: &[Mutant] = &[
         fault: "RecoveryDropsRecords",
         what: "a damaged log is opened as far as it is whole",
         hunt: Hunt::Scene(Scene::Damaged),
+    },
+    Mutant {
+        name: "read-index",
+        fault: "ReadIndexOfRaft",
+        what: "the leader's word is openraft's read index, in place of a round of our own",
+        hunt: Hunt::Scene(Scene::Thawed),
+    },
+    Mutant {
+        name: "lease-read",
+        fault: "LeaseReadOfRaft",
+        what: "the leader's word is openraft's lease, and a node that has started votes at once",
+        hunt: Hunt::Scene(Scene::Forgetful),
+    },
+    Mutant {
+        name: "listed",
+        fault: "ListedBeforeAppend",
+        what: "the leader lists its sessions before it has appended the entry",
+        hunt: Hunt::Scene(Scene::Listed),
     },
 ];
 

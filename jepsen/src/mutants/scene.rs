@@ -3,12 +3,17 @@
 //! A scene says what it sees that must not be: on sound nodes it sees nothing, however often it is played.
 
 mod damaged;
+mod forgetful;
 mod frozen;
 mod left_behind;
+mod listed;
 mod restarted;
 mod retried;
+mod thawed;
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cluster::network::Network;
@@ -28,11 +33,26 @@ pub enum Scene {
     LeftBehind,
     /// All lose power, and most have their logs damaged.
     Damaged,
+    /// The leader is frozen while others wait for it, and goes on when somebody else has led for a while.
+    Thawed,
+    /// The leader is cut off, and all others start again.
+    Forgetful,
+    /// A write is taken in another region, and a node holds a lease only from after it was proposed on.
+    Listed,
 }
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Frozen, Self::Restarted, Self::Retried, Self::LeftBehind, Self::Damaged];
+    pub const ALL: [Self; 8] = [
+        Self::Frozen,
+        Self::Restarted,
+        Self::Retried,
+        Self::LeftBehind,
+        Self::Damaged,
+        Self::Thawed,
+        Self::Forgetful,
+        Self::Listed,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -42,6 +62,9 @@ impl Scene {
             Self::Retried => "retried",
             Self::LeftBehind => "left-behind",
             Self::Damaged => "damaged",
+            Self::Thawed => "thawed",
+            Self::Forgetful => "forgetful",
+            Self::Listed => "listed",
         }
     }
 
@@ -49,31 +72,38 @@ impl Scene {
     pub fn environment(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::LeftBehind => &[("PORTCULLIS_SNAPSHOT_EVERY", "20")],
-            Self::Frozen | Self::Restarted | Self::Retried | Self::Damaged => &[],
+            // Elections take longer then, and starting a process does not.
+            Self::Forgetful => &[("PORTCULLIS_WIDE_AREA", "true")],
+            Self::Frozen | Self::Restarted | Self::Retried | Self::Damaged | Self::Thawed | Self::Listed => &[],
         }
     }
 
-    /// How long leases last in it, if not by default: long enough for all of it to happen within one.
+    /// How long leases last in it, if not by default: long enough for all of it to happen within one, or too short to matter.
     fn leases(self) -> Option<Duration> {
         match self {
             Self::Restarted | Self::Retried => Some(Duration::from_secs(8)),
-            Self::Frozen | Self::LeftBehind | Self::Damaged => None,
+            Self::Forgetful => Some(Duration::from_millis(40)),
+            Self::Frozen | Self::LeftBehind | Self::Damaged | Self::Thawed | Self::Listed => None,
         }
     }
 
-    /// Plays it so many times at the most, until something is wrong, and says what that is.
-    pub async fn play(
-        self,
-        network: Network,
-        binary: &Path,
-        folder: &Path,
-        times: u64,
-    ) -> anyhow::Result<Option<String>> {
-        let mut stage = Stage::set(network, binary, folder).await?;
-        if let Some(length) = self.leases() {
-            stage.lengthen_leases(length).await?;
+    /// How often it is played with one cluster. Who holds up writes again and again gets its next lease later each time, and
+    /// what is damaged is not whole again.
+    fn times(self) -> u64 {
+        match self {
+            Self::Frozen | Self::Restarted | Self::Retried | Self::LeftBehind | Self::Thawed | Self::Forgetful => 4,
+            Self::Damaged | Self::Listed => 1,
         }
-        for time in 1..=times {
+    }
+
+    /// Plays it with one cluster, until something is wrong, and says what that is.
+    pub async fn play(self, network: Network, binary: &Path, folder: &Path) -> anyhow::Result<Option<String>> {
+        let by_region = (self == Self::Listed).then(|| by_region(binary, folder)).transpose()?;
+        let mut stage = Stage::set(network, by_region.as_deref().unwrap_or(binary), folder).await?;
+        if let Some(length) = self.leases() {
+            stage.set_leases(length).await?;
+        }
+        for time in 1..=self.times() {
             let access = Access(time);
             stage.tell(&format!("scene {}, for the {time}. time", self.name()));
             let wrong = match self {
@@ -81,9 +111,10 @@ impl Scene {
                 Self::Restarted => restarted::play(&mut stage, access).await?,
                 Self::Retried => retried::play(&mut stage, access).await?,
                 Self::LeftBehind => left_behind::play(&mut stage, access).await?,
-                // What is damaged is not whole again for another time.
-                Self::Damaged if time > 1 => return Ok(None),
                 Self::Damaged => damaged::play(&mut stage, access).await?,
+                Self::Thawed => thawed::play(&mut stage, access).await?,
+                Self::Forgetful => forgetful::play(&mut stage, access).await?,
+                Self::Listed => listed::play(&mut stage, access).await?,
             };
             if wrong.is_some() {
                 return Ok(wrong);
@@ -91,4 +122,17 @@ impl Scene {
         }
         Ok(None)
     }
+}
+
+/// Writes a program that is the binary, in a region of each node's own.
+fn by_region(binary: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    let path = folder.join("portcullis-by-region");
+    let script = format!(
+        "#!/bin/sh\nfor word; do [ \"$last\" = --node-id ] && node=$word; last=$word; done\n\
+         PORTCULLIS_REGION=region-$node exec '{}' \"$@\"\n",
+        binary.display()
+    );
+    fs::write(&path, script)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
 }

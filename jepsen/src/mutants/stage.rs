@@ -15,6 +15,8 @@ pub const NODES: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a write may take: longer than the longest lease here.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often leases are renewed, at the least.
+const RENEWAL_MAX: Duration = Duration::from_millis(100);
 /// How long a look at a node may take.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -68,14 +70,17 @@ impl Stage {
         self.cluster.client(node, LOOK_TIMEOUT)
     }
 
-    /// Has leases last for so long, and waits until they do.
-    pub async fn lengthen_leases(&self, length: Duration) -> anyhow::Result<()> {
+    /// Has leases last for so long, and waits until they do, and until nothing is left of longer ones.
+    pub async fn set_leases(&self, length: Duration) -> anyhow::Result<()> {
         let client = self.writer(1)?;
-        client.set_lease_config(v1::SetLeaseConfigRequest { length: length.try_into().ok(), ..<_>::default() }).await?;
+        let renewal = (length / 4).min(RENEWAL_MAX);
+        let (length, renewal) = (length.try_into().ok(), renewal.try_into().ok());
+        client.set_lease_config(v1::SetLeaseConfigRequest { length, renewal, ..<_>::default() }).await?;
         wait::until_true("leases of the new length", PATIENCE, async || {
-            let Ok(status) = client.status(v1::StatusRequest {}).await else { return Ok(false) };
-            let is_long = |lease: &v1::Lease| lease.seconds_left > length.as_secs_f64() / 2.0;
-            Ok(status.nodes.iter().all(|node| node.lease.as_ref().is_some_and(is_long)))
+            let Ok(config) = client.get_lease_config(v1::GetLeaseConfigRequest::default()).await else {
+                return Ok(false);
+            };
+            Ok(config.config.is_some_and(|config| config.settled && config.length == length))
         })
         .await
     }
