@@ -1,12 +1,21 @@
 //! A cluster of real nodes, and what can be done to it.
 
 pub mod binary;
+pub mod cgroups;
+pub mod clocks;
+pub mod disks;
+pub mod facility;
 pub mod leftovers;
 pub mod machine;
 mod namespaces;
 pub mod network;
+pub mod newcomer;
 mod node;
+mod reported;
+pub mod rig;
 mod shell;
+pub mod shim;
+pub mod switch;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +29,7 @@ use portcullis_client::{Client, Kind, Options, v1};
 
 use network::Network;
 use node::Node;
+use rig::Rig;
 
 use crate::history::{Alarm, StateHash};
 
@@ -28,31 +38,54 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How long one look at a node may take while it is waited for.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How far the clock of a node is moved to see whether it moves, in seconds.
+const CLOCK_PROOF_S: f64 = 5.0;
+/// How long that may take to show. What a node reports it looks up once a second.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(20);
+
 /// A cluster. Its processes are killed when it is dropped.
 pub struct Cluster {
     nodes: Vec<Node>,
     alarms: Vec<Alarm>,
+    /// What faults reach nodes by.
+    pub rig: Rig,
     network: Network,
+    binary: PathBuf,
+    folder: PathBuf,
 }
 
 impl Cluster {
     /// Starts nodes 1 to `count` with their data and logs in `folder`, and makes a cluster of them, all voters.
-    pub async fn start(network: Network, count: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let nodes = (1..=count).map(|id| Node::new(id, network.host(id), binary, folder)).collect();
-        let mut cluster = Self { nodes, alarms: Vec::new(), network };
+    pub async fn start(network: Network, rig: Rig, count: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+        // From here on it is dropped if anything fails.
+        let (binary, folder) = (binary.to_path_buf(), folder.to_path_buf());
+        let mut cluster = Self { nodes: Vec::new(), alarms: Vec::new(), rig, network, binary, folder };
+        for id in 1..=count {
+            cluster.place(id)?;
+        }
         cluster.restart(1)?;
         cluster.until_answers(1).await?;
+        cluster.prove_clock(1).await?;
         cluster.client(1, LOOK_TIMEOUT)?.init(v1::InitRequest {}).await?;
         for id in 2..=count {
             cluster.restart(id)?;
         }
         for id in 2..=count {
-            cluster.promote(id).await?;
+            cluster.until_joined(id).await?;
+            cluster.prove_clock(id).await?;
+            newcomer::let_vote(&cluster.client(1, LOOK_TIMEOUT)?, id).await?;
         }
         for id in 1..=count {
             cluster.until_ready(id).await?;
         }
         Ok(cluster)
+    }
+
+    /// Makes everything that a node needs before it starts.
+    fn place(&mut self, id: u64) -> anyhow::Result<()> {
+        let data_dir = self.rig.prepare(id, &self.folder)?;
+        self.nodes.push(Node::new(id, self.network.host(id), &self.binary, data_dir, &self.folder));
+        Ok(())
     }
 
     /// The ids of the nodes.
@@ -65,18 +98,35 @@ impl Cluster {
         Ok(Client::new(Options { timeout, ..Options::new([self.node(id).client_address()]) })?)
     }
 
+    /// A client of every node that belongs to the cluster, as far as is known.
+    pub fn client_of_all(&self, timeout: Duration) -> anyhow::Result<Client> {
+        let members = self.nodes.iter().filter(|node| node.retired.is_none());
+        Ok(Client::new(Options { timeout, ..Options::new(members.map(Node::client_address)) })?)
+    }
+
+    /// The folder with the data of a node.
+    pub fn data_dir(&self, id: u64) -> &Path {
+        &self.node(id).data_dir
+    }
+
     /// How the nodes are joined.
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// Whether its process was started and has not been killed.
+    /// Whether its process was started and has not been killed, and belongs to the cluster.
     pub fn runs(&self, id: u64) -> bool {
-        self.node(id).runs()
+        self.node(id).runs() && !self.is_retired(id)
+    }
+
+    /// Whether a node is out of the cluster for good.
+    pub fn is_retired(&self, id: u64) -> bool {
+        self.node(id).retired.is_some()
     }
 
     /// Kills a node, as a crash would.
     pub fn kill(&mut self, id: u64) -> anyhow::Result<()> {
+        self.rig.let_go(id)?;
         self.node_mut(id).kill()
     }
 
@@ -98,9 +148,11 @@ impl Cluster {
 
     /// Starts a node that does not run, without waiting for anything.
     pub fn restart(&mut self, id: u64) -> anyhow::Result<()> {
-        let join = (id > 1).then(|| self.node(1).client_address());
+        let join = (id > 1).then(|| self.addresses_but(id).join(","));
         let command = self.network.command(id);
-        self.node_mut(id).start(command, join)
+        let (variables, arguments) = (self.rig.dress(id)?, self.rig.arguments());
+        let pid = self.node_mut(id).start(command, join, variables, arguments)?;
+        self.rig.adopt(id, pid)
     }
 
     /// Freezes a node.
@@ -190,26 +242,68 @@ impl Cluster {
         Ok(alarms)
     }
 
-    /// Ends all processes and returns the folders with their data.
+    /// Ends all processes and returns the folders, or files, with their data.
     pub fn stop(mut self) -> anyhow::Result<Vec<PathBuf>> {
-        self.nodes.iter_mut().try_for_each(Node::kill)?;
-        Ok(self.nodes.iter().map(|node| node.data_dir.clone()).collect())
+        self.ids().collect::<Vec<_>>().into_iter().try_for_each(|id| self.kill(id))?;
+        let folders = || self.nodes.iter().map(|node| node.data_dir.clone()).collect();
+        Ok(self.rig.images().unwrap_or_else(folders))
     }
 
-    async fn promote(&mut self, id: u64) -> anyhow::Result<()> {
-        let client = self.client(1, LOOK_TIMEOUT)?;
+    /// Syncs all that a node has written.
+    pub fn sync(&self, id: u64) -> anyhow::Result<()> {
+        let folder = self.node(id).data_dir.display().to_string();
+        shell::run_words(&["sync", "-f", &folder]).map(drop)
+    }
+
+    /// Expects errors of a node from now on, since something is done to it that it must not survive in silence: it may say so,
+    /// and end. That it does not panic, or is ended by a signal, is asked of it all the same.
+    pub fn excuse(&mut self, id: u64) -> anyhow::Result<()> {
+        self.node_mut(id).excuse()
+    }
+
+    /// Expects no more errors.
+    pub fn excuse_no_more(&mut self, id: u64) -> anyhow::Result<()> {
+        self.notice_ended()?;
+        self.node_mut(id).excuse_no_more()
+    }
+
+    /// The errors that a node has reported since they are expected, and whether it has ended.
+    pub fn excused(&self, id: u64) -> anyhow::Result<Vec<String>> {
+        self.node(id).excused_errors()
+    }
+
+    /// Where the others are that belong to the cluster.
+    fn addresses_but(&self, id: u64) -> Vec<String> {
+        let others = self.nodes.iter().filter(|node| node.id != id && node.retired.is_none());
+        others.map(Node::client_address).collect()
+    }
+
+    async fn until_joined(&mut self, id: u64) -> anyhow::Result<()> {
+        let client = self.client(id, LOOK_TIMEOUT)?;
         let node = self.node_mut(id);
-        wait::until_true(&format!("node {id} to vote"), PATIENCE, async || {
+        wait::until_true(&format!("node {id} to join"), PATIENCE, async || {
             node.ensure_runs()?;
-            let Ok(status) = client.status(v1::StatusRequest {}).await else { return Ok(false) };
-            let role = status.nodes.iter().find(|node| node.id == id).map(v1::Node::role);
-            if role == Some(v1::NodeRole::Learner) {
-                // Only one change of the membership can be under way, so a refusal now means nothing.
-                let _ = client.promote_node(v1::PromoteNodeRequest { id }).await;
-            }
-            Ok(matches!(role, Some(v1::NodeRole::Leader | v1::NodeRole::Follower)))
+            let status = client.status(v1::StatusRequest {}).await;
+            Ok(status.is_ok_and(|status| !status.cluster_id.is_empty()))
         })
         .await
+    }
+
+    /// Moves the clock of a node that neither leads nor votes, by a few seconds, to see whether it moves.
+    async fn prove_clock(&mut self, id: u64) -> anyhow::Result<()> {
+        if !self.rig.moves_clocks() {
+            return Ok(());
+        }
+        let address = self.node(id).http_address();
+        let shows = async |off_s: std::ops::RangeInclusive<i64>| {
+            let what = format!("node {id} to report a clock that is {off_s:?} s off");
+            let look = async || Ok(reported::off_s(&address).await.is_some_and(|told| off_s.contains(&told)));
+            wait::until_true(&what, CLOCK_PATIENCE, look).await
+        };
+        shows(-1..=1).await?;
+        self.rig.clocks()?.jump(id, CLOCK_PROOF_S)?;
+        shows(3..=7).await?;
+        if self.rig.clocks()?.jumps_back(id)? { shows(-1..=1).await } else { Ok(()) }
     }
 
     async fn until_answers(&mut self, id: u64) -> anyhow::Result<()> {
@@ -237,16 +331,26 @@ impl Cluster {
     }
 
     fn node(&self, id: u64) -> &Node {
-        &self.nodes[place(id)]
+        &self.nodes[index(id)]
     }
 
     fn node_mut(&mut self, id: u64) -> &mut Node {
-        &mut self.nodes[place(id)]
+        &mut self.nodes[index(id)]
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for id in self.ids() {
+            if let Err(error) = self.kill(id) {
+                eprintln!("node {id} cannot be killed: {error:#}");
+            }
+        }
     }
 }
 
 /// Ids are numbered from 1.
-fn place(id: u64) -> usize {
+fn index(id: u64) -> usize {
     usize::try_from(id).expect("INVARIANT: there are few nodes") - 1
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{Action, Answer, History, Operation, Outcome, Phase, Strike};
+use crate::history::{Action, Answer, Call, Came, History, Outcome, Phase, Strike};
 
 /// What was covered, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,13 +14,19 @@ pub struct Coverage {
     pub granted: u64,
     /// Revocations that were acknowledged.
     pub revoked: u64,
+    /// Other writes that were acknowledged.
+    #[serde(default)]
+    pub written: u64,
+    /// Other reads that were answered.
+    #[serde(default)]
+    pub read: u64,
     /// Writes whose outcome is not known.
     pub unknown: u64,
     /// Checks that were answered by an allow.
     pub allowed: u64,
     /// Checks that were answered by a denial.
     pub denied: u64,
-    /// Checks that were not answered.
+    /// Checks and other reads that were not answered.
     pub unanswered: u64,
     /// Faults.
     pub faults: u64,
@@ -30,9 +36,9 @@ pub struct Coverage {
     pub met_holder: u64,
     /// Faults that met a write in flight, at the node that had taken it or at the leader.
     pub met_write: u64,
-    /// Faults during which checks were answered.
+    /// Faults during which checks, or other reads, were answered.
     pub read_during: u64,
-    /// Faults during which revocations were acknowledged.
+    /// Faults during which revocations, or other writes, were acknowledged.
     pub revoked_during: u64,
     /// Answers to final reads.
     pub final_reads: u64,
@@ -44,6 +50,13 @@ pub struct Coverage {
 pub enum Shortfall {
     /// Too few revocations were acknowledged.
     Revocations {
+        /// How many were.
+        acknowledged: u64,
+        /// How many it takes.
+        least: u64,
+    },
+    /// Too few writes were acknowledged.
+    Writes {
         /// How many were.
         acknowledged: u64,
         /// How many it takes.
@@ -63,6 +76,8 @@ pub enum Shortfall {
     NoFinalRead(u64),
     /// Nothing that was asked for could be done.
     EverythingSkipped,
+    /// What a judge has to have seen did not happen.
+    Untried(String),
 }
 
 impl Coverage {
@@ -81,8 +96,19 @@ impl Coverage {
                 (Action::Check, Outcome::Fail { .. } | Outcome::Unknown { .. }) => &mut covered.unanswered,
             };
             *count += 1;
-            covered.final_reads += u64::from(is_answered_check(operation) && operation.invoked_us >= finally_us);
         }
+        for event in &history.events {
+            let count = match (event.writes, &event.came) {
+                (true, Came::Ok { .. }) => &mut covered.written,
+                (true, Came::Unknown { .. }) => &mut covered.unknown,
+                (true, Came::Fail { .. }) => continue,
+                (false, Came::Ok { .. }) => &mut covered.read,
+                (false, Came::Fail { .. } | Came::Unknown { .. }) => &mut covered.unanswered,
+            };
+            *count += 1;
+        }
+        let last = history.calls().filter(|call| is_answered_read(call) && call.invoked_us >= finally_us);
+        covered.final_reads = last.count() as u64;
         let meets = Meetings::of(history);
         for strike in &history.strikes {
             covered.faults += 1;
@@ -99,7 +125,10 @@ impl Coverage {
     pub fn shortfalls(&self, history: &History) -> Vec<Shortfall> {
         let run = &history.run;
         let mut found = Vec::new();
-        if self.revoked < run.revokes_min {
+        if !history.events.is_empty() && self.written < run.revokes_min {
+            found.push(Shortfall::Writes { acknowledged: self.written, least: run.revokes_min });
+        }
+        if history.events.is_empty() && self.revoked < run.revokes_min {
             found.push(Shortfall::Revocations { acknowledged: self.revoked, least: run.revokes_min });
         }
         if run.nemeses.is_empty() && !run.skipped.is_empty() {
@@ -115,7 +144,9 @@ impl Coverage {
         }
         let meets = Meetings::of(history);
         for nemesis in &run.nemeses {
-            let mut strikes = history.strikes.iter().filter(|strike| strike.nemesis == *nemesis).peekable();
+            let idle = |strike: &Strike| history.idle.iter().any(|idle| idle.step == strike.step);
+            let strikes = history.strikes.iter().filter(|strike| strike.nemesis == *nemesis);
+            let mut strikes = strikes.filter(|strike| !idle(strike)).peekable();
             if strikes.peek().is_none() {
                 found.push(Shortfall::NoFault(nemesis.clone()));
             } else if !strikes.any(|strike| meets.a_read(history, strike)) {
@@ -123,38 +154,42 @@ impl Coverage {
             }
         }
         let finally_us = history.phases.get(&Phase::FinalReads).copied().unwrap_or(u64::MAX);
-        let last = history.operations.iter().filter(|operation| operation.invoked_us >= finally_us);
-        let answered: BTreeSet<u64> = last.filter(|last| is_answered_check(last)).map(|last| last.node).collect();
-        found.extend((1..=run.nodes).filter(|node| !answered.contains(node)).map(Shortfall::NoFinalRead));
+        let last = history.calls().filter(|call| call.invoked_us >= finally_us);
+        let answered: BTreeSet<u64> = last.filter(is_answered_read).map(|last| last.node).collect();
+        found.extend(history.remaining().filter(|node| !answered.contains(node)).map(Shortfall::NoFinalRead));
         found
     }
 }
 
 /// What faults can have met.
-struct Meetings<'a> {
-    writes: Vec<&'a Operation>,
-    reads: Vec<&'a Operation>,
+struct Meetings {
+    writes: Vec<Call>,
+    reads: Vec<Call>,
+    /// When revocations, or other writes, were acknowledged.
+    acknowledged_us: Vec<u64>,
 }
 
-impl<'a> Meetings<'a> {
-    fn of(history: &'a History) -> Self {
-        let all = || history.operations.iter();
+impl Meetings {
+    fn of(history: &History) -> Self {
+        let revoked = history.operations.iter().filter(|operation| operation.action == Action::Revoke).map(Call::from);
+        let written = history.events.iter().filter(|event| event.writes).map(Call::from);
+        let acknowledged = revoked.chain(written).filter(|call| call.answered);
         Self {
-            writes: all().filter(|operation| operation.action.is_write()).collect(),
-            reads: all().filter(|operation| is_answered_check(operation)).collect(),
+            writes: history.calls().filter(|call| call.writes).collect(),
+            reads: history.calls().filter(is_answered_read).collect(),
+            acknowledged_us: acknowledged.map(|call| call.completed_us).collect(),
         }
     }
 
     /// Whether a write was in flight, as long as its client waited for it.
     fn a_write(&self, strike: &Strike) -> bool {
-        let under_way = |write: &&&Operation| write.invoked_us <= strike.at_us && strike.at_us <= write.completed_us;
+        let under_way = |write: &&Call| write.invoked_us <= strike.at_us && strike.at_us <= write.completed_us;
         self.writes.iter().filter(under_way).any(|write| met_leader(strike) || strike.victims.contains(&write.node))
     }
 
     fn an_acknowledgement(&self, history: &History, strike: &Strike) -> bool {
         let until_us = history.relief_us(strike.step).unwrap_or(0);
-        let revoked = self.writes.iter().filter(|write| write.action == Action::Revoke && write.answer().is_some());
-        revoked.map(|revoke| revoke.completed_us).any(|at_us| strike.at_us < at_us && at_us < until_us)
+        self.acknowledged_us.iter().any(|at_us| strike.at_us < *at_us && *at_us < until_us)
     }
 
     fn a_read(&self, history: &History, strike: &Strike) -> bool {
@@ -167,14 +202,23 @@ fn met_leader(strike: &Strike) -> bool {
     strike.leader.is_some_and(|leader| strike.victims.contains(&leader))
 }
 
-fn is_answered_check(operation: &Operation) -> bool {
-    operation.action == Action::Check && operation.answer().is_some()
+fn is_answered_read(call: &Call) -> bool {
+    !call.writes && call.answered
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { granted, revoked, unknown, allowed, denied, unanswered, .. } = self;
+        let Self { granted, revoked, written, read, unknown, allowed, denied, unanswered, .. } = self;
         let Self { faults, met_leader, met_holder, met_write, read_during, revoked_during, final_reads, .. } = self;
+        if *written + *read > 0 {
+            writeln!(f, "{written} writes acknowledged, {unknown} unknown")?;
+            writeln!(f, "{read} reads answered, {unanswered} not, {final_reads} final reads")?;
+            return write!(
+                f,
+                "{faults} faults: {met_leader} met the leader, {met_holder} a holder of a lease, {met_write} a write in \
+                 flight; reads were answered during {read_during}, writes acknowledged during {revoked_during}"
+            );
+        }
         writeln!(f, "{granted} grants and {revoked} revocations acknowledged, {unknown} writes unknown")?;
         writeln!(f, "{allowed} allows, {denied} denials, {unanswered} checks unanswered, {final_reads} final reads")?;
         write!(
@@ -191,6 +235,10 @@ impl fmt::Display for Shortfall {
             Self::Revocations { acknowledged, least } => {
                 write!(f, "{acknowledged} revocations were acknowledged, and it takes {least}")
             }
+            Self::Writes { acknowledged, least } => {
+                write!(f, "{acknowledged} writes were acknowledged, and it takes {least}")
+            }
+            Self::Untried(what) => f.write_str(what),
             Self::NoFault(nemesis) => write!(f, "no fault of `{nemesis}` happened"),
             Self::NeverTheLeader => f.write_str("no fault met the leader"),
             Self::NeverAHolder => f.write_str("no fault met a holder of a read lease"),
@@ -205,8 +253,8 @@ impl fmt::Display for Shortfall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Relief;
     use crate::history::samples::{check, done, history};
+    use crate::history::{Event, Idle, Operation, Relief};
 
     /// A run that covers what it has to.
     fn covered() -> History {
@@ -270,6 +318,35 @@ mod tests {
         history.run.nemeses.clear();
         history.run.skipped.push("partition: no".to_owned());
         assert_eq!(lacks(&history), [Shortfall::EverythingSkipped]);
+    }
+
+    #[test]
+    fn calls_of_other_workloads_count_too() {
+        let mut history = covered();
+        let event = |operation: &Operation| Event {
+            client: operation.client,
+            node: operation.node,
+            f: "something".to_owned(),
+            value: serde_json::Value::Null,
+            writes: operation.action.is_write(),
+            invoked_us: operation.invoked_us,
+            completed_us: operation.completed_us,
+            came: Came::Ok { answer: serde_json::Value::Null, revision: 1 },
+        };
+        history.events = history.operations.drain(..).map(|operation| event(&operation)).collect();
+        let coverage = Coverage::of(&history);
+        assert_eq!((coverage.written, coverage.read, coverage.final_reads, coverage.granted), (2, 4, 3, 0));
+        assert_eq!([coverage.met_leader, coverage.met_holder, coverage.met_write, coverage.read_during], [1; 4]);
+        assert_eq!(lacks(&history), []);
+        history.run.revokes_min = 3;
+        assert_eq!(lacks(&history), [Shortfall::Writes { acknowledged: 2, least: 3 }]);
+    }
+
+    #[test]
+    fn a_fault_that_did_nothing_is_none() {
+        let mut history = covered();
+        history.idle.push(Idle { step: 1, at_us: 80, why: "nothing was slow".to_owned() });
+        assert_eq!(lacks(&history), [Shortfall::NoFault("partition".to_owned())]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! invoked, or never, so [`Operation::until_us`] is the end of time, whenever the client gave up waiting.
 
 mod edn;
+mod event;
 mod lines;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use edn::write as write_edn;
+pub(crate) use event::parts;
+pub use event::{Came, Deed, Event, Foreign, Told};
 pub use lines::{ReadError, read, write_line};
 
-/// The version of the format. A reader refuses any other.
-pub const FORMAT: u32 = 1;
+/// The version of the format. A reader refuses any later one.
+pub const FORMAT: u32 = 2;
+/// The first version. It knew operations only, and no events; what it had, it had as now.
+const FORMAT_MIN: u32 = 1;
 
 /// A grant, by its number: one question whose answer is given and taken away. Grants of any two numbers are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,6 +99,35 @@ pub struct Operation {
     pub outcome: Outcome,
 }
 
+/// What any call has, whatever it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The node that was called.
+    pub node: u64,
+    /// Whether it changes anything.
+    pub writes: bool,
+    /// Whether it was answered.
+    pub answered: bool,
+    /// When.
+    pub invoked_us: u64,
+    /// When the client heard of the outcome, or gave up.
+    pub completed_us: u64,
+}
+
+impl From<&Operation> for Call {
+    fn from(operation: &Operation) -> Self {
+        let Operation { node, action, invoked_us, completed_us, .. } = *operation;
+        Self { node, writes: action.is_write(), answered: operation.answer().is_some(), invoked_us, completed_us }
+    }
+}
+
+impl From<&Event> for Call {
+    fn from(event: &Event) -> Self {
+        let Event { node, writes, invoked_us, completed_us, .. } = *event;
+        Self { node, writes, answered: event.is_ok(), invoked_us, completed_us }
+    }
+}
+
 /// A fault begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strike {
@@ -122,6 +156,28 @@ pub struct Relief {
     pub at_us: u64,
 }
 
+/// A fault that has ended was found to have done nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idle {
+    /// The step of the schedule.
+    pub step: u32,
+    /// When it ended.
+    pub at_us: u64,
+    /// How that is known.
+    pub why: String,
+}
+
+/// A node is out of the cluster for good, and is asked nothing more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// The node.
+    pub node: u64,
+    /// Since when.
+    pub at_us: u64,
+    /// Why.
+    pub why: String,
+}
+
 /// What one node said of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -146,7 +202,7 @@ pub struct Seen {
     pub visible: u64,
 }
 
-/// The hash of a node's state after everything was healed.
+/// The hash of a node's state at a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateHash {
     /// The node.
@@ -189,6 +245,9 @@ pub struct Run {
     pub seed: u64,
     /// The workload.
     pub workload: String,
+    /// The system, if it is not ours. Its revisions and states are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// The nemeses that acted.
     pub nemeses: Vec<String>,
     /// The nemeses that were asked for and could not act on this machine, with the reason.
@@ -203,8 +262,11 @@ pub struct Run {
     pub network: String,
     /// What the nodes say that they are.
     pub version: String,
-    /// How many acknowledged revocations the run needs to prove anything.
+    /// How many acknowledged revocations, or other writes, the run needs to prove anything.
     pub revokes_min: u64,
+    /// How many calls of a hundred were to write, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<u8>,
     /// The rule that nodes were told to break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planted: Option<String>,
@@ -216,15 +278,21 @@ pub struct Run {
 pub enum Record {
     /// What was run. The first line.
     Run(Run),
-    /// A call that ended.
+    /// A call about a grant that ended.
     Operation(Operation),
+    /// A call in the words of its workload that ended.
+    Event(Event),
     /// A fault begins.
     Strike(Strike),
     /// A fault ends.
     Relief(Relief),
+    /// A fault did nothing.
+    Idle(Idle),
+    /// A node is out of the cluster.
+    Retired(Retired),
     /// A node was looked at.
     Sample(Sample),
-    /// The hash of a node at the end.
+    /// The hash of a node, during the run or at the end.
     StateHash(StateHash),
     /// A node did what it must not.
     Alarm(Alarm),
@@ -242,12 +310,18 @@ pub enum Record {
 pub struct History {
     /// What was run.
     pub run: Run,
-    /// The calls, in the order of their invocations.
+    /// The calls about grants, in the order of their invocations.
     pub operations: Vec<Operation>,
+    /// The calls in the words of the workload, in the same order.
+    pub events: Vec<Event>,
     /// Faults that began.
     pub strikes: Vec<Strike>,
     /// Faults that ended.
     pub reliefs: Vec<Relief>,
+    /// Faults that did nothing.
+    pub idle: Vec<Idle>,
+    /// Nodes that are out of the cluster.
+    pub retired: Vec<Retired>,
     /// How the nodes were.
     pub samples: Vec<Sample>,
     /// What the nodes came to.
@@ -259,13 +333,21 @@ pub struct History {
 }
 
 impl History {
+    /// The nodes that were started and belong to the cluster to the end, so that they have to answer.
+    pub fn remaining(&self) -> impl Iterator<Item = u64> + '_ {
+        (1..=self.run.nodes).filter(|node| self.retired.iter().all(|retired| retired.node != *node))
+    }
+
     /// A history in which nothing has happened yet.
     pub fn new(run: Run) -> Self {
         Self {
             run,
             operations: Vec::new(),
+            events: Vec::new(),
             strikes: Vec::new(),
             reliefs: Vec::new(),
+            idle: Vec::new(),
+            retired: Vec::new(),
             samples: Vec::new(),
             hashes: Vec::new(),
             alarms: Vec::new(),
@@ -280,6 +362,11 @@ impl History {
             by_key.entry(operation.key).or_default().push(operation);
         }
         by_key
+    }
+
+    /// All calls, whatever they are about.
+    pub fn calls(&self) -> impl Iterator<Item = Call> {
+        self.operations.iter().map(Call::from).chain(self.events.iter().map(Call::from))
     }
 
     /// When a fault ended: with the step, or with the run.
@@ -369,13 +456,16 @@ impl fmt::Display for Operation {
 pub(crate) mod samples {
     //! Histories in a few words, for tests.
 
-    use super::{Action, Answer, FORMAT, History, Key, Operation, Outcome, Run};
+    use serde::Serialize;
+
+    use super::{Action, Answer, Came, Deed, Event, FORMAT, History, Key, Operation, Outcome, Run, parts};
 
     pub(crate) fn run() -> Run {
         Run {
             format: FORMAT,
             seed: 7,
             workload: "revocation".to_owned(),
+            system: None,
             nemeses: vec!["partition".to_owned()],
             skipped: Vec::new(),
             nodes: 3,
@@ -384,6 +474,7 @@ pub(crate) mod samples {
             network: "namespaces".to_owned(),
             version: "0.1.0".to_owned(),
             revokes_min: 1,
+            writes: None,
             planted: None,
         }
     }
@@ -408,6 +499,32 @@ pub(crate) mod samples {
 
     pub(crate) fn fail(action: Action, invoked_us: u64, completed_us: u64) -> Operation {
         operation(action, invoked_us, completed_us, Outcome::Fail { error: "refused".to_owned() })
+    }
+
+    /// A call in the words of a workload, at node 1.
+    pub(crate) fn event(deed: &impl Deed, invoked_us: u64, completed_us: u64, came: Came) -> Event {
+        let ((f, value), writes) = (parts(deed), deed.writes());
+        Event { client: 0, node: 1, f, value, writes, invoked_us, completed_us, came }
+    }
+
+    pub(crate) fn ok(answer: impl Serialize, revision: u64) -> Came {
+        Came::Ok { answer: serde_json::to_value(answer).unwrap(), revision }
+    }
+
+    pub(crate) fn lost() -> Came {
+        Came::Unknown { error: "no answer".to_owned() }
+    }
+
+    pub(crate) fn refused() -> Came {
+        Came::Fail { reason: String::new(), error: "refused".to_owned() }
+    }
+
+    /// A history of calls in the words of a workload.
+    pub(crate) fn of_events(events: impl IntoIterator<Item = Event>) -> History {
+        let mut history = history([]);
+        history.events = events.into_iter().collect();
+        history.events.sort_by_key(|event| event.invoked_us);
+        history
     }
 
     pub(crate) fn history(operations: impl IntoIterator<Item = Operation>) -> History {

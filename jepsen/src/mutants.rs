@@ -8,6 +8,7 @@ pub mod scene;
 pub mod stage;
 
 use crate::checker::{Rule, Violation};
+use crate::schedule::Nemesis;
 
 pub use all::ALL;
 use scene::Scene;
@@ -41,13 +42,13 @@ pub enum Hunt {
     Scene(Scene),
 }
 
-/// Runs in which a broken rule shows. Names are as the command line has them.
+/// Runs in which a broken rule shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runs {
-    /// What clients do.
+    /// What clients do, by its name.
     pub workload: &'static str,
     /// Who makes faults.
-    pub nemeses: &'static str,
+    pub nemeses: &'static [Nemesis],
     /// Whether leases are refused to who makes no progress, as they are by sound nodes.
     pub gates: bool,
 }
@@ -84,8 +85,18 @@ mod tests {
     }
 
     #[test]
+    fn every_workload_exists() {
+        for mutant in ALL {
+            if let Hunt::Runs(Runs { workload, .. }) = mutant.hunt {
+                assert!(crate::workload::find(workload).is_some(), "{workload}");
+            }
+        }
+    }
+
+    #[test]
     fn a_node_that_stopped_itself_is_not_noticed() {
-        let of = |rule| Violation { rule, key: None, operations: Vec::new(), detail: String::new() };
+        let of =
+            |rule| Violation { rule, key: None, operations: Vec::new(), events: Vec::new(), detail: String::new() };
         assert_eq!(noticed(&[of(Rule::Health)]), None);
         let stale = [of(Rule::Health), of(Rule::AllowAfterRevoke)];
         assert_eq!(noticed(&stale).map(|violation| violation.rule), Some(Rule::AllowAfterRevoke));

@@ -1,219 +1,318 @@
-//! Carries out a schedule of faults on a cluster.
+//! Who makes faults. A nemesis is a file of this folder, and a line in each of the three lists below.
+//!
+//! Such a file says four things: its name and what it does, in words; what it takes of the machine ([`Kind::needs`]); which
+//! faults the dice give ([`Kind::draw`], and with it the schedule, a function of the seed); and what a fault is among nodes whose
+//! roles are known ([`Fault::blow`]), how it strikes and how it is undone ([`Act`]). `cpu.rs` is a short one to begin from.
+//!
+//! INVARIANT: a nemesis draws from dice of its own, made from the seed and its place in [`Nemesis`]. New ones are added at the
+//! end, so that nobody's schedule changes.
+//!
+//! INVARIANT: a fault that did nothing says so ([`Bite::Nothing`]), and is not counted as one.
 
-mod turns;
+mod bandwidth;
+mod clock;
+mod clock_rate;
+mod corrupt;
+mod cpu;
+mod disk_full;
+mod disk_hung;
+mod disk_slow;
+mod election;
+mod fsync;
+mod kill;
+mod leases;
+mod loss;
+mod membership;
+mod partition;
+mod pause;
+mod power;
+mod restart;
+mod slow;
+mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::Instant;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use serde::Serialize;
 
-use crate::cluster::{Cluster, wait};
-use crate::history::{Record, Relief, Strike};
-use crate::observer::Observer;
-use crate::recorder::Recorder;
-use crate::schedule::{Blow, Fault, Situation, Step};
+use crate::cluster::facility::Facility;
+use crate::schedule::{Chooser, Whom};
+use crate::torment::Field;
 
-use turns::{Taken, Turns};
-
-/// How long an aimed fault waits for a revocation in flight.
-const AIM_PATIENCE: Duration = Duration::from_millis(500);
-/// How long an aimed fault waits until somebody is known to lead.
-const LEADER_PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is looked how far orderly restarts are.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Makes faults happen.
-pub struct Nemesis<'a> {
-    cluster: &'a mut Cluster,
-    recorder: &'a Arc<Recorder>,
-    observer: &'a Arc<Observer>,
-    lasting: Vec<Lasting>,
+/// Who makes faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nemesis {
+    /// Cuts nodes off from each other.
+    Partition,
+    /// Kills nodes as a crash would, and starts them again.
+    Kill,
+    /// Freezes nodes.
+    Pause,
+    /// Stops nodes in order, and starts them again.
+    Restart,
+    /// Loses packets between nodes.
+    Loss,
+    /// Keeps nodes from the processor.
+    Cpu,
+    /// Takes the power from nodes.
+    Power,
+    /// Makes disks slow.
+    DiskSlow,
+    /// Makes disks hang.
+    DiskHung,
+    /// Fills disks.
+    DiskFull,
+    /// Moves wall clocks within their error.
+    Clock,
+    /// Moves wall clocks beyond it.
+    ClockFar,
+    /// Lets clocks drift apart.
+    ClockRate,
+    /// Lets `fsync` fail, lie and be slow.
+    Fsync,
+    /// Hands leadership over, and lets nodes in and out.
+    Membership,
+    /// Changes how leases are granted.
+    Leases,
+    /// Has snapshots sent.
+    Snapshot,
+    /// Damages files.
+    Corrupt,
+    /// Meets leaders when they were only just elected.
+    Election,
+    /// Makes ways between nodes narrow.
+    Bandwidth,
+    /// Makes packets late.
+    Slow,
+    /// Freezes nodes, for moments or for long.
+    Stall,
 }
 
-/// A fault that lasts.
-struct Lasting {
-    /// Until when, counted from when it struck, which may be later than the schedule says.
-    until: Instant,
-    step: Step,
-    blow: Blow,
-    /// The restarts that it is made of. It ends with them, whatever the time.
-    turns: Option<Turns>,
-}
+impl Nemesis {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::Partition,
+        Self::Kill,
+        Self::Pause,
+        Self::Restart,
+        Self::Loss,
+        Self::Cpu,
+        Self::Power,
+        Self::DiskSlow,
+        Self::DiskHung,
+        Self::DiskFull,
+        Self::Clock,
+        Self::ClockFar,
+        Self::ClockRate,
+        Self::Fsync,
+        Self::Membership,
+        Self::Leases,
+        Self::Snapshot,
+        Self::Corrupt,
+        Self::Election,
+        Self::Bandwidth,
+        Self::Slow,
+        Self::Stall,
+    ];
 
-impl Lasting {
-    fn is_over(&self, now: Instant) -> bool {
-        self.turns.as_ref().map_or(self.until <= now, Turns::are_over)
+    /// What it is.
+    pub fn kind(self) -> &'static dyn Kind {
+        match self {
+            Self::Partition => &partition::Partition,
+            Self::Kill => &kill::Killer,
+            Self::Pause => &pause::Pause,
+            Self::Restart => &restart::Restarter,
+            Self::Loss => &loss::Loss,
+            Self::Cpu => &cpu::Cpu,
+            Self::Power => &power::Power,
+            Self::DiskSlow => &disk_slow::DiskSlow,
+            Self::DiskHung => &disk_hung::DiskHung,
+            Self::DiskFull => &disk_full::DiskFull,
+            Self::Clock => &clock::Near,
+            Self::ClockFar => &clock::Far,
+            Self::ClockRate => &clock_rate::ClockRate,
+            Self::Fsync => &fsync::Fsync,
+            Self::Membership => &membership::Membership,
+            Self::Leases => &leases::Leases,
+            Self::Snapshot => &snapshot::Snapshot,
+            Self::Corrupt => &corrupt::Corrupt,
+            Self::Election => &election::Election,
+            Self::Bandwidth => &bandwidth::Bandwidth,
+            Self::Slow => &slow::Slow,
+            Self::Stall => &pause::Stall,
+        }
     }
 
-    /// When there is something to do about it.
-    fn due(&self, now: Instant) -> Instant {
-        self.turns.as_ref().map_or(self.until, |_| now + LOOK_EVERY)
-    }
-}
-
-impl<'a> Nemesis<'a> {
-    /// A nemesis that has done nothing yet.
-    pub fn new(cluster: &'a mut Cluster, recorder: &'a Arc<Recorder>, observer: &'a Arc<Observer>) -> Self {
-        Self { cluster, recorder, observer, lasting: Vec::new() }
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.kind().name()
     }
 
-    /// Carries out the schedule, waits until the time is over, and undoes whatever lasts.
-    pub async fn run(mut self, schedule: Vec<Step>, time: Duration) -> anyhow::Result<()> {
-        let began = Instant::now();
-        for step in schedule {
-            self.end_until(began + Duration::from_millis(step.at_ms)).await?;
-            self.begin(step).await?;
-        }
-        self.end_until(began + time).await?;
-        self.end_all().await
+    /// What it does, in words.
+    pub fn describe(self) -> &'static str {
+        self.kind().describe()
     }
 
-    /// Waits until then, and ends faults that are over before.
-    async fn end_until(&mut self, then: Instant) -> anyhow::Result<()> {
-        loop {
-            self.go_on()?;
-            let now = Instant::now();
-            let over = self.lasting.iter().enumerate().filter(|(_, lasting)| lasting.is_over(now));
-            if let Some((place, _)) = over.min_by_key(|(_, lasting)| lasting.until) {
-                let lasting = self.lasting.remove(place);
-                self.end(lasting)?;
-            } else if then <= now {
-                return Ok(());
-            } else {
-                let due = self.lasting.iter().map(|lasting| lasting.due(now)).chain([then]).min();
-                tokio::time::sleep_until(due.unwrap_or(then)).await;
-            }
-        }
+    /// What it takes of the machine.
+    pub fn needs(self) -> &'static [Facility] {
+        self.kind().needs()
     }
 
-    /// Undoes whatever lasts. What is frozen has to go on before it can stop, so restarts are last.
-    async fn end_all(&mut self) -> anyhow::Result<()> {
-        while let Some(place) = self.lasting.iter().rposition(|lasting| lasting.turns.is_none()) {
-            let lasting = self.lasting.remove(place);
-            self.end(lasting)?;
-        }
-        self.lasting.iter_mut().filter_map(|lasting| lasting.turns.as_mut()).for_each(Turns::finish);
-        while !self.lasting.is_empty() {
-            self.end_until(Instant::now() + LOOK_EVERY).await?;
-        }
-        Ok(())
-    }
-
-    async fn begin(&mut self, step: Step) -> anyhow::Result<()> {
-        if step.aimed {
-            let leads = async || Ok(self.observer.situation().leader.is_some());
-            // Without a leader it strikes all the same, and does not count as having met one.
-            let _ = wait::until_true("a leader", LEADER_PATIENCE, leads).await;
-            self.recorder.until_revoking(AIM_PATIENCE).await;
-        }
-        self.cluster.notice_ended()?;
-        let situation = self.observer.situation();
-        let mut blow = step.blow(&situation);
-        let is_process_fault = matches!(step.fault, Fault::Kill(_) | Fault::Freeze(_) | Fault::Restart(_));
-        if is_process_fault {
-            // Who is dead already can neither be killed nor frozen nor stopped.
-            blow.victims.retain(|node| self.cluster.runs(*node));
-        }
-        for node in &blow.victims {
-            match step.fault {
-                Fault::Kill(_) => {
-                    self.cluster.kill(*node)?;
-                    self.observer.forget(*node);
-                }
-                Fault::Freeze(_) => self.cluster.freeze(*node)?,
-                Fault::Cut(_) | Fault::Restart(_) | Fault::Lose(..) => {}
-            }
-        }
-        let (what, victims) = (blow.what.clone(), blow.victims.clone());
-        let until = Instant::now() + Duration::from_millis(step.lasts_ms);
-        let turns = matches!(step.fault, Fault::Restart(_)).then(|| Turns::new(&blow.turns));
-        self.lasting.push(Lasting { until, step: step.clone(), blow, turns });
-        if matches!(step.fault, Fault::Restart(_)) {
-            // Each stop is a strike of its own, since roles change between them.
-            return self.go_on();
-        }
-        self.impair()?;
-        self.strike(&step, what, victims, situation);
-        Ok(())
-    }
-
-    /// Goes on with orderly restarts.
-    fn go_on(&mut self) -> anyhow::Result<()> {
-        if self.lasting.iter().all(|lasting| lasting.turns.is_none()) {
-            return Ok(());
-        }
-        self.cluster.notice_ended()?;
-        let taken = Taken {
-            dead: self.victims(|fault| matches!(fault, Fault::Kill(_))),
-            frozen: self.victims(|fault| matches!(fault, Fault::Freeze(_))),
-        };
-        let mut stopped = Vec::new();
-        for lasting in &mut self.lasting {
-            let Some(turns) = &mut lasting.turns else { continue };
-            let situation = self.observer.situation();
-            if let Some(node) = turns.go_on(self.cluster, &taken)? {
-                self.observer.forget(node);
-                stopped.push((lasting.step.clone(), node, lasting.blow.what.clone(), situation));
-            }
-        }
-        for (step, node, whole, situation) in stopped {
-            self.strike(&step, format!("stop node {node}: {whole}"), vec![node], situation);
-        }
-        Ok(())
-    }
-
-    fn strike(&self, step: &Step, what: String, victims: Vec<u64>, situation: Situation) {
-        let Situation { leader, holders, .. } = situation;
-        let (at_us, nemesis) = (self.recorder.now_us(), step.nemesis.name().to_owned());
-        let holders = holders.into_iter().collect();
-        let strike = Strike { step: step.number, at_us, nemesis, what, victims, leader, holders };
-        eprintln!("{:>8.3} s  {}", seconds(at_us), told(&strike));
-        self.recorder.record(&Record::Strike(strike));
-    }
-
-    /// Undoes a fault, which lasts no longer.
-    fn end(&mut self, Lasting { step, blow, .. }: Lasting) -> anyhow::Result<()> {
-        self.cluster.notice_ended()?;
-        let frozen = self.victims(|fault| matches!(fault, Fault::Freeze(_)));
-        for node in &blow.victims {
-            match step.fault {
-                Fault::Kill(_) if !self.cluster.runs(*node) => self.cluster.restart(*node)?,
-                // Somebody else may have killed it, or may have it frozen still.
-                Fault::Freeze(_) if self.cluster.runs(*node) && !frozen.contains(node) => self.cluster.thaw(*node)?,
-                Fault::Kill(_) | Fault::Freeze(_) | Fault::Cut(_) | Fault::Restart(_) | Fault::Lose(..) => {}
-            }
-        }
-        self.impair()?;
-        let at_us = self.recorder.now_us();
-        eprintln!("{:>8.3} s  end of: {}", seconds(at_us), blow.what);
-        self.recorder.record(&Record::Relief(Relief { step: step.number, at_us }));
-        Ok(())
-    }
-
-    /// Cuts what lasting faults have to cut, and loses what they have to lose.
-    fn impair(&mut self) -> anyhow::Result<()> {
-        let blows = || self.lasting.iter().map(|lasting| &lasting.blow);
-        let cuts: BTreeSet<(u64, u64)> = blows().flat_map(|blow| blow.cuts.iter().copied()).collect();
-        let losses: BTreeMap<(u64, u64), u8> = blows().flat_map(|blow| blow.losses.clone()).collect();
-        self.cluster.cut(&cuts)?;
-        self.cluster.lose(&losses)
-    }
-
-    /// Whom lasting faults of a kind have met.
-    fn victims(&self, of: impl Fn(Fault) -> bool) -> BTreeSet<u64> {
-        let faults = self.lasting.iter().filter(|lasting| of(lasting.step.fault));
-        faults.flat_map(|lasting| lasting.blow.victims.iter().copied()).collect()
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|nemesis| nemesis.name() == name)
     }
 }
 
-fn told(strike: &Strike) -> String {
-    let met = |met: bool, word: &'static str| if met { word } else { "" };
-    let leads = strike.leader.is_some_and(|leader| strike.victims.contains(&leader));
-    let holds = strike.holders.iter().any(|holder| strike.victims.contains(holder));
-    format!("{}{}{}", strike.what, met(leads, ", the leader among them"), met(holds, ", a lease holder among them"))
+/// What a nemesis is.
+pub trait Kind: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in words.
+    fn describe(&self) -> &'static str;
+
+    /// What it takes of the machine. Where any of it is missing, it is skipped, with the reason.
+    fn needs(&self) -> &'static [Facility];
+
+    /// How long its faults last, in milliseconds, at the least and at the most.
+    fn lasts_ms(&self) -> (u64, u64);
+
+    /// Draws whom a fault is for. The first two of a schedule are for the leader and for a holder, and not drawn.
+    fn draw_whom(&self, dice: &mut StdRng) -> Whom {
+        alone(dice)
+    }
+
+    /// Draws a fault. One of the first two of a schedule is simple: it is for one node, and all that it meets.
+    fn draw(&self, whom: Whom, simple: bool, dice: &mut StdRng) -> Arc<dyn Fault>;
 }
 
-fn seconds(us: u64) -> f64 {
-    Duration::from_micros(us).as_secs_f64()
+/// A fault as the schedule has it: for roles, and not for nodes.
+pub trait Fault: fmt::Debug + Send + Sync {
+    /// What it comes to now: the same for the same situation and dice, always.
+    fn blow(&self, chooser: &mut Chooser<'_>) -> Blow;
+}
+
+/// What is to be done to which nodes.
+pub struct Blow {
+    /// Whom it is done to.
+    pub victims: Vec<u64>,
+    /// The same in words.
+    pub what: String,
+    /// How.
+    pub act: Box<dyn Act>,
+}
+
+/// Does something to nodes, and undoes it.
+pub trait Act: Send {
+    /// Makes it happen, and takes those off the victims that it cannot be done to now, such as who does not run.
+    fn strike(&mut self, victims: &mut Vec<u64>, field: &mut Field<'_>) -> anyhow::Result<()>;
+
+    /// Undoes it, and tells whether it had done anything.
+    fn end(&mut self, victims: &[u64], field: &mut Field<'_>) -> anyhow::Result<Bite>;
+
+    /// How far it is. Asked again and again while it lasts.
+    fn go_on(&mut self, _field: &mut Field<'_>) -> anyhow::Result<Progress> {
+        Ok(Progress::ForItsTime)
+    }
+
+    /// Whether another of the same nemesis may begin while this one has not ended by itself. Else that is left out.
+    fn bears_another(&self) -> bool {
+        false
+    }
+
+    /// Does nothing further, since faults are over.
+    fn finish(&mut self) {}
+
+    /// Whether to begin it is to strike. Where it is not, what counts is each [`Progress::Struck`].
+    fn strikes_at_once(&self) -> bool {
+        true
+    }
+}
+
+/// Whether a fault did anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bite {
+    /// It did, as far as can be known.
+    Bit,
+    /// It did not, and why that is known.
+    Nothing(String),
+}
+
+/// How far a fault is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It lasts as long as the schedule says.
+    ForItsTime,
+    /// It ends by itself, whatever the schedule says, and has not yet.
+    UnderWay,
+    /// It has ended by itself.
+    Over,
+    /// It has just struck somebody; it ends by itself.
+    Struck {
+        /// Whom.
+        node: u64,
+        /// In words.
+        what: String,
+    },
+}
+
+/// One node, the leader more often than others.
+fn alone(dice: &mut StdRng) -> Whom {
+    let alone = [Whom::Leader, Whom::Leader, Whom::Holder, Whom::Anybody];
+    *alone.choose(dice).expect("INVARIANT: there is a choice")
+}
+
+/// Ways between nodes, as (speaker, listener). Nobody is cut off from itself.
+type Ways = BTreeSet<(u64, u64)>;
+
+fn ways(ways: impl IntoIterator<Item = (u64, u64)>) -> Ways {
+    ways.into_iter().filter(|(from, to)| from != to).collect()
+}
+
+fn to_each(from: u64, all: &[u64]) -> Vec<(u64, u64)> {
+    all.iter().map(|to| (from, *to)).collect()
+}
+
+fn from_each(all: &[u64], to: u64) -> Vec<(u64, u64)> {
+    all.iter().map(|from| (*from, to)).collect()
+}
+
+fn between(ones: &[u64], others: &[u64]) -> Vec<(u64, u64)> {
+    ones.iter().flat_map(|one| others.iter().flat_map(move |other| [(*one, *other), (*other, *one)])).collect()
+}
+
+fn nodes(nodes: &[u64]) -> String {
+    let told: Vec<String> = nodes.iter().map(u64::to_string).collect();
+    match nodes.len() {
+        1 => format!("node {}", told[0]),
+        _ => format!("nodes {}", told.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_of_one_nemesis_and_says_what_it_does() {
+        let names: BTreeSet<&str> = Nemesis::ALL.iter().map(|nemesis| nemesis.name()).collect();
+        assert_eq!(names.len(), Nemesis::ALL.len());
+        for nemesis in Nemesis::ALL {
+            assert_eq!(Nemesis::named(nemesis.name()), Some(nemesis));
+            assert!(nemesis.describe().len() > 20 && nemesis.kind().lasts_ms().0 <= nemesis.kind().lasts_ms().1);
+        }
+        assert_eq!(Nemesis::named("weather"), None);
+    }
+
+    #[test]
+    fn the_place_of_each_is_that_of_its_dice() {
+        for (place, nemesis) in Nemesis::ALL.into_iter().enumerate() {
+            assert_eq!(nemesis as usize, place, "{nemesis:?}");
+        }
+    }
 }

@@ -15,23 +15,29 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long a look may take.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Why a lock is not poisoned.
+const UNBROKEN: &str = "INVARIANT: nothing panics while holding it";
+
 /// What was seen last of each node.
 pub struct Observer {
     nodes: u64,
     seen: Mutex<BTreeMap<u64, Seen>>,
+    /// What each node said last that an operator should see to.
+    alarms: Mutex<BTreeMap<u64, Vec<String>>>,
 }
 
 impl Observer {
     /// Begins to look at the nodes, by a client each, until the runtime ends.
     pub fn start(recorder: &Arc<Recorder>, clients: BTreeMap<u64, Client>) -> Arc<Self> {
-        let observer = Arc::new(Self { nodes: clients.len() as u64, seen: Mutex::default() });
+        let observer = Arc::new(Self { nodes: clients.len() as u64, seen: Mutex::default(), alarms: Mutex::default() });
         for (node, client) in clients {
             let (observer, recorder) = (Arc::clone(&observer), Arc::clone(recorder));
             tokio::spawn(async move {
                 loop {
-                    let seen = look(node, &client).await;
+                    let (seen, alarms) = look(node, &client).await.unzip();
                     recorder.record(&Record::Sample(Sample { node, at_us: recorder.now_us(), seen: seen.clone() }));
                     observer.note(node, seen);
+                    observer.alarms.lock().expect(UNBROKEN).insert(node, alarms.unwrap_or_default());
                     tokio::time::sleep(PAUSE).await;
                 }
             });
@@ -41,7 +47,25 @@ impl Observer {
 
     /// Who is what, as far as is known.
     pub fn situation(&self) -> Situation {
-        situation(self.nodes, &self.seen.lock().expect("INVARIANT: nothing panics while holding it"))
+        situation(self.nodes, &self.seen.lock().expect(UNBROKEN))
+    }
+
+    /// The last entry that readers of any node see, as far as is known.
+    pub fn visible(&self) -> u64 {
+        let seen = self.seen.lock().expect(UNBROKEN);
+        seen.values().map(|seen| seen.visible).max().unwrap_or_default()
+    }
+
+    /// The newest term that any node knows, as far as is known.
+    pub fn term(&self) -> u64 {
+        let seen = self.seen.lock().expect(UNBROKEN);
+        seen.values().map(|seen| seen.term).max().unwrap_or_default()
+    }
+
+    /// Whether a node raises an alarm of this name, by its last answer.
+    pub fn raises(&self, node: u64, name: &str) -> bool {
+        let alarms = self.alarms.lock().expect(UNBROKEN);
+        alarms.get(&node).is_some_and(|alarms| alarms.iter().any(|alarm| alarm.starts_with(name)))
     }
 
     /// What was seen of a node no longer holds.
@@ -50,7 +74,7 @@ impl Observer {
     }
 
     fn note(&self, node: u64, seen: Option<Seen>) {
-        let mut all = self.seen.lock().expect("INVARIANT: nothing panics while holding it");
+        let mut all = self.seen.lock().expect(UNBROKEN);
         match seen {
             Some(seen) => all.insert(node, seen),
             None => all.remove(&node),
@@ -58,12 +82,12 @@ impl Observer {
     }
 }
 
-async fn look(node: u64, client: &Client) -> Option<Seen> {
+async fn look(node: u64, client: &Client) -> Option<(Seen, Vec<String>)> {
     let status = client.status(v1::StatusRequest {}).await.ok()?;
     let own = status.nodes.iter().find(|other| other.id == node)?;
     let holds = own.lease.as_ref().is_some_and(|lease| lease.held);
     let leader = Some(status.leader).filter(|leader| *leader != 0);
-    Some(Seen { leader, term: status.term, holds, visible: own.visible })
+    Some((Seen { leader, term: status.term, holds, visible: own.visible }, own.alarms.clone()))
 }
 
 /// The leader is who says so itself, in the newest term. Others may go on naming one that is gone.

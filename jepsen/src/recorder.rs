@@ -5,15 +5,17 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
-use crate::history::{Action, Key, Operation, Outcome, Phase, Record, Run, write_line};
+use crate::history::{Action, Came, Deed, Event, Key, Operation, Outcome, Phase, Record, Run, parts, write_line};
 
 /// A history under way, and the one clock of it.
 pub struct Recorder {
     began: Instant,
+    /// The same moment by the wall clock of this machine.
+    began_wall: SystemTime,
     out: Mutex<Out>,
     revoking: AtomicU64,
     revokes: Notify,
@@ -44,8 +46,13 @@ impl Recorder {
     /// Begins a history in a new file.
     pub fn create(path: &Path, run: Run) -> anyhow::Result<Arc<Self>> {
         let out = Out { file: BufWriter::new(File::create_new(path)?), failed: None };
-        let recorder =
-            Self { began: Instant::now(), out: Mutex::new(out), revoking: AtomicU64::new(0), revokes: Notify::new() };
+        let recorder = Self {
+            began: Instant::now(),
+            began_wall: SystemTime::now(),
+            out: Mutex::new(out),
+            revoking: AtomicU64::new(0),
+            revokes: Notify::new(),
+        };
         recorder.record(&Record::Run(run));
         Ok(Arc::new(recorder))
     }
@@ -53,6 +60,11 @@ impl Recorder {
     /// Microseconds since the run began.
     pub fn now_us(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// What the wall clock of this machine shows so long after the run began.
+    pub fn wall(&self, at_us: u64) -> SystemTime {
+        self.began_wall + Duration::from_micros(at_us)
     }
 
     /// Writes something down.
@@ -78,7 +90,20 @@ impl Recorder {
         Open { recorder: Arc::clone(self), call, invoked_us, outcome: None }
     }
 
-    /// Waits until a revocation is in flight, for a while at the most.
+    /// The same for a call in the words of a workload.
+    pub fn ask(self: &Arc<Self>, client: u32, node: u64, deed: &impl Deed) -> Asked {
+        let ((f, value), writes) = (parts(deed), deed.writes());
+        let invoked_us = self.now_us();
+        if writes {
+            self.revoking.fetch_add(1, Ordering::SeqCst);
+            self.revokes.notify_waiters();
+        }
+        let came = Came::Unknown { error: STOPPED.to_owned() };
+        let event = Event { client, node, f, value, writes, invoked_us, completed_us: 0, came };
+        Asked { recorder: Arc::clone(self), event }
+    }
+
+    /// Waits until a revocation, or another write, is in flight, for a while at the most.
     pub async fn until_revoking(&self, patience: Duration) {
         let begins = self.revokes.notified();
         if self.revoking.load(Ordering::SeqCst) == 0 {
@@ -94,6 +119,32 @@ impl Recorder {
             return Err(error.into());
         }
         Ok(out.file.flush()?)
+    }
+}
+
+/// What is said of a call whose client does not wait for its end.
+const STOPPED: &str = "the client was stopped";
+
+/// A call in the words of a workload, under way. Dropped without an end, it is of unknown outcome.
+pub struct Asked {
+    recorder: Arc<Recorder>,
+    event: Event,
+}
+
+impl Asked {
+    /// Notes what came of it, now.
+    pub fn end(mut self, came: Came) {
+        self.event.came = came;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.event.completed_us = self.recorder.now_us();
+        if self.event.writes {
+            self.recorder.revoking.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.recorder.record(&Record::Event(self.event.clone()));
     }
 }
 
@@ -119,7 +170,7 @@ impl Drop for Open {
         if action == Action::Revoke {
             self.recorder.revoking.fetch_sub(1, Ordering::SeqCst);
         }
-        let given_up = || Outcome::Unknown { error: "the client was stopped".to_owned() };
+        let given_up = || Outcome::Unknown { error: STOPPED.to_owned() };
         let outcome = self.outcome.take().unwrap_or_else(given_up);
         let (way, invoked_us) = (way.to_owned(), self.invoked_us);
         let operation = Operation { client, node, key, way, action, invoked_us, completed_us, outcome };

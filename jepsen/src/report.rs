@@ -3,13 +3,11 @@
 mod bands;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::history::{Action, Answer, History, Operation, Strike};
-use crate::verdict::{Judgement, Verdict};
-
-/// How many violations are shown in full.
-const VIOLATIONS_MAX: usize = 50;
+use crate::history::{Action, Answer, Call, History, Strike};
+use crate::verdict::{Judgement, VIOLATIONS_MAX, Verdict};
 
 const STYLE: &str = "
 body { font: 14px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2em auto; padding: 0 1em; color: #1c1c1c; background: #fff }
@@ -49,18 +47,20 @@ fn head(history: &History, judgement: &Judgement) -> String {
         Verdict::Unknown => "unknown",
         Verdict::Rejected => "rejected",
     };
-    let margin = judgement.margin_us.map_or_else(|| "none".to_owned(), |us| format!("{us} µs"));
     let listed = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
     let rows = [
-        ("smallest margin", format!("{margin}, from an allow's question to the return of its revocation")),
         ("covered", judgement.coverage.to_string()),
-        ("judged", format!("{} grants by search, {} also by revision", judgement.searched, judgement.by_revision)),
+        ("judged", judgement.facts.join("\n")),
         ("seed", run.seed.to_string()),
         ("nemeses", listed(&run.nemeses)),
         ("skipped", listed(&run.skipped)),
         ("nodes", format!("{}, joined by {}, version {}", run.nodes, run.network, run.version)),
         ("broken on purpose", run.planted.clone().unwrap_or_else(|| "nothing".to_owned())),
         ("clients", run.clients.to_string()),
+        (
+            "of a hundred calls write",
+            run.writes.map_or_else(|| "as the workload has it".to_owned(), |share| share.to_string()),
+        ),
         ("time", format!("{} s of faults", run.time_s)),
     ];
     let mut table = String::new();
@@ -109,30 +109,52 @@ fn faults(history: &History) -> String {
 
 /// How long acknowledged calls took, by what was asked and of which node.
 fn latencies(history: &History) -> String {
+    let mut asked: BTreeMap<(&str, u64), Asked> = BTreeMap::new();
+    for operation in &history.operations {
+        let name = match operation.action {
+            Action::Check => "check",
+            Action::Grant => "grant",
+            Action::Revoke => "revoke",
+        };
+        let about = asked.entry((name, operation.node)).or_default();
+        about.add(operation.into());
+        about.allows += u64::from(operation.answer() == Some(Answer::Allow));
+    }
+    for event in &history.events {
+        asked.entry((&event.f, event.node)).or_default().add(event.into());
+    }
     let mut rows = String::new();
-    for (action, name) in [(Action::Check, "check"), (Action::Grant, "grant"), (Action::Revoke, "revoke")] {
-        for node in 1..=history.run.nodes {
-            let asked = history.operations.iter().filter(|call| call.action == action && call.node == node);
-            let (answered, not): (Vec<&Operation>, Vec<&Operation>) = asked.partition(|call| call.answer().is_some());
-            let mut took: Vec<u64> = answered.iter().map(|call| call.completed_us - call.invoked_us).collect();
-            took.sort_unstable();
-            let allows = answered.iter().filter(|call| call.answer() == Some(Answer::Allow)).count();
-            let of = |share: usize| took.get((took.len() * share / 1_000).min(took.len().saturating_sub(1)));
-            let cells = [
-                Some(&(answered.len() as u64)),
-                Some(&(allows as u64)),
-                Some(&(not.len() as u64)),
-                of(500),
-                of(990),
-                of(1_000),
-            ];
-            let cells = row("td", cells.iter().map(|cell| cell.map_or_else(String::new, u64::to_string)));
-            writeln!(rows, "<tr><td>{name}</td><td>node {node}</td>{cells}</tr>").expect("a String grows");
-        }
+    for ((name, node), mut about) in asked {
+        about.took.sort_unstable();
+        let took = &about.took;
+        let of = |share: usize| took.get((took.len() * share / 1_000).min(took.len().saturating_sub(1))).copied();
+        let counts = [Some(took.len() as u64), Some(about.allows), Some(about.unanswered)];
+        let cells = counts.into_iter().chain([of(500), of(990), of(1_000)]);
+        let cells = row("td", cells.map(|cell| cell.map_or_else(String::new, |cell| cell.to_string())));
+        writeln!(rows, "<tr><td>{}</td><td>node {node}</td>{cells}</tr>", escape(name)).expect("a String grows");
     }
     let names = ["answered", "allows", "not answered", "p50 µs", "p99 µs", "most µs"];
     let names = row("th", names.map(str::to_owned));
     format!("<h2>Calls</h2>\n<table>\n<tr><th></th><th></th>{names}</tr>\n{rows}</table>\n")
+}
+
+/// Calls of one kind at one node.
+#[derive(Default)]
+struct Asked {
+    /// How long those took that were answered.
+    took: Vec<u64>,
+    allows: u64,
+    unanswered: u64,
+}
+
+impl Asked {
+    fn add(&mut self, call: Call) {
+        if call.answered {
+            self.took.push(call.completed_us - call.invoked_us);
+        } else {
+            self.unanswered += 1;
+        }
+    }
 }
 
 /// Cells with numbers.

@@ -1,6 +1,6 @@
 //! One run: start clean, traffic, faults, heal, wait until ready, final reads on every node, compare, judge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,18 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::future::join_all;
 
 use crate::cluster::Cluster;
+use crate::cluster::facility::Facility;
+use crate::cluster::leftovers::Mark;
 use crate::cluster::network::Network;
+use crate::cluster::rig::Rig;
 use crate::history::{self, FORMAT, History, Phase, Record, Run};
+use crate::mutants;
 use crate::observer::{self, Observer};
 use crate::recorder::Recorder;
 use crate::report;
 use crate::schedule::{self, Nemesis, Step};
-use crate::traffic::{CHECK_TIMEOUT, Connections, FINAL_TIMEOUT, HASTY_TIMEOUT, Traffic, WRITE_TIMEOUT};
+use crate::torment::Torment;
+use crate::traffic::{CHECK_TIMEOUT, Connections, Desk, FINAL_TIMEOUT, HASTY_TIMEOUT, Traffic, WRITE_TIMEOUT};
 use crate::verdict::{Judgement, Verdict, judge};
-use crate::workload::revocation;
-use crate::{mutants, nemesis};
+use crate::workload::{Kind, Workload};
+use crate::{hashes, workload};
 
 /// The name of the history in the folder of a run.
 pub const HISTORY: &str = "history.jsonl";
@@ -37,19 +43,25 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What clients do.
+    pub workload: Kind,
     /// The seed of the faults.
     pub seed: u64,
     /// The nemeses that act.
     pub nemeses: Vec<Nemesis>,
+    /// What these need of the machine.
+    pub needs: BTreeSet<Facility>,
     /// Those that were asked for and cannot act, with the reason.
     pub skipped: Vec<String>,
     /// How many nodes.
     pub nodes: u64,
     /// How many clients.
     pub clients: u32,
+    /// How many calls of a hundred are to write, if that was asked for.
+    pub writes: Option<u8>,
     /// How long faults happen.
     pub time: Duration,
-    /// How many acknowledged revocations it takes to prove anything.
+    /// How many acknowledged revocations, or other writes, it takes to prove anything.
     pub revokes_min: u64,
     /// The binary of the nodes.
     pub binary: PathBuf,
@@ -62,10 +74,13 @@ pub async fn run(plan: &Plan, network: Network) -> anyhow::Result<Judgement> {
     let schedule = schedule::plan(plan.seed, plan.time, &plan.nemeses);
     write_json(&plan.folder.join(SCHEDULE), &schedule)?;
     eprintln!("starting {} nodes, joined by {}", plan.nodes, network.name());
-    let mut cluster = Cluster::start(network, plan.nodes, &plan.binary, &plan.folder).await?;
-    revocation::set_up(&cluster.client(1, FINAL_TIMEOUT)?).await?;
+    let rig = Rig::make(&plan.needs, Mark::own()?, &plan.folder)?;
+    let mut cluster = Cluster::start(network, rig, plan.nodes, &plan.binary, &plan.folder).await?;
     let recorder = Recorder::create(&plan.folder.join(HISTORY), described(plan, &cluster).await?)?;
-    torment(plan, schedule, &mut cluster, &recorder).await?;
+    let desk = Desk::new(Arc::clone(&recorder), connections(&cluster)?, plan.writes);
+    let workload = (plan.workload.make)(Arc::clone(&desk));
+    workload.set_up().await?;
+    torment(plan, schedule, &mut cluster, (&workload, &desk)).await?;
     for alarm in cluster.alarms()? {
         recorder.record(&Record::Alarm(alarm));
     }
@@ -75,7 +90,7 @@ pub async fn run(plan: &Plan, network: Network) -> anyhow::Result<Judgement> {
     let judgement = conclude(&plan.folder)?;
     if judgement.verdict == Verdict::Pass {
         // What passed can be told from its history alone.
-        data.iter().try_for_each(std::fs::remove_dir_all)?;
+        data.iter().try_for_each(remove)?;
     }
     Ok(judgement)
 }
@@ -85,44 +100,55 @@ async fn torment(
     plan: &Plan,
     schedule: Vec<Step>,
     cluster: &mut Cluster,
-    recorder: &Arc<Recorder>,
+    (workload, desk): (&Arc<dyn Workload>, &Arc<Desk>),
 ) -> anyhow::Result<()> {
+    let recorder = &desk.recorder;
     let mut looks = BTreeMap::new();
-    let mut connections = Vec::new();
     for node in cluster.ids() {
         looks.insert(node, cluster.client(node, observer::TIMEOUT)?);
-        let client = |timeout| cluster.client(node, timeout);
-        let (check, last) = (client(CHECK_TIMEOUT)?, client(FINAL_TIMEOUT)?);
-        let (write, hasty) = (client(WRITE_TIMEOUT)?, client(HASTY_TIMEOUT)?);
-        connections.push(Connections { node, check, write, hasty, last });
     }
+    let comparison = hashes::Comparison::start(recorder, looks.clone());
     let observer = Observer::start(recorder, looks);
     recorder.phase(Phase::Traffic);
-    let traffic = Traffic::start(recorder, connections, plan.clients, plan.seed);
-    nemesis::Nemesis::new(cluster, recorder, &observer).run(schedule, plan.time).await?;
+    let traffic = Traffic::start(workload, desk, plan.clients, plan.seed);
+    Torment::new(cluster, recorder, &observer).run(schedule, plan.time).await?;
     recorder.phase(Phase::Healed);
     tokio::time::sleep(AFTERMATH).await;
-    let finished = traffic.stop().await?;
+    traffic.stop().await?;
+    drop(comparison);
     eprintln!("everything is healed; waiting until all nodes answer");
     cluster.until_all_ready().await?;
     recorder.phase(Phase::FinalReads);
-    let running: Vec<u64> = cluster.ids().filter(|node| cluster.runs(*node)).collect();
-    finished.read_all(&running).await;
+    let running = desk.nodes.iter().filter(|at| cluster.runs(at.node));
+    join_all(running.map(|at| workload.last_reads(at))).await;
     for hash in cluster.state_hashes().await? {
         recorder.record(&Record::StateHash(hash));
     }
     Ok(())
 }
 
+/// Connections to every node.
+fn connections(cluster: &Cluster) -> anyhow::Result<Vec<Connections>> {
+    let of = |node| {
+        let client = |timeout| cluster.client(node, timeout);
+        let (check, last) = (client(CHECK_TIMEOUT)?, client(FINAL_TIMEOUT)?);
+        let (write, hasty) = (client(WRITE_TIMEOUT)?, client(HASTY_TIMEOUT)?);
+        Ok(Connections { node, check, write, hasty, last })
+    };
+    cluster.ids().map(of).collect()
+}
+
 async fn described(plan: &Plan, cluster: &Cluster) -> anyhow::Result<Run> {
     Ok(Run {
         format: FORMAT,
         seed: plan.seed,
-        workload: revocation::NAME.to_owned(),
+        workload: plan.workload.name.to_owned(),
+        system: None,
         nemeses: plan.nemeses.iter().map(|nemesis| nemesis.name().to_owned()).collect(),
         skipped: plan.skipped.clone(),
         nodes: plan.nodes,
         clients: plan.clients,
+        writes: plan.writes,
         time_s: plan.time.as_secs(),
         network: cluster.network().name().to_owned(),
         version: cluster.version().await?,
@@ -137,7 +163,8 @@ pub fn conclude(folder: &Path) -> anyhow::Result<Judgement> {
     let judgement = judge(&history);
     write_json(&folder.join(VERDICT), &judgement)?;
     let mut edn = BufWriter::new(File::create(folder.join(HISTORY_EDN))?);
-    history::write_edn(&mut edn, &history)?;
+    let events = workload::find(&history.run.workload).map(|kind| (kind.for_elle)(&history)).unwrap_or_default();
+    history::write_edn(&mut edn, &History { events, ..history.clone() })?;
     edn.flush()?;
     std::fs::write(folder.join(REPORT), report::page(&history, &judgement))?;
     Ok(judgement)
@@ -147,6 +174,10 @@ pub fn conclude(folder: &Path) -> anyhow::Result<Judgement> {
 pub fn read(path: &Path) -> anyhow::Result<History> {
     let file = File::open(path).with_context(|| format!("there is no history at `{}`", path.display()))?;
     history::read(BufReader::new(file)).with_context(|| format!("`{}`", path.display()))
+}
+
+fn remove(data: &PathBuf) -> std::io::Result<()> {
+    if data.is_dir() { std::fs::remove_dir_all(data) } else { std::fs::remove_file(data) }
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {

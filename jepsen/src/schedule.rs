@@ -1,22 +1,27 @@
 //! Which faults happen when: a function of the seed.
 //!
-//! A schedule names roles, such as the leader, and not nodes: who leads is known only when a fault strikes
-//! ([`Step::blow`]). Each nemesis has a stream of faults of its own, one after another, so adding a nemesis changes nothing
-//! about the others; faults of different nemeses overlap.
+//! A schedule names roles, such as the leader, and not nodes: who leads is known only when a fault strikes. Each nemesis has a
+//! stream of faults of its own, one after another, so adding a nemesis changes nothing about the others; faults of different
+//! nemeses overlap.
 //!
 //! The first two faults of a nemesis are aimed at the leader and at a holder of a lease, while a revocation is in flight. What
 //! follows is drawn.
 
-mod blow;
+mod chooser;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-pub use blow::{Blow, Situation, Then, Turn};
+#[cfg(test)]
+pub(crate) use chooser::samples;
+pub use chooser::{Chooser, Situation};
+
+use crate::nemesis::Fault;
+pub use crate::nemesis::Nemesis;
 
 /// When the first fault of a nemesis may strike at the earliest and at the latest, in milliseconds.
 const FIRST_MS: (u64, u64) = (1_000, 2_500);
@@ -24,28 +29,9 @@ const FIRST_MS: (u64, u64) = (1_000, 2_500);
 const REST_MS: (u64, u64) = (1_000, 4_000);
 /// Which share of the whole time a fault may last at the most.
 const LASTS_SHARE: u64 = 4;
-/// How many packets of a hundred are lost, at the least and at the most.
-const LOST_PERCENT: (u8, u8) = (5, 30);
-
-/// Who makes faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Nemesis {
-    /// Cuts nodes off from each other.
-    Partition,
-    /// Kills nodes as a crash would, and starts them again.
-    Kill,
-    /// Freezes nodes.
-    Pause,
-    /// Stops nodes in order, and starts them again.
-    Restart,
-    /// Loses packets between nodes.
-    Loss,
-}
 
 /// Whom a fault is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// Who leads.
     Leader,
@@ -59,70 +45,8 @@ pub enum Whom {
     Everybody,
 }
 
-/// How the network is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shape {
-    /// One node neither hears nor is heard.
-    Isolate(Whom),
-    /// One node hears nobody, and is heard.
-    Deafen(Whom),
-    /// One node is heard by nobody, and hears.
-    Mute(Whom),
-    /// One node and enough others to make a minority are cut off from the majority.
-    Halve(Whom),
-    /// One node and another cannot hear each other; everybody else hears both.
-    Pair(Whom),
-    /// Each node hears its neighbours, which are a majority with it, and each has another majority.
-    Ring,
-    /// Two halves hear each other only through one node in the middle.
-    Bridge,
-}
-
-/// Which nodes are stopped in order and started again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Orderly {
-    /// One node.
-    Once(Whom),
-    /// Each node in turn, once the one before is ready again.
-    Rolling,
-    /// One node several times in a row, ready or not.
-    Storm(Whom),
-}
-
-/// Which ways between nodes lose packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Links {
-    /// All of them.
-    All,
-    /// Those to one node and from it.
-    Of(Whom),
-    /// Those to one node.
-    To(Whom),
-    /// Those from one node.
-    From(Whom),
-}
-
-/// What is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// Cut the network.
-    Cut(Shape),
-    /// Kill, and start again when it is over.
-    Kill(Whom),
-    /// Freeze, and go on when it is over.
-    Freeze(Whom),
-    /// Stop in order, and start again at once.
-    Restart(Orderly),
-    /// Lose so many packets of a hundred.
-    Lose(Links, u8),
-}
-
 /// One fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Step {
     /// Its number, from 1 in the order of time.
     pub number: u32,
@@ -130,10 +54,12 @@ pub struct Step {
     pub nemesis: Nemesis,
     /// When, in milliseconds since faults begin.
     pub at_ms: u64,
-    /// For how long, in milliseconds. A restart ends when all is started again, and this is the time that is left to it.
+    /// For how long, in milliseconds, unless it ends by itself, as a restart does when all is started again: then this is the
+    /// time that is left to it.
     pub lasts_ms: u64,
     /// What.
-    pub fault: Fault,
+    #[serde(serialize_with = "as_words")]
+    pub fault: Arc<dyn Fault>,
     /// Whether it waits, for a moment, until a revocation is in flight.
     pub aimed: bool,
     /// What decides where the fault leaves a choice.
@@ -143,7 +69,7 @@ pub struct Step {
 /// The faults of a run: the same for the same arguments, always.
 pub fn plan(seed: u64, time: Duration, nemeses: &[Nemesis]) -> Vec<Step> {
     let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let mut steps: Vec<Step> = nemeses.iter().flat_map(|nemesis| nemesis.stream(seed, time_ms)).collect();
+    let mut steps: Vec<Step> = nemeses.iter().flat_map(|nemesis| stream(*nemesis, seed, time_ms)).collect();
     steps.sort_by_key(|step| (step.at_ms, step.nemesis));
     for (step, number) in steps.iter_mut().zip(1..) {
         step.number = number;
@@ -151,131 +77,39 @@ pub fn plan(seed: u64, time: Duration, nemeses: &[Nemesis]) -> Vec<Step> {
     steps
 }
 
-impl Nemesis {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Partition, Self::Kill, Self::Pause, Self::Restart, Self::Loss];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Partition => "partition",
-            Self::Kill => "kill",
-            Self::Pause => "pause",
-            Self::Restart => "restart",
-            Self::Loss => "loss",
+/// The faults of one nemesis.
+fn stream(nemesis: Nemesis, seed: u64, time_ms: u64) -> Vec<Step> {
+    let kind = nemesis.kind();
+    let mut dice = StdRng::seed_from_u64(seed ^ ((nemesis as u64 + 1) << 56));
+    let mut at_ms = dice.random_range(FIRST_MS.0..=FIRST_MS.1);
+    let mut steps = Vec::new();
+    loop {
+        let (least_ms, most_ms) = kind.lasts_ms();
+        let lasts_ms = dice.random_range(least_ms..=most_ms.min(time_ms / LASTS_SHARE).max(least_ms));
+        let whom = match steps.len() {
+            0 => Whom::Leader,
+            1 => Whom::Holder,
+            _ => kind.draw_whom(&mut dice),
+        };
+        let step = Step {
+            number: 0,
+            nemesis,
+            at_ms,
+            lasts_ms,
+            fault: kind.draw(whom, steps.len() < 2, &mut dice),
+            aimed: steps.len() < 2 || dice.random_bool(0.5),
+            dice: dice.random(),
+        };
+        if at_ms + lasts_ms > time_ms {
+            return steps;
         }
+        at_ms += lasts_ms + dice.random_range(REST_MS.0..=REST_MS.1);
+        steps.push(step);
     }
+}
 
-    /// What it does, in words.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Partition => {
-                "cuts the network: one node isolated, deaf or mute; halves; a pair; a ring of majorities; two halves and a bridge"
-            }
-            Self::Kill => {
-                "kill -9 of the leader, a lease holder, anybody, a minority or all at once, and a start again"
-            }
-            Self::Pause => "SIGSTOP of the leader, a lease holder, anybody, a minority or all at once, and SIGCONT",
-            Self::Restart => {
-                "SIGTERM and a start again: the leader, a lease holder, anybody; each node in turn; one several times in a row"
-            }
-            Self::Loss => "loses 5 to 30 packets of a hundred: on all ways, to and from a node, or in one direction",
-        }
-    }
-
-    /// Whether it needs the nodes to be in network namespaces.
-    pub fn needs_namespaces(self) -> bool {
-        match self {
-            Self::Partition | Self::Loss => true,
-            Self::Kill | Self::Pause | Self::Restart => false,
-        }
-    }
-
-    /// How long its faults last, in milliseconds.
-    fn lasts_ms(self) -> (u64, u64) {
-        match self {
-            // Beyond an election and the length of a lease, so that writes are acknowledged meanwhile.
-            Self::Partition | Self::Loss => (3_000, 10_000),
-            Self::Kill => (100, 5_000),
-            Self::Pause => (500, 10_000),
-            Self::Restart => (1_000, 5_000),
-        }
-    }
-
-    fn stream(self, seed: u64, time_ms: u64) -> Vec<Step> {
-        let mut dice = StdRng::seed_from_u64(seed ^ ((self as u64 + 1) << 56));
-        let mut at_ms = dice.random_range(FIRST_MS.0..=FIRST_MS.1);
-        let mut steps = Vec::new();
-        loop {
-            let (least_ms, most_ms) = self.lasts_ms();
-            let lasts_ms = dice.random_range(least_ms..=most_ms.min(time_ms / LASTS_SHARE).max(least_ms));
-            let whom = match steps.len() {
-                0 => Whom::Leader,
-                1 => Whom::Holder,
-                _ => self.draw_whom(&mut dice),
-            };
-            let step = Step {
-                number: 0,
-                nemesis: self,
-                at_ms,
-                lasts_ms,
-                fault: self.draw(whom, steps.len() < 2, &mut dice),
-                aimed: steps.len() < 2 || dice.random_bool(0.5),
-                dice: dice.random(),
-            };
-            if at_ms + lasts_ms > time_ms {
-                return steps;
-            }
-            at_ms += lasts_ms + dice.random_range(REST_MS.0..=REST_MS.1);
-            steps.push(step);
-        }
-    }
-
-    fn draw_whom(self, dice: &mut StdRng) -> Whom {
-        let alone = [Whom::Leader, Whom::Leader, Whom::Holder, Whom::Anybody];
-        match self {
-            Self::Partition | Self::Restart | Self::Loss => *alone.choose(dice).expect("INVARIANT: there is a choice"),
-            Self::Kill | Self::Pause => match dice.random_range(0..8) {
-                0 => Whom::Minority,
-                1 => Whom::Everybody,
-                _ => *alone.choose(dice).expect("INVARIANT: there is a choice"),
-            },
-        }
-    }
-
-    fn draw(self, whom: Whom, simple: bool, dice: &mut StdRng) -> Fault {
-        match self {
-            Self::Kill => Fault::Kill(whom),
-            Self::Pause => Fault::Freeze(whom),
-            Self::Partition if simple => Fault::Cut(Shape::Isolate(whom)),
-            Self::Partition => Fault::Cut(match dice.random_range(0..8) {
-                0 | 1 => Shape::Isolate(whom),
-                2 => Shape::Deafen(whom),
-                3 => Shape::Mute(whom),
-                4 => Shape::Halve(whom),
-                5 => Shape::Pair(whom),
-                6 => Shape::Ring,
-                _ => Shape::Bridge,
-            }),
-            Self::Restart if simple => Fault::Restart(Orderly::Once(whom)),
-            Self::Restart => Fault::Restart(match dice.random_range(0..6) {
-                0 | 1 => Orderly::Once(whom),
-                2 | 3 => Orderly::Rolling,
-                _ => Orderly::Storm(whom),
-            }),
-            Self::Loss => {
-                let percent = dice.random_range(LOST_PERCENT.0..=LOST_PERCENT.1);
-                let links = match dice.random_range(0..6) {
-                    _ if simple => Links::Of(whom),
-                    0 | 1 => Links::All,
-                    2 | 3 => Links::Of(whom),
-                    4 => Links::To(whom),
-                    _ => Links::From(whom),
-                };
-                Fault::Lose(links, percent)
-            }
-        }
-    }
+fn as_words<S: Serializer>(fault: &Arc<dyn Fault>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{fault:?}"))
 }
 
 #[cfg(test)]
@@ -284,16 +118,42 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
+    /// The second and the third fault of each that came after the first five.
+    const LATER: [&str; 17] = [
+        "cpu: 10909+3609 Starve(Holder, 10), 17257+5583 Starve(Leader, 5)",
+        "power: 6931+1781 CutPower(Holder), 9811+3516 CutPower(Holder)",
+        "disk-slow: 11156+8880 Slow(Holder, 31), 21553+2355 Slow(Holder, 10)",
+        "disk-hung: 10209+3835 Hang(Holder), 16634+7209 Hang(Holder)",
+        "disk-full: 9527+4689 Fill(Holder, Nothing), 16905+4046 Fill(Leader, Nothing)",
+        "clock: 7226+5707 Wall(Holder, Run(-18), Within), 15587+9854 Wall(Leader, Jump(-218), Within)",
+        "clock-far: 8739+1454 Wall(Holder, Jump(5000), Beyond), 11937+5631 Wall(Anybody, Jump(5000), Beyond)",
+        "clock-rate: 12721+11063 Run(Holder, -3215), 26830+6824 Run(Leader, -3785)",
+        "fsync: 8516+7038 Unsynced(Holder, Fails), 16798+5534 Unsynced(Holder, Fails)",
+        "membership: 10897+4983 Lead, 17994+3956 Lead",
+        "leases: 10391+7369 Change((500, 100), Some(Holder)), 21540+3803 Change((1500, 20), None)",
+        "snapshot: 19601+11318 Miss(Holder, CutOff), 33749+9844 Miss(Anybody, Frozen)",
+        "corrupt: 5322+3693 Spoil(Holder, Flip), 12881+1758 Spoil(Leader, Cut)",
+        "election: 10440+6179 Again(CutOff, Frozen), 20618+7456 Again(Frozen, CutOff)",
+        "bandwidth: 10383+9273 Narrow(Holder, 781), 23310+7630 Narrow(Holder, 1600)",
+        "slow: 10932+3131 Delay(Of(Holder), Slowness { delay_ms: 192, jitter_ms: 14, overtake_percent: 19, twice_percent: 9 }), 17334+8784 Delay(Of(Leader), Slowness { delay_ms: 96, jitter_ms: 5, overtake_percent: 0, twice_percent: 0 })",
+        "stall: 6837+365 Freeze(Holder), 9979+12486 Freeze(Holder)",
+    ];
+
     fn of(nemesis: Nemesis, steps: &[Step]) -> Vec<&Step> {
         steps.iter().filter(|step| step.nemesis == nemesis).collect()
+    }
+
+    /// A schedule in words, one for each fault.
+    fn told(steps: &[Step]) -> Vec<String> {
+        steps.iter().map(|step| format!("{step:?}")).collect()
     }
 
     #[test]
     fn the_same_seed_gives_the_same_schedule() {
         for seed in 0..50 {
-            assert_eq!(plan(seed, MINUTE, &Nemesis::ALL), plan(seed, MINUTE, &Nemesis::ALL));
+            assert_eq!(told(&plan(seed, MINUTE, &Nemesis::ALL)), told(&plan(seed, MINUTE, &Nemesis::ALL)));
         }
-        assert_ne!(plan(1, MINUTE, &Nemesis::ALL), plan(2, MINUTE, &Nemesis::ALL));
+        assert_ne!(told(&plan(1, MINUTE, &Nemesis::ALL)), told(&plan(2, MINUTE, &Nemesis::ALL)));
     }
 
     #[test]
@@ -336,18 +196,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_drawn_is_all_there_is() {
-        let minutes = (0..50).flat_map(|seed| plan(seed, MINUTE, &Nemesis::ALL)).collect::<Vec<_>>();
-        let some = |is: &dyn Fn(Fault) -> bool| assert!(minutes.iter().any(|step| is(step.fault)));
-        some(&|fault| fault == Fault::Restart(Orderly::Rolling));
-        some(&|fault| fault == Fault::Restart(Orderly::Storm(Whom::Leader)));
-        some(&|fault| matches!(fault, Fault::Lose(Links::All, _)));
-        some(&|fault| matches!(fault, Fault::Lose(Links::To(Whom::Holder), _)));
-        some(&|fault| matches!(fault, Fault::Lose(Links::From(Whom::Leader), _)));
-        let lost = minutes
+    fn the_schedules_of_the_others_are_these() {
+        let later = &Nemesis::ALL[5..];
+        let told: Vec<String> = later
             .iter()
-            .filter_map(|step| if let Fault::Lose(_, percent) = step.fault { Some(percent) } else { None });
-        assert!(lost.clone().min() == Some(LOST_PERCENT.0) && lost.max() == Some(LOST_PERCENT.1));
+            .map(|nemesis| {
+                let faults = plan(7, MINUTE, &[*nemesis]).into_iter().skip(1).take(2);
+                let told: Vec<String> =
+                    faults.map(|step| format!("{}+{} {:?}", step.at_ms, step.lasts_ms, step.fault)).collect();
+                format!("{}: {}", nemesis.name(), told.join(", "))
+            })
+            .collect();
+        assert_eq!(told, LATER);
+    }
+
+    #[test]
+    fn what_is_drawn_is_all_there_is() {
+        let drawn: Vec<String> = (0..50)
+            .flat_map(|seed| plan(seed, MINUTE, &Nemesis::ALL))
+            .map(|step| format!("{:?}", step.fault))
+            .collect();
+        let some = |text: &str| assert!(drawn.iter().any(|fault| fault.starts_with(text)), "{text}");
+        for text in ["Restart(Rolling)", "Restart(Storm(Leader)", "Lose(All", "Lose(To(Holder)", "Lose(From(Leader)"] {
+            some(text);
+        }
+        let lost = drawn.iter().filter_map(|fault| fault.strip_prefix("Lose(")?.strip_suffix(')')?.rsplit_once(", "));
+        let percents: Vec<u8> = lost.map(|(_, percent)| percent.parse().unwrap()).collect();
+        assert_eq!((percents.iter().min(), percents.iter().max()), (Some(&5), Some(&30)));
     }
 
     #[test]
@@ -378,11 +253,12 @@ mod tests {
             let nemeses = [Nemesis::Partition, Nemesis::Kill, Nemesis::Restart];
             let steps = plan(seed, Duration::from_secs(20), &nemeses);
             for nemesis in nemeses {
-                let first: Vec<Fault> = of(nemesis, &steps).iter().take(2).map(|step| step.fault).collect();
+                let first = of(nemesis, &steps);
+                let first: Vec<String> = first.iter().take(2).map(|step| format!("{:?}", step.fault)).collect();
                 let expected = match nemesis {
-                    Nemesis::Partition => [Whom::Leader, Whom::Holder].map(|whom| Fault::Cut(Shape::Isolate(whom))),
-                    Nemesis::Restart => [Whom::Leader, Whom::Holder].map(|whom| Fault::Restart(Orderly::Once(whom))),
-                    _ => [Whom::Leader, Whom::Holder].map(Fault::Kill),
+                    Nemesis::Partition => ["Cut(Isolate(Leader))", "Cut(Isolate(Holder))"],
+                    Nemesis::Restart => ["Restart(Once(Leader))", "Restart(Once(Holder))"],
+                    _ => ["Kill(Leader)", "Kill(Holder)"],
                 };
                 assert_eq!(first, expected, "seed {seed}");
             }

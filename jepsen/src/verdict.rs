@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checker::{Violation, agreement, by_revision, linearizable, revocation};
+use crate::checker::{Violation, agreement};
 use crate::coverage::{Coverage, Shortfall};
 use crate::history::{History, Phase};
+use crate::workload;
+
+/// How many violations are told in full.
+pub const VIOLATIONS_MAX: usize = 50;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,32 +42,32 @@ pub struct Judgement {
     /// The shortest time, in microseconds, between the invocation of a check that was answered by an allow and the return of
     /// a revocation behind it.
     pub margin_us: Option<u64>,
-    /// Grants that the search for an order looked at, and those that could be judged by their revisions as well.
-    pub searched: usize,
-    /// See `searched`.
-    pub by_revision: usize,
+    /// What else the judges have to say.
+    #[serde(default)]
+    pub facts: Vec<String>,
 }
 
 /// Judges a history.
 pub fn judge(history: &History) -> Judgement {
-    let (mut violations, margin) = revocation::check(history);
-    let searched = linearizable::check(history);
-    let passed = by_revision::check(history);
-    let agreed = agreement::check(history);
-    violations.extend(searched.violations);
-    violations.extend(passed.violations);
-    violations.extend(agreed.violations);
-
     let mut doubts = Vec::new();
     if !history.phases.contains_key(&Phase::End) {
         doubts.push("the history has no end: the run was broken off".to_owned());
     }
-    doubts
-        .extend(searched.undecided.iter().map(|key| format!("the search for an order for grant {key} took too long")));
-    doubts.extend(agreed.silent.iter().map(|node| format!("node {node} did not say what its state came to")));
-
+    let judges = workload::find(&history.run.workload).map(|kind| kind.judges);
+    if judges.is_none() {
+        doubts.push(format!("nothing here judges the workload `{}`", history.run.workload));
+    }
     let coverage = Coverage::of(history);
-    let shortfalls = coverage.shortfalls(history);
+    let mut shortfalls = coverage.shortfalls(history);
+    let (mut violations, mut facts, mut margin_us) = (Vec::new(), Vec::new(), None);
+    for judge in judges.unwrap_or_default().iter().chain([&agreement::JUDGE]) {
+        let findings = (judge.judge)(history);
+        violations.extend(findings.violations);
+        doubts.extend(findings.doubts);
+        shortfalls.extend(findings.untried.into_iter().map(Shortfall::Untried));
+        facts.extend(findings.facts);
+        margin_us = [margin_us, findings.margin_us].into_iter().flatten().min();
+    }
     let verdict = if !violations.is_empty() {
         Verdict::Fail
     } else if !doubts.is_empty() {
@@ -73,16 +77,7 @@ pub fn judge(history: &History) -> Judgement {
     } else {
         Verdict::Pass
     };
-    Judgement {
-        verdict,
-        violations,
-        doubts,
-        shortfalls,
-        coverage,
-        margin_us: margin.smallest_us,
-        searched: searched.keys,
-        by_revision: searched.keys - passed.unknown.len(),
-    }
+    Judgement { verdict, violations, doubts, shortfalls, coverage, margin_us, facts }
 }
 
 impl fmt::Display for Verdict {
@@ -98,8 +93,11 @@ impl fmt::Display for Verdict {
 
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for violation in &self.violations {
+        for violation in self.violations.iter().take(VIOLATIONS_MAX) {
             writeln!(f, "WRONG: {violation}")?;
+        }
+        if let Some(more) = self.violations.len().checked_sub(VIOLATIONS_MAX).filter(|more| *more > 0) {
+            writeln!(f, "and {more} more")?;
         }
         for doubt in &self.doubts {
             writeln!(f, "not known: {doubt}")?;
@@ -108,12 +106,9 @@ impl fmt::Display for Judgement {
             writeln!(f, "not covered: {shortfall}")?;
         }
         writeln!(f, "{}", self.coverage)?;
-        writeln!(f, "{} grants searched for an order, {} also judged by revision", self.searched, self.by_revision)?;
-        let margin = match self.margin_us {
-            Some(margin_us) => format!("{margin_us} us from an allow's question to its revocation's return"),
-            None => "none, no allow was followed by a revocation".to_owned(),
-        };
-        writeln!(f, "smallest margin: {margin}")?;
+        for fact in &self.facts {
+            writeln!(f, "{fact}")?;
+        }
         write!(f, "{}", self.verdict)
     }
 }
@@ -161,6 +156,28 @@ mod tests {
         let mut history = sound();
         history.hashes.pop();
         assert_eq!(judge(&history).verdict, Verdict::Unknown);
+        let mut history = sound();
+        history.run.workload = "weather".to_owned();
+        assert_eq!(judge(&history).verdict, Verdict::Unknown, "nobody judges it");
+    }
+
+    #[test]
+    fn each_workload_is_judged_by_its_own_judges() {
+        let mut history = sound();
+        history.run.workload = "new-enemy".to_owned();
+        let judgement = judge(&history);
+        assert_eq!(judgement.verdict, Verdict::Rejected, "nobody asked about new content");
+        assert!(matches!(judgement.shortfalls.as_slice(), [Shortfall::Untried(_)]), "{judgement}");
+    }
+
+    #[test]
+    fn of_another_system_states_and_revisions_are_not_judged() {
+        let mut history = sound();
+        (history.run.system, history.hashes) = (Some("another".to_owned()), Vec::new());
+        assert_eq!(judge(&history).verdict, Verdict::Pass);
+        history.operations.push(Operation { node: 3, ..check(Answer::Allow, 103, 104, 0) });
+        let rules: Vec<Rule> = judge(&history).violations.iter().map(|violation| violation.rule).collect();
+        assert_eq!(rules, [Rule::AllowAfterRevoke, Rule::Linearizable]);
     }
 
     #[test]

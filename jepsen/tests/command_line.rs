@@ -22,6 +22,7 @@ fn records(last: Answer) -> Vec<Record> {
         format: FORMAT,
         seed: 1,
         workload: "revocation".to_owned(),
+        system: None,
         nemeses: Vec::new(),
         skipped: Vec::new(),
         nodes: 1,
@@ -30,6 +31,7 @@ fn records(last: Answer) -> Vec<Record> {
         network: "loopback".to_owned(),
         version: "0.1.0".to_owned(),
         revokes_min: 1,
+        writes: None,
         planted: None,
     };
     let call = |action, invoked_us, answer, revision| {
@@ -117,6 +119,13 @@ fn a_run_says_what_it_needs() {
     assert_eq!(full.status.code(), Some(1));
     assert!(printed(&full).contains("is not empty"), "{}", printed(&full));
 
+    let idle = jepsen(&["run", "--dir", dir, "--workload", "idle"]);
+    assert!(printed(&idle).contains("no such workload"), "{}", printed(&idle));
+    let elsewhere = jepsen(&["run", "--dir", dir, "--system", "spicedb"]);
+    assert!(printed(&elsewhere).contains("--address"), "{}", printed(&elsewhere));
+    let only = ["run", "--dir", dir, "--system", "spicedb", "--address", "localhost:1", "--workload", "append"];
+    assert!(printed(&jepsen(&only)).contains("by the workload `revocation` only"));
+
     let nobody = jepsen(&["run", "--dir", dir, "--nemesis", "weather"]);
     assert!(printed(&nobody).contains("no such nemesis"), "{}", printed(&nobody));
 }
@@ -124,7 +133,22 @@ fn a_run_says_what_it_needs() {
 #[test]
 fn everything_there_is_is_listed() {
     let listed = printed(&jepsen(&["list"]));
-    for name in ["revocation", "partition", "kill", "pause", "restart", "loss", "fence"] {
+    for name in [
+        "revocation",
+        "new-enemy",
+        "append",
+        "expiry",
+        "exact",
+        "watch",
+        "retry",
+        "agreement",
+        "partition",
+        "kill",
+        "pause",
+        "restart",
+        "loss",
+        "fence",
+    ] {
         assert!(listed.contains(name), "{name}: {listed}");
     }
 }

@@ -51,6 +51,8 @@ const PURGE_ENTRIES: u64 = 1_024;
 const APPLIES_MAX: u64 = 1_000_000;
 /// Entries in one message to a follower.
 const PAYLOAD_ENTRIES_MAX: u64 = 4_096;
+/// How long a member that cannot be reached is left alone before it is sent entries again.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(50);
 
 /// The times that a group lives by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -382,6 +384,11 @@ impl Group {
         read_index::leader(&self.confirmer).map(|(id, peer)| (NodeId(id), peer))
     }
 
+    /// Whether this node takes part in elections: one that was restarted does not for a moment.
+    pub fn may_lead(&self) -> bool {
+        self.gate.is_open()
+    }
+
     /// Returns once another node than this is thought to lead.
     pub fn until_other_leader(&self, than: NodeId) -> BoxFuture<'static, ()> {
         read_index::until_other_leader(self.confirmer.raft.clone(), than.0).boxed()
@@ -554,6 +561,8 @@ fn config(options: &Options) -> Config {
         election_timeout_min: ms(timing.election_min),
         election_timeout_max: ms(timing.election_max),
         max_payload_entries: PAYLOAD_ENTRIES_MAX,
+        // A node that is back is sent entries again after so long at the most.
+        backoff: format!("{}ms", ms(UNREACHABLE_PAUSE)),
         snapshot_policy: SnapshotPolicy::LogsSinceLast(options.snapshot_every),
         max_in_snapshot_log_to_keep: options.snapshot_every,
         replication_lag_threshold: options.snapshot_every,

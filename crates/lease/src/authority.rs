@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use portcullis_fault::{Fault, Faults};
+
 use crate::clock::{Limit, Reading};
 use crate::round::Rounds;
-use portcullis_fault::{Fault, Faults};
 
 /// What a leader knows of its own right to grant leases.
 ///

@@ -29,12 +29,12 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_fault::{Fault, Faults};
 use serde::{Deserialize, Serialize};
 
 use crate::holder::Registered;
 use crate::log::{Epoch, Position};
 use crate::round::is_majority;
-use portcullis_fault::{Fault, Faults};
 
 /// What the leader says of an entry after it has appended it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

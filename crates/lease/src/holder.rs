@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use portcullis_fault::{Fault, Faults};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Limit, Reading};
 use crate::grant::{Grant, Release, Request};
 use crate::log::{Epoch, LogShape, Position};
 use crate::read::Mark;
-use portcullis_fault::{Fault, Faults};
 
 /// Requests that may be under way at once; answers to older ones come too late to be of use.
 pub const REQUESTS_MAX: usize = 64;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use portcullis_fault::{Fault, Faults};
+
 use crate::authority::Authority;
 use crate::clock::{Reading, Wait};
 use crate::fence::Fence;
@@ -12,7 +14,6 @@ use crate::log::{Epoch, LogShape, Position};
 use crate::parameters::Parameters;
 use crate::quarantine::Quarantine;
 use crate::session::Session;
-use portcullis_fault::{Fault, Faults};
 
 /// Entries that a holder's base may lie behind what is committed.
 pub const BASE_BEHIND_MAX: u64 = 10_000;
@@ -37,6 +38,8 @@ pub struct Leader {
     sessions: BTreeMap<(u64, u64), Session>,
     /// Per incarnation, the requests that a Release has voided.
     released: BTreeMap<u64, (u64, u64)>,
+    /// Per node that waits for a first lease, its incarnation and where the log ended when that first asked.
+    asking: BTreeMap<u64, (u64, Position)>,
     /// When entries from an index on were appended, oldest first.
     appends: VecDeque<(u64, Reading)>,
     quarantine: Quarantine,
@@ -65,6 +68,7 @@ impl Leader {
             listed: 0,
             sessions: BTreeMap::new(),
             released: BTreeMap::new(),
+            asking: BTreeMap::new(),
             appends: VecDeque::new(),
             quarantine: Quarantine::default(),
             faults: Faults::default(),
@@ -162,7 +166,9 @@ impl Leader {
 
     /// Grants a lease or says why not (R3). The session is recorded before the answer leaves.
     pub fn request(&mut self, now: &Reading, request: Request) -> Result<Grant, Refusal> {
+        self.follows(now, &request)?;
         let length = self.may_grant(now, &request)?;
+        self.asking.remove(&request.node);
         let margin = !self.faults.has(Fault::NoDrift);
         let expires = Wait::new(now, if margin { self.parameters.drift().longest(length) } else { length });
         let Request { node, incarnation, number, registered, .. } = request;
@@ -181,6 +187,23 @@ impl Leader {
             return self.log.at(self.visible).unwrap_or_default();
         }
         self.log.last()
+    }
+
+    /// Refuses a first lease until its holder has registered what the log held when it first asked. Each write would wait for it
+    /// from the grant on, also where it was started a moment ago and is sent no entries yet.
+    fn follows(&mut self, now: &Reading, request: &Request) -> Result<(), Refusal> {
+        let Request { node, incarnation, registered, .. } = *request;
+        if !self.faults.has_gates() || self.sessions.contains_key(&(node, incarnation)) {
+            return Ok(());
+        }
+        let (asked, last) = self.asking.entry(node).or_insert((incarnation, self.log.last()));
+        if *asked != incarnation {
+            (*asked, *last) = (incarnation, self.log.last());
+        }
+        if registered >= *last {
+            return Ok(());
+        }
+        Err(Refusal::NoProgress { node, since: self.unacknowledged(now, registered).unwrap_or_default() })
     }
 
     fn may_grant(&self, now: &Reading, request: &Request) -> Result<Duration, Refusal> {

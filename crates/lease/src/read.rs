@@ -4,9 +4,10 @@
 //! was taken in between. In any other order the lease may have ended, and a write been declared, before the state was
 //! taken or after it was.
 
+use portcullis_fault::{Fault, Faults};
+
 use crate::clock::{Limit, Reading};
 use crate::log::Position;
-use portcullis_fault::{Fault, Faults};
 
 /// What a reader can look at: the values that the holder publishes, each loaded by one atomic step.
 pub trait Published {

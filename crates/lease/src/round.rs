@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::clock::{Limit, Reading};
 use portcullis_fault::{Fault, Faults};
+
+use crate::clock::{Limit, Reading};
 
 /// Rounds in flight at once. Answers to older ones no longer count.
 pub const IN_FLIGHT_MAX: usize = 16;

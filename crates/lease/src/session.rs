@@ -1,8 +1,9 @@
 //! What the leader keeps for each holder it has granted to.
 
+use portcullis_fault::{Fault, Faults};
+
 use crate::clock::{Reading, Wait};
 use crate::log::{Epoch, Position};
-use portcullis_fault::{Fault, Faults};
 
 /// A holder that may answer reads, as far as the leader can tell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

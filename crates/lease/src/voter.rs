@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::clock::Reading;
 use portcullis_fault::{Fault, Faults};
+
+use crate::clock::Reading;
 
 /// When a voter last helped a leader, in this start of its process.
 ///

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis_consensus::{Ack, MembershipError, NodeRole, Peer};
-use portcullis_model::{Actor, ClusterId, NodeId, Region, Subject, TenantId, Verified};
+use portcullis_consensus::{Ack, MembershipError, NodeRole, NodeStatus, Peer};
+use portcullis_model::{Actor, ClusterId, IdempotencyKey, NodeId, Region, Subject, TenantId, Verified};
 use portcullis_storage::codec;
 use tokio::time::Instant;
 
@@ -17,6 +17,10 @@ const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a voter may take to lead before it is asked again.
 const TRANSFER_PAUSE: Duration = Duration::from_millis(250);
+/// How long leadership waits for a voter that may take it.
+const CANDIDATE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a voter may take to say whether it may lead.
+const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a node that is let in waits for another change of the membership to be done.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -38,6 +42,21 @@ pub enum AdministerError {
     /// It may or may not have been done.
     #[error("the outcome is unknown: see `cluster status`; {0}")]
     Unknown(String),
+}
+
+/// A node that asks to be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newcomer {
+    /// Its id, never used before.
+    pub id: NodeId,
+    /// Where its listeners for other nodes and for clients are reached.
+    pub addresses: (String, String),
+    /// Its region.
+    pub region: Option<Region>,
+    /// The newest version of commands that it carries out.
+    pub command_version: u32,
+    /// What it asks again under.
+    pub key: Option<IdempotencyKey>,
 }
 
 impl Node {
@@ -69,20 +88,17 @@ impl Node {
         }
     }
 
-    /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to. `command_version` is
-    /// the newest version of commands that it carries out.
-    pub async fn join(
-        &self,
-        id: NodeId,
-        (peer, client): (String, String),
-        region: Option<Region>,
-        command_version: u32,
-        deadline: Instant,
-    ) -> Result<ClusterId, AdministerError> {
+    /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to. With a key it may ask again.
+    pub async fn join(&self, newcomer: Newcomer, deadline: Instant) -> Result<ClusterId, AdministerError> {
         // The state and not the node's own file: the first node has that before the cluster can let anybody in.
         let cluster = self.reader.cluster().map_err(|error| AdministerError::Unknown(error.to_string()))?;
         let cluster = cluster.ok_or(AdministerError::NotInitialised)?;
-        self.administer(Change::Join { id, peer, client, region, command_version }, deadline).await?;
+        let Newcomer { id, addresses: (peer, client), region, command_version, key } = newcomer;
+        let change = match key {
+            Some(key) => Change::JoinUnder { id, peer, client, region, command_version, key },
+            None => Change::Join { id, peer, client, region, command_version },
+        };
+        self.administer(change, deadline).await?;
         Ok(cluster)
     }
 
@@ -154,6 +170,7 @@ impl Node {
                 Answer::Unknown
                 | Answer::Wrote(_)
                 | Answer::About(_)
+                | Answer::MayLead(_)
                 | Answer::LowDisk(_)
                 | Answer::TooManyPending(_) => {
                     return Err(AdministerError::Unknown("the leader changed meanwhile".to_owned()));
@@ -167,10 +184,10 @@ impl Node {
     pub(crate) async fn administer_as_leader(&self, change: Change) -> Answer {
         let done = match change {
             Change::Join { id, peer, client, region, command_version } => {
-                return match self.check_version(id, command_version) {
-                    Ok(()) => self.join_as_leader(id, Peer { peer, client, region }).await,
-                    Err(why) => Answer::Failed(why),
-                };
+                return self.join_as_leader(id, Peer { peer, client, region }, command_version, None).await;
+            }
+            Change::JoinUnder { id, peer, client, region, command_version, key } => {
+                return self.join_as_leader(id, Peer { peer, client, region }, command_version, Some(key)).await;
             }
             Change::AddNode { id, peer, client, region } => match self.reader.is_retired(id) {
                 Ok(false) => self.group.add_learner(id, Peer { peer, client, region }).await,
@@ -186,9 +203,14 @@ impl Node {
         self.administered(done)
     }
 
-    /// The id is taken before the node becomes a member, so that no second node can come under it.
-    async fn join_as_leader(&self, id: NodeId, peer: Peer) -> Answer {
-        match self.write_as_leader(self.own_draft(Action::AdmitNode(id)), None).await {
+    /// The id is taken before the node becomes a member, so that no second node can come under it. Whoever asks again under the
+    /// same key is the same.
+    async fn join_as_leader(&self, id: NodeId, peer: Peer, version: u32, key: Option<IdempotencyKey>) -> Answer {
+        if let Err(why) = self.check_version(id, version) {
+            return Answer::Failed(why);
+        }
+        let draft = Draft { idempotency_key: key, ..self.own_draft(Action::AdmitNode(id)) };
+        match self.write_as_leader(draft, None).await {
             Answer::Wrote(proposed) => {
                 if let Err(refusal) = proposed.reply.result {
                     return Answer::Failed(refusal.to_string());
@@ -241,19 +263,48 @@ impl Node {
     }
 
     async fn transfer_as_leader(&self, to: Option<NodeId>) -> Answer {
-        let status = self.group.status();
-        let followers = status.nodes.iter().filter(|node| node.role == NodeRole::Follower);
-        let chosen = match to {
-            Some(to) if to == self.id() => return Answer::Administered(to),
-            Some(to) => followers.filter(|node| node.id == to).map(|node| node.id).next(),
-            None => followers.max_by_key(|node| node.matched).map(|node| node.id),
-        };
-        let Some(to) = chosen else {
-            return Answer::Failed("there is no such voter to lead: see `cluster status`".to_owned());
-        };
-        match self.group.transfer_leader(to).await {
-            Ok(()) => Answer::Administered(to),
-            Err(error) => Answer::Failed(error.to_string()),
+        if to == Some(self.id()) {
+            return Answer::Administered(self.id());
+        }
+        let deadline = Instant::now() + CANDIDATE_TIMEOUT;
+        loop {
+            let mut voters = self.group.status().nodes;
+            voters.retain(|node| node.role == NodeRole::Follower && to.is_none_or(|to| to == node.id));
+            voters.sort_by_key(|node| std::cmp::Reverse(node.matched));
+            if voters.is_empty() {
+                return Answer::Failed("there is no such voter to lead: see `cluster status`".to_owned());
+            }
+            let mut able = None;
+            for voter in voters {
+                if self.may_lead(&voter).await {
+                    able = Some(voter.id);
+                    break;
+                }
+            }
+            match able {
+                Some(to) => {
+                    return match self.group.transfer_leader(to).await {
+                        Ok(()) => Answer::Administered(to),
+                        Err(error) => Answer::Failed(error.to_string()),
+                    };
+                }
+                None if Instant::now() >= deadline => {
+                    return Answer::Failed("no voter that could lead takes part in elections now".to_owned());
+                }
+                None => tokio::time::sleep(LEADER_PAUSE).await,
+            }
+        }
+    }
+
+    /// Asks a voter whether it may lead. Once leadership is on its way no write is taken, so it is not sent to one that was
+    /// started a moment ago and cannot take it. A node that does not know the question is taken to be able.
+    async fn may_lead(&self, voter: &NodeStatus) -> bool {
+        let message = codec::encode(&Message::MayLead);
+        let answer = self.group.call(voter.id, &voter.peer, message, ASK_TIMEOUT).await.ok();
+        match answer.and_then(|answer| codec::decode(&answer).ok()) {
+            Some(Answer::MayLead(may)) => may,
+            Some(_) => true,
+            None => false,
         }
     }
 

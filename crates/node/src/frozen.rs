@@ -91,7 +91,10 @@ fn change_after(previous: Option<&Change>) -> Option<Change> {
         Some(Change::AddNode { .. }) => Change::Promote { id },
         Some(Change::Promote { .. }) => Change::Remove { id },
         Some(Change::Remove { .. }) => Change::TransferLeader { to: Some(id) },
-        Some(Change::TransferLeader { .. }) => return None,
+        Some(Change::TransferLeader { .. }) => {
+            Change::JoinUnder { id, peer, client, region, command_version: 2, key: "k".parse().unwrap() }
+        }
+        Some(Change::JoinUnder { .. }) => return None,
     })
 }
 
@@ -100,7 +103,8 @@ fn message_after(previous: Option<&Message>) -> Option<Message> {
         None => Message::Write(Box::new(draft(Action::RaiseVersion(2))), Some([8; 16])),
         Some(Message::Write(..)) => Message::Administer(Change::Promote { id: NodeId(3) }),
         Some(Message::Administer(_)) => Message::About,
-        Some(Message::About) => return None,
+        Some(Message::About) => Message::MayLead,
+        Some(Message::MayLead) => return None,
     })
 }
 
@@ -151,7 +155,8 @@ fn answer_after(previous: Option<&Answer>) -> Option<Answer> {
         Some(Answer::ClockDeviates(_)) => Answer::NotLeader,
         Some(Answer::NotLeader) => Answer::Unknown,
         Some(Answer::Unknown) => Answer::Failed("why".to_owned()),
-        Some(Answer::Failed(_)) => return None,
+        Some(Answer::Failed(_)) => Answer::MayLead(true),
+        Some(Answer::MayLead(_)) => return None,
     })
 }
 

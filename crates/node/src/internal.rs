@@ -1,7 +1,7 @@
 //! What nodes ask of each other above consensus.
 
 use portcullis_consensus::{Proposed, Ticket};
-use portcullis_model::{ClusterId, NodeId, Region};
+use portcullis_model::{ClusterId, IdempotencyKey, NodeId, Region};
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;
@@ -17,16 +17,44 @@ pub(crate) enum Message {
     Administer(Change),
     /// How are you?
     About,
+    /// May you lead now?
+    MayLead,
 }
 
 /// A change of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Change {
-    Join { id: NodeId, peer: String, client: String, region: Option<Region>, command_version: u32 },
-    AddNode { id: NodeId, peer: String, client: String, region: Option<Region> },
-    Promote { id: NodeId },
-    Remove { id: NodeId },
-    TransferLeader { to: Option<NodeId> },
+    Join {
+        id: NodeId,
+        peer: String,
+        client: String,
+        region: Option<Region>,
+        command_version: u32,
+    },
+    AddNode {
+        id: NodeId,
+        peer: String,
+        client: String,
+        region: Option<Region>,
+    },
+    Promote {
+        id: NodeId,
+    },
+    Remove {
+        id: NodeId,
+    },
+    TransferLeader {
+        to: Option<NodeId>,
+    },
+    /// A join that may be asked for again.
+    JoinUnder {
+        id: NodeId,
+        peer: String,
+        client: String,
+        region: Option<Region>,
+        command_version: u32,
+        key: IdempotencyKey,
+    },
 }
 
 /// An answer to a message.
@@ -50,6 +78,8 @@ pub(crate) enum Answer {
     Unknown,
     /// Nothing was done.
     Failed(String),
+    /// Whether this node takes part in elections.
+    MayLead(bool),
 }
 
 /// What a node says of itself.

@@ -32,7 +32,7 @@ mod write;
 #[cfg(test)]
 mod frozen;
 
-pub use administer::AdministerError;
+pub use administer::{AdministerError, Newcomer};
 pub use check::{Answer, CheckError, Decision, Pair, Permissions, Question, Why};
 pub use config::{ClockSync, Config};
 pub use decide::DecideError;

@@ -228,6 +228,7 @@ impl Node {
             }
             Ok(Message::Administer(change)) => self.administer_as_leader(change).await,
             Ok(Message::About) => Answer::About(self.about()),
+            Ok(Message::MayLead) => Answer::MayLead(self.group.may_lead()),
             Err(error) => Answer::Failed(error.to_string()),
         }
     }

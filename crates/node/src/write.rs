@@ -227,7 +227,7 @@ fn attempt(answer: Answer) -> Attempt {
         Answer::LowDisk(low) => Attempt::Failed(WriteError::LowDisk(low)),
         Answer::TooManyPending(pending) => Attempt::Failed(WriteError::TooManyPending(pending)),
         Answer::ClockDeviates(by_ms) => Attempt::Failed(WriteError::ClockDeviates(by_ms)),
-        Answer::Administered(_) | Answer::About(_) => {
+        Answer::Administered(_) | Answer::About(_) | Answer::MayLead(_) => {
             Attempt::Unknown("the leader answered another question".to_owned())
         }
     }

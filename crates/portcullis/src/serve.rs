@@ -128,6 +128,7 @@ async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow
         client: config.client.clone(),
         region: config.region.as_ref().map(ToString::to_string).unwrap_or_default(),
         command_version: node.command_version(),
+        idempotency_key: node.new_key().to_string(),
     };
     loop {
         match client.join(request.clone()).await {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_consensus::NodeRole;
 use portcullis_machine::Outcome;
 use portcullis_model::{NodeId, Revision, TenantId};
-use portcullis_node::{Action, Lease, MemberStatus, Node};
+use portcullis_node::{Action, Lease, MemberStatus, Newcomer, Node};
 use portcullis_wire::v1::cluster_server::Cluster;
 use portcullis_wire::{self as wire, v1};
 use tonic::{Request, Response, Status};
@@ -42,7 +42,9 @@ impl Cluster for Service {
         let id = node_id(call.message.id)?;
         let region = wire::optional("region", &call.message.region).map_err(error::field)?;
         let addresses = addresses(&call.message.peer, &call.message.client)?;
-        let cluster = call.node.join(id, addresses, region, call.message.command_version, call.deadline).await;
+        let key = wire::optional("idempotency_key", &call.message.idempotency_key).map_err(error::field)?;
+        let newcomer = Newcomer { id, addresses, region, command_version: call.message.command_version, key };
+        let cluster = call.node.join(newcomer, call.deadline).await;
         let cluster = cluster.map_err(|error| error::administer(&error))?;
         Ok(Response::new(v1::JoinResponse { cluster_id: cluster.to_string() }))
     }

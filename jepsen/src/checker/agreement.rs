@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::history::{History, StateHash};
 
-use super::{Rule, Violation};
+use super::{Findings, Judge, Rule, Violation};
+
+/// The judge, of whatever the clients did.
+pub const JUDGE: Judge =
+    Judge { name: "agreement", what: "nodes have the same state at the same revision, and none fails", judge };
 
 /// What the nodes came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +17,19 @@ pub struct Agreed {
     pub violations: Vec<Violation>,
     /// Nodes that did not say what they came to, or at another revision than the others.
     pub silent: Vec<u64>,
+    /// At how many revisions more than one node said what it had.
+    pub compared: usize,
+}
+
+fn judge(history: &History) -> Findings {
+    let Agreed { violations, silent, compared } = check(history);
+    if let Some(system) = &history.run.system {
+        let facts = vec![format!("no states compared: those of {system} are not known")];
+        return Findings { violations, facts, ..Findings::default() };
+    }
+    let doubts = silent.iter().map(|node| format!("node {node} did not say what its state came to")).collect();
+    let facts = vec![format!("states compared at {compared} revisions")];
+    Findings { violations, doubts, facts, ..Findings::default() }
 }
 
 /// Compares the nodes.
@@ -21,7 +38,8 @@ pub fn check(history: &History) -> Agreed {
     for hash in &history.hashes {
         by_revision.entry(hash.revision).or_default().push(hash);
     }
-    let mut agreed = Agreed::default();
+    let compared = by_revision.values().filter(|hashes| hashes.iter().any(|hash| hash.node != hashes[0].node)).count();
+    let mut agreed = Agreed { compared, ..Agreed::default() };
     for (revision, hashes) in &by_revision {
         if hashes.iter().any(|other| other.hash != hashes[0].hash) {
             let told: Vec<String> = hashes.iter().map(|hash| format!("node {} has {}", hash.node, hash.hash)).collect();
@@ -29,21 +47,21 @@ pub fn check(history: &History) -> Agreed {
         }
     }
     let last = by_revision.last_key_value().map(|(_, hashes)| hashes.as_slice()).unwrap_or_default();
-    agreed.silent = (1..=history.run.nodes).filter(|node| last.iter().all(|hash| hash.node != *node)).collect();
+    agreed.silent = history.remaining().filter(|node| last.iter().all(|hash| hash.node != *node)).collect();
     let alarms = history.alarms.iter().map(|alarm| wrong(Rule::Health, format!("node {}: {}", alarm.node, alarm.what)));
     agreed.violations.extend(alarms);
     agreed
 }
 
 fn wrong(rule: Rule, detail: String) -> Violation {
-    Violation { rule, key: None, operations: Vec::new(), detail }
+    Violation { rule, key: None, operations: Vec::new(), events: Vec::new(), detail }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Alarm;
     use crate::history::samples::history;
+    use crate::history::{Alarm, Retired};
 
     fn agreed(hashes: &[(u64, u64, &str)]) -> Agreed {
         let mut history = history([]);
@@ -56,7 +74,8 @@ mod tests {
 
     #[test]
     fn nodes_that_have_the_same_pass() {
-        assert_eq!(agreed(&[(1, 9, "ab"), (2, 9, "ab"), (3, 9, "ab")]), Agreed::default());
+        let same = agreed(&[(1, 5, "cd"), (2, 5, "cd"), (1, 9, "ab"), (2, 9, "ab"), (3, 9, "ab")]);
+        assert_eq!(same, Agreed { compared: 2, ..Agreed::default() });
     }
 
     #[test]
@@ -64,6 +83,8 @@ mod tests {
         let found = agreed(&[(1, 9, "ab"), (2, 9, "ab"), (3, 9, "cd")]);
         assert_eq!(found.violations[0].rule, Rule::Agreement);
         assert!(found.violations[0].detail.contains("node 3 has cd"));
+        let before = agreed(&[(1, 5, "cd"), (2, 5, "ef"), (1, 9, "ab"), (2, 9, "ab"), (3, 9, "ab")]);
+        assert_eq!(before.violations.len(), 1, "also if they came to the same in the end");
     }
 
     #[test]
@@ -71,6 +92,13 @@ mod tests {
         assert_eq!(agreed(&[(1, 9, "ab"), (3, 9, "ab")]).silent, [2]);
         assert_eq!(agreed(&[(1, 9, "ab"), (2, 8, "cd"), (3, 9, "ab")]).silent, [2]);
         assert_eq!(agreed(&[]).silent, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_node_that_is_out_of_the_cluster_is_asked_nothing() {
+        let mut history = history([]);
+        history.retired.push(Retired { node: 2, at_us: 1, why: "its log is damaged".to_owned() });
+        assert_eq!(check(&history).silent, [1, 3]);
     }
 
     #[test]

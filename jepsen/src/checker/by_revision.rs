@@ -9,7 +9,11 @@
 
 use crate::history::{Action, Answer, History, Key, Operation};
 
-use super::{Rule, Violation, wrong};
+use super::{Findings, Judge, Rule, Violation, wrong};
+
+/// The judge.
+pub const JUDGE: Judge =
+    Judge { name: "revision", what: "answers are those of their revisions, which never go back", judge };
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +22,16 @@ pub struct Passed {
     pub violations: Vec<Violation>,
     /// Grants whose versions are not known.
     pub unknown: Vec<Key>,
+}
+
+fn judge(history: &History) -> Findings {
+    if let Some(system) = &history.run.system {
+        let facts = vec![format!("nothing judged by revision: those of {system} are not known")];
+        return Findings { facts, ..Findings::default() };
+    }
+    let Passed { violations, unknown } = check(history);
+    let judged = history.by_key().len() - unknown.len();
+    Findings { violations, facts: vec![format!("{judged} grants judged by revision")], ..Findings::default() }
 }
 
 /// Looks at every grant.

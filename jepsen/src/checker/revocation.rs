@@ -7,7 +7,11 @@
 
 use crate::history::{Action, Answer, History, Operation};
 
-use super::{Rule, Violation, wrong};
+use super::{Findings, Judge, Rule, Violation, wrong};
+
+/// The judge.
+pub const JUDGE: Judge =
+    Judge { name: "revocation", what: "no allow once a revocation has returned or was seen", judge };
 
 /// How close it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +19,31 @@ pub struct Margin {
     /// The shortest time, in microseconds, between the invocation of a check that was answered by an allow and the return of a
     /// revocation behind it.
     pub smallest_us: Option<u64>,
+}
+
+fn judge(history: &History) -> Findings {
+    let (violations, Margin { smallest_us: margin_us }) = check(history);
+    let margin = match margin_us {
+        Some(margin_us) => format!("{margin_us} us from an allow's question to its revocation's return"),
+        None => "none, no allow was followed by a revocation".to_owned(),
+    };
+    let mut facts = vec![format!("smallest margin: {margin}")];
+    if let Some((stale_us, count)) = staleness(&violations) {
+        facts.push(format!(
+            "largest staleness: {stale_us} us from the return of a revocation to the question of an allow; {count} in all"
+        ));
+    }
+    Findings { violations, facts, margin_us, ..Findings::default() }
+}
+
+/// How long after the return of its revocation an allow was asked for, at the most, and how many such allows there are.
+fn staleness(violations: &[Violation]) -> Option<(u64, usize)> {
+    let stale = violations.iter().filter(|violation| violation.rule == Rule::AllowAfterRevoke);
+    let stale = stale.filter_map(|violation| match violation.operations.as_slice() {
+        [revoked, allow] => Some(allow.invoked_us - revoked.completed_us),
+        _ => None,
+    });
+    Some((stale.clone().max()?, stale.count()))
 }
 
 /// Every allow that must not have been given, and how close the others were.
@@ -118,6 +147,14 @@ mod tests {
         let history = history([grant(), revoke(), asked(Allow, 61, 62, 6)]);
         let shown = &check(&history).0[0].operations;
         assert_eq!((shown[0].action, shown[1].invoked_us), (Action::Revoke, 61));
+    }
+
+    #[test]
+    fn the_largest_staleness_is_told() {
+        let stale = [grant(), revoke(), asked(Allow, 61, 62, 6), asked(Allow, 160, 162, 6)];
+        let facts = judge(&history(stale)).facts;
+        assert!(facts[1].starts_with("largest staleness: 100 us") && facts[1].ends_with("2 in all"), "{facts:?}");
+        assert_eq!(judge(&history([grant(), revoke()])).facts.len(), 1);
     }
 
     #[test]

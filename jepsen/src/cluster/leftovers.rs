@@ -6,14 +6,14 @@
 //! INVARIANT: nothing is touched that does not carry the mark of a harness, or whose harness lives.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use super::{namespaces, shell};
+use super::{cgroups, disks, namespaces, shell};
 
 /// The variable that carries the mark of a process.
 pub(super) const VARIABLE: &str = "JEPSEN_MARK";
@@ -37,6 +37,18 @@ pub struct Removed {
     pub processes: Vec<u32>,
     /// Namespaces that were deleted.
     pub namespaces: Vec<String>,
+    /// Control groups that were removed.
+    pub groups: Vec<PathBuf>,
+    /// Folders of disks that were unmounted.
+    pub disks: Vec<PathBuf>,
+}
+
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { processes, namespaces, groups, disks } = self;
+        let (processes, namespaces, groups, disks) = (processes.len(), namespaces.len(), groups.len(), disks.len());
+        write!(f, "{processes} processes, {namespaces} namespaces, {groups} control groups, {disks} folders of disks")
+    }
 }
 
 impl Mark {
@@ -75,9 +87,13 @@ pub fn remove() -> anyhow::Result<Removed> {
         let _ = kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL);
         removed.processes.push(pid);
     }
-    // Only root has made namespaces, and only root can remove them.
-    let namespaces = if geteuid().is_root() { namespaces::all()? } else { Vec::new() };
-    for name in namespaces {
+    // Only root has made anything else, and only root can remove it.
+    if !geteuid().is_root() {
+        return Ok(removed);
+    }
+    removed.disks = disks::remove_left(Mark::lives)?;
+    removed.groups = cgroups::remove_left(Mark::lives)?;
+    for name in namespaces::all()? {
         if namespaces::mark_of(&name).is_some_and(|mark| !mark.lives()) {
             shell::run(&format!("ip netns delete {name}"))?;
             removed.namespaces.push(name);

@@ -4,7 +4,9 @@
 //! another is forwarded by the bridge and can be dropped there, and what goes to the harness is not forwarded. The host's
 //! own interfaces are not touched, and addresses of several runs at the same time do not meet.
 
+mod bandwidth;
 mod loss;
+mod slow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -18,7 +20,9 @@ use anyhow::{Context, ensure};
 use nix::sched::{CloneFlags, setns};
 
 use super::leftovers::Mark;
+use super::network::Wires;
 use super::shell;
+use super::switch::{Switch, device};
 
 /// What the names of all our namespaces begin with.
 const PREFIX: &str = "jepsen-";
@@ -65,33 +69,58 @@ pub(super) struct Namespaces {
     losses: BTreeMap<(u64, u64), u8>,
     /// Whether losses were seen to lose, or why not.
     can_lose: Result<(), String>,
+    /// What frames pass between nodes and the bridge, if not devices of the kernel.
+    switch: Option<Switch>,
 }
 
 impl Namespaces {
     /// Makes the namespaces, proves that cuts between them cut, and tries whether losses lose.
-    pub(super) fn make(mark: Mark, nodes: u64, cutter: Cutter) -> anyhow::Result<Self> {
+    pub(super) fn make(mark: Mark, nodes: u64, cutter: Cutter, wires: Wires) -> anyhow::Result<Self> {
         // From here on it is dropped if anything fails, and with it what was made so far.
         let can_lose = Err("it takes two nodes to lose packets between them".to_owned());
-        let made = Self { mark, nodes, cutter, cuts: BTreeSet::new(), losses: BTreeMap::new(), can_lose };
+        let switch = match wires {
+            Wires::Kernel => None,
+            Wires::Switch => Some(Switch::new()),
+        };
+        let made = Self { mark, nodes, cutter, cuts: BTreeSet::new(), losses: BTreeMap::new(), can_lose, switch };
         let bridge = made.bridge();
         shell::run(&format!("ip netns add {bridge}"))?;
         shell::run(&format!("ip -n {bridge} link add br0 type bridge"))?;
         shell::run(&format!("ip -n {bridge} addr add 10.77.0.254/24 dev br0"))?;
         shell::run(&format!("ip -n {bridge} link set br0 up"))?;
         shell::run(&format!("ip -n {bridge} link set lo up"))?;
-        for node in 1..=nodes {
-            let name = made.name(node);
-            shell::run(&format!("ip netns add {name}"))?;
-            shell::run(&format!("ip -n {bridge} link add p{node} type veth peer name eth0 netns {name}"))?;
-            shell::run(&format!("ip -n {bridge} link set p{node} master br0 up"))?;
-            shell::run(&format!("ip -n {name} addr add {}/24 dev eth0", host(node)))?;
-            shell::run(&format!("ip -n {name} link set eth0 up"))?;
-            shell::run(&format!("ip -n {name} link set lo up"))?;
-        }
+        (1..=nodes).try_for_each(|node| made.join(node))?;
         if cutter == Cutter::Nft {
             shell::run_with(&format!("ip netns exec {bridge} nft -f -"), TABLE)?;
         }
         made.proven()
+    }
+
+    /// Makes a namespace for one more node, and returns its number.
+    pub(super) fn add(&mut self) -> anyhow::Result<u64> {
+        self.nodes += 1;
+        self.join(self.nodes)?;
+        Ok(self.nodes)
+    }
+
+    /// Makes the namespace of a node, and joins it to the bridge.
+    fn join(&self, node: u64) -> anyhow::Result<()> {
+        let (bridge, name) = (self.bridge(), self.name(node));
+        shell::run(&format!("ip netns add {name}"))?;
+        match &self.switch {
+            None => {
+                shell::run(&format!("ip -n {bridge} link add p{node} type veth peer name eth0 netns {name}"))?;
+            }
+            Some(switch) => {
+                let port = format!("p{node}");
+                let (own, port) = (within(&name, || device("eth0"))??, within(&bridge, move || device(&port))??);
+                switch.join(node, own, port)?;
+            }
+        }
+        shell::run(&format!("ip -n {bridge} link set p{node} master br0 up"))?;
+        shell::run(&format!("ip -n {name} addr add {}/24 dev eth0", host(node)))?;
+        shell::run(&format!("ip -n {name} link set eth0 up"))?;
+        shell::run(&format!("ip -n {name} link set lo up")).map(drop)
     }
 
     /// Moves this thread, and all that it starts from now on, into the namespace of the bridge.

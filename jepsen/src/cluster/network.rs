@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use super::leftovers::Mark;
 use super::machine::Machine;
 use super::namespaces::{self, Namespaces};
+use super::switch::Slowness;
 
 /// The port for clients. Every node has an address of its own, so ports are the same for all.
 pub const CLIENT_PORT: u16 = 8620;
@@ -27,6 +28,15 @@ pub enum Wanted {
     Loopback,
 }
 
+/// What joins nodes to the bridge, where they have namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wires {
+    /// Pairs of devices of the kernel.
+    Kernel,
+    /// A switch of ours, which can be slow.
+    Switch,
+}
+
 /// How nodes are joined.
 pub struct Network(Joined);
 
@@ -38,12 +48,12 @@ enum Joined {
 
 impl Network {
     /// Makes a network for so many nodes. The second value says why it is not the better one, if it is not.
-    pub fn make(wanted: Wanted, nodes: u64, mark: Mark) -> anyhow::Result<(Self, Option<String>)> {
+    pub fn make(wanted: Wanted, wires: Wires, nodes: u64, mark: Mark) -> anyhow::Result<(Self, Option<String>)> {
         let machine = Machine::look();
         let possible = machine.namespaces();
         match (wanted, possible) {
             (Wanted::Any | Wanted::Namespaces, Ok(cutter)) => {
-                Ok((Self(Joined::Namespaces(Namespaces::make(mark, nodes, cutter)?)), None))
+                Ok((Self(Joined::Namespaces(Namespaces::make(mark, nodes, cutter, wires)?)), None))
             }
             (Wanted::Namespaces, Err(reason)) => bail!("there are no namespaces: {reason}"),
             (Wanted::Any, Err(reason)) => Ok((Self::loopback()?, Some(reason))),
@@ -89,11 +99,51 @@ impl Network {
         }
     }
 
+    /// Lets the ways to a node, and those from it, hold so many kilobits a second each; without a number, what they can.
+    pub fn limit(&self, node: u64, kilobits: Option<u32>) -> anyhow::Result<()> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.limit(node, kilobits),
+            Joined::Loopback(_) => bail!("loopback holds what it can"),
+        }
+    }
+
+    /// Does this to what is sent on exactly these ways, as (speaker, listener), by dice of this seed.
+    pub fn slow(&self, ways: BTreeMap<(u64, u64), Slowness>, seed: u64) -> anyhow::Result<()> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.slow(ways, seed),
+            Joined::Loopback(_) => bail!("loopback is never slow"),
+        }
+    }
+
+    /// Says why that cannot be done, if so.
+    pub(super) fn try_slow(&self) -> anyhow::Result<()> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.try_slow(),
+            Joined::Loopback(_) => bail!("loopback is never slow"),
+        }
+    }
+
+    /// Says why that cannot be limited, if so.
+    pub(super) fn try_limit(&self) -> anyhow::Result<()> {
+        match &self.0 {
+            Joined::Namespaces(namespaces) => namespaces.try_limit(),
+            Joined::Loopback(_) => bail!("loopback holds what it can"),
+        }
+    }
+
     /// The address of a node, without a port.
     pub(super) fn host(&self, node: u64) -> String {
         match &self.0 {
             Joined::Namespaces(_) => namespaces::host(node),
             Joined::Loopback(part) => loopback_host(*part, node),
+        }
+    }
+
+    /// Makes room for one more node, after so many.
+    pub(super) fn add(&mut self, nodes: u64) -> anyhow::Result<u64> {
+        match &mut self.0 {
+            Joined::Namespaces(namespaces) => namespaces.add(),
+            Joined::Loopback(_) => Ok(nodes + 1),
         }
     }
 

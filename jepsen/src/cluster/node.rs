@@ -1,6 +1,7 @@
 //! One node: a process, and what it leaves behind.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,17 +26,28 @@ pub(super) struct Node {
     process: Option<Child>,
     /// Whether its process was told to stop.
     told_to_stop: bool,
+    /// Why it never starts again.
+    pub(super) retired: Option<String>,
+    /// Where in its log errors are expected, in bytes. The last one may have no end yet.
+    excused: Vec<Range<u64>>,
 }
 
+/// Where a part of a log ends that has not ended.
+const NOT_YET: u64 = u64::MAX;
+
 impl Node {
-    pub(super) fn new(id: u64, host: String, binary: &Path, folder: &Path) -> Self {
-        let name = format!("node-{id}");
-        let (data_dir, log_path) = (folder.join(&name), folder.join(format!("{name}.log")));
-        Self { id, data_dir, host, binary: binary.to_path_buf(), log_path, process: None, told_to_stop: false }
+    pub(super) fn new(id: u64, host: String, binary: &Path, data_dir: PathBuf, folder: &Path) -> Self {
+        let (log_path, binary) = (folder.join(format!("node-{id}.log")), binary.to_path_buf());
+        let (process, told_to_stop, retired, excused) = (None, false, None, Vec::new());
+        Self { id, data_dir, host, binary, log_path, process, told_to_stop, retired, excused }
     }
 
     pub(super) fn client_address(&self) -> String {
         format!("{}:{CLIENT_PORT}", self.host)
+    }
+
+    pub(super) fn http_address(&self) -> String {
+        format!("{}:{HTTP_PORT}", self.host)
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -48,7 +60,14 @@ impl Node {
     }
 
     /// Starts the process, by a command that takes it to where it belongs. It may not answer yet on return.
-    pub(super) fn start(&mut self, place: Option<Command>, join: Option<String>) -> anyhow::Result<()> {
+    /// Returns its process id.
+    pub(super) fn start(
+        &mut self,
+        place: Option<Command>,
+        join: Option<String>,
+        variables: Vec<(&'static str, String)>,
+        arguments: Vec<String>,
+    ) -> anyhow::Result<u32> {
         ensure!(self.process.is_none(), "node {} runs already", self.id);
         let log = File::options().create(true).append(true).open(&self.log_path)?;
         let mut command = match place {
@@ -63,15 +82,18 @@ impl Node {
         command.args(["--listen", &at(CLIENT_PORT), "--peer-listen", &at(PEER_PORT), "--http-listen", &at(HTTP_PORT)]);
         // All nodes have the clock of this machine, and whether anything keeps that right is not for a run to say.
         command.args(["--insecure", "--clock-sync", "ignore"]);
+        command.args(arguments);
         if let Some(join) = join {
             command.args(["--join", &join]);
         }
-        command.env(VARIABLE, Mark::own()?.to_string());
+        command.env(VARIABLE, Mark::own()?.to_string()).envs(variables);
         // Ctrl-C on a terminal is for the harness, which ends its nodes itself.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.process = Some(command.spawn().with_context(|| format!("node {} cannot be started", self.id))?);
+        let process = command.spawn().with_context(|| format!("node {} cannot be started", self.id))?;
+        let pid = process.id();
+        self.process = Some(process);
         self.told_to_stop = false;
-        Ok(())
+        Ok(pid)
     }
 
     /// Tells its process to stop in order.
@@ -93,7 +115,49 @@ impl Node {
         self.process = None;
         // One that was only just started does not heed signals yet, so that this one ends it.
         let in_order = status.success() || status.signal() == Some(Signal::SIGTERM as i32);
-        Ok((!self.told_to_stop || !in_order).then_some(status))
+        if self.told_to_stop && in_order {
+            return Ok(None);
+        }
+        // Where errors are expected it may end, if it says why. It cannot say why a signal ended it.
+        let gave_up = status.code().is_some() && self.is_excused() && !self.excused_errors()?.is_empty();
+        Ok((!gave_up).then_some(status))
+    }
+
+    /// Expects errors from now on.
+    pub(super) fn excuse(&mut self) -> anyhow::Result<()> {
+        if !self.is_excused() {
+            self.excused.push(self.log_bytes()?..NOT_YET);
+        }
+        Ok(())
+    }
+
+    /// Expects no more of them.
+    pub(super) fn excuse_no_more(&mut self) -> anyhow::Result<()> {
+        let now = self.log_bytes()?;
+        if let Some(last) = self.excused.last_mut().filter(|part| part.end == NOT_YET) {
+            last.end = now;
+        }
+        Ok(())
+    }
+
+    fn is_excused(&self) -> bool {
+        self.excused.last().is_some_and(|part| part.end == NOT_YET)
+    }
+
+    /// The errors that it has reported since they are expected.
+    pub(super) fn excused_errors(&self) -> anyhow::Result<Vec<String>> {
+        let Some(from) = self.excused.last().map(|part| part.start) else { return Ok(Vec::new()) };
+        let log = self.log()?;
+        let since = log.get(usize::try_from(from)?..).unwrap_or_default();
+        Ok(errors_in(since, &[]))
+    }
+
+    fn log(&self) -> anyhow::Result<Vec<u8>> {
+        std::fs::read(&self.log_path).with_context(|| format!("node {} has no log", self.id))
+    }
+
+    fn log_bytes(&self) -> anyhow::Result<u64> {
+        Ok(std::fs::metadata(&self.log_path)?.len())
     }
 
     pub(super) fn ensure_runs(&mut self) -> anyhow::Result<()> {
@@ -113,13 +177,27 @@ impl Node {
         Ok(())
     }
 
-    /// The errors that it reported, and its panics.
+    /// The errors that it reported and was not expected to, and its panics.
     pub(super) fn errors(&self) -> anyhow::Result<Vec<String>> {
-        let log = std::fs::read(&self.log_path).with_context(|| format!("node {} has no log", self.id))?;
-        let log = String::from_utf8_lossy(&log);
-        let is_error = |line: &&str| line.contains("\"level\":\"ERROR\"") || line.contains("panicked");
-        Ok(log.lines().filter(is_error).take(ERRORS_MAX).map(str::to_owned).collect())
+        Ok(errors_in(&self.log()?, &self.excused).into_iter().take(ERRORS_MAX).collect())
     }
+}
+
+/// The errors of a log, and its panics, without the errors in those parts where they are expected.
+fn errors_in(log: &[u8], excused: &[Range<u64>]) -> Vec<String> {
+    let mut errors = Vec::new();
+    let mut at: u64 = 0;
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
+        let text = String::from_utf8_lossy(line);
+        let is_excused = excused.iter().any(|part| part.contains(&at));
+        // What is said as a process ends is an error even if it is not written as one.
+        let is_error = text.contains("\"level\":\"ERROR\"") || text.starts_with("error: ");
+        if text.contains("panicked") || (is_error && !is_excused) {
+            errors.push(text.trim_end().to_owned());
+        }
+        at += line.len() as u64;
+    }
+    errors
 }
 
 impl Drop for Node {
@@ -127,5 +205,19 @@ impl Drop for Node {
         if let Err(error) = self.kill() {
             eprintln!("node {} cannot be killed: {error:#}", self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_reported_unless_they_are_expected_and_panics_always() {
+        let (error, panic) = ("{\"level\":\"ERROR\",\"a\":1}\n", "thread 'x' panicked at y\n");
+        let log = format!("{{\"level\":\"INFO\"}}\n{error}{panic}{error}");
+        let second = log.rfind(error).unwrap() as u64;
+        let left = |from: u64| errors_in(log.as_bytes(), std::slice::from_ref(&(from..NOT_YET))).len();
+        assert_eq!([left(NOT_YET), left(second), left(0)], [3, 2, 1]);
     }
 }

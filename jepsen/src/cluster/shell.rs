@@ -12,7 +12,17 @@ pub(super) fn run(line: &str) -> anyhow::Result<String> {
 
 /// The same with something to read.
 pub(super) fn run_with(line: &str, input: &str) -> anyhow::Result<String> {
-    let mut words = line.split_whitespace();
+    run_all(&line.split_whitespace().collect::<Vec<_>>(), input)
+}
+
+/// Runs a program with arguments that may be anything.
+pub(super) fn run_words(words: &[&str]) -> anyhow::Result<String> {
+    run_all(words, "")
+}
+
+fn run_all(words: &[&str], input: &str) -> anyhow::Result<String> {
+    let line = words.join(" ");
+    let mut words = words.iter();
     let program = words.next().context("there is no program")?;
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -5,35 +5,39 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use portcullis_jepsen::mutants::{Runs, VARIABLE};
+use portcullis_jepsen::mutants::VARIABLE;
 use portcullis_jepsen::run::VERDICT;
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::verdict::Judgement;
 
 /// What to run.
 pub(super) struct Child<'a> {
+    pub(super) workload: &'a str,
     pub(super) nodes: u64,
     pub(super) nemeses: &'a [Nemesis],
     pub(super) seed: u64,
     pub(super) time: Duration,
     pub(super) binary: &'a Path,
     pub(super) folder: &'a Path,
-    /// What clients and nemeses do to nodes that break something, and what those are told to, if they are.
-    pub(super) broken: Option<(Runs, Option<&'a str>)>,
+    /// What the nodes are told to break.
+    pub(super) broken: Option<&'a str>,
 }
 
 impl Child<'_> {
     /// Runs it to its end, and returns the verdict.
     pub(super) fn run(&self) -> anyhow::Result<Judgement> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("run").args(["--seed", &self.seed.to_string(), "--nodes", &self.nodes.to_string()]);
-        command.args(["--time", &self.time.as_secs().to_string()]);
+        command.arg("run").args([
+            "--workload",
+            self.workload,
+            "--seed",
+            &self.seed.to_string(),
+            "--nodes",
+            &self.nodes.to_string(),
+        ]);
+        command.args(["--time", &self.time.as_secs().to_string(), "--nemesis", &names(self.nemeses)]);
         command.arg("--binary").arg(self.binary).arg("--dir").arg(self.folder);
         match self.broken {
-            Some((Runs { workload, nemeses, .. }, _)) => command.args(["--workload", workload, "--nemesis", nemeses]),
-            None => command.args(["--nemesis", &names(self.nemeses)]),
-        };
-        match self.broken.and_then(|(_, told)| told) {
             Some(told) => command.env(VARIABLE, told),
             None => command.env_remove(VARIABLE),
         };

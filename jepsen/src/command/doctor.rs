@@ -1,11 +1,13 @@
 //! `jepsen doctor`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use portcullis_jepsen::cluster::binary;
+use portcullis_jepsen::cluster::facility::{Facility, Lab};
 use portcullis_jepsen::cluster::leftovers::Mark;
 use portcullis_jepsen::cluster::machine::Machine;
-use portcullis_jepsen::cluster::network::{Network, Wanted};
+use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::schedule::Nemesis;
 
 /// How many nodes it takes to see whether a cut cuts and a loss loses.
@@ -13,41 +15,45 @@ const NODES: u64 = 2;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let machine = Machine::look();
-    line("root", machine.root, if machine.root { "" } else { "network namespaces need it" });
+    line("root", machine.root, if machine.root { "" } else { "most facilities need it" });
     line("ip", machine.ip, "");
     let cutter = machine.cutter.map_or_else(|| "neither nft nor iptables".to_owned(), |cutter| format!("{cutter:?}"));
     line("packet filter", machine.cutter.is_some(), &cutter.to_lowercase());
-    // What is there may still not work, so it is tried.
-    let tried = Network::make(Wanted::Namespaces, NODES, Mark::own()?);
-    let why = tried
-        .as_ref()
-        .err()
-        .map_or_else(|| "two were joined, cut apart and healed".to_owned(), |error| format!("{error:#}"));
-    line("namespaces", tried.is_ok(), &why);
-    let lossy = tried.as_ref().ok().map(|(network, _)| network.can_lose());
-    let why = match &lossy {
-        None => "takes namespaces",
-        Some(Ok(())) => "of packets between the two, some were lost as they should be",
-        Some(Err(why)) => why,
-    };
-    let loses = matches!(lossy, Some(Ok(())));
-    line("packet loss", loses, why);
     match binary::find(None) {
         Ok(path) => line("portcullis", true, &path.display().to_string()),
         Err(error) => line("portcullis", false, &format!("{error:#}")),
     }
-    let (can, cannot): (Vec<_>, Vec<_>) = Nemesis::ALL.into_iter().partition(|nemesis| match nemesis {
-        Nemesis::Loss => loses,
-        other => tried.is_ok() || !other.needs_namespaces(),
-    });
+    // What is there may still not work, so it is tried.
+    let mark = Mark::own()?;
+    let (network, lesser) = match join(Wanted::Any, mark) {
+        Ok(made) => made,
+        Err(error) => (join(Wanted::Loopback, mark)?.0, Some(format!("{error:#}"))),
+    };
+    let folder = std::env::temp_dir().join(format!("jepsen-{mark}-doctor"));
+    std::fs::create_dir_all(&folder)?;
+    let lab = Lab::new(&network, lesser.as_deref(), mark, &folder);
+    let tried: BTreeMap<Facility, Result<(), String>> =
+        Facility::ALL.into_iter().map(|facility| (facility, lab.try_out(facility))).collect();
+    std::fs::remove_dir_all(&folder)?;
+    for (facility, works) in &tried {
+        line(facility.name(), works.is_ok(), works.as_ref().err().map_or(facility.proof(), |why| why));
+    }
+    let works = |nemesis: &Nemesis| nemesis.needs().iter().all(|facility| tried[facility].is_ok());
+    let (can, cannot): (Vec<_>, Vec<_>) = Nemesis::ALL.into_iter().partition(works);
     println!("{} nemeses can act here: {}", can.len(), names(&can));
     if !cannot.is_empty() {
         println!("{} are skipped: {}", cannot.len(), names(&cannot));
     }
-    if tried.is_err() {
-        println!("nodes run on loopback, and only processes are tormented");
+    if !network.can_cut() {
+        println!("nodes run on loopback, and the network between them is left alone");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// By a switch of ours if that works, since what else is tried works with it, too.
+fn join(wanted: Wanted, mark: Mark) -> anyhow::Result<(Network, Option<String>)> {
+    let switched = Network::make(wanted, Wires::Switch, NODES, mark);
+    switched.or_else(|_| Network::make(wanted, Wires::Kernel, NODES, mark))
 }
 
 fn line(what: &str, is_there: bool, detail: &str) {

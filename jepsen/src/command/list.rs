@@ -1,13 +1,15 @@
 //! `jepsen list`.
 
-use portcullis_jepsen::checker::Rule;
+use std::collections::BTreeSet;
+
+use portcullis_jepsen::checker::{Rule, agreement};
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::{mutants, workload};
 
 pub(crate) fn run() {
     println!("workloads");
-    for (name, what) in workload::ALL {
-        println!("  {name:<12} {what}");
+    for kind in workload::ALL {
+        println!("  {:<12} {}", kind.name, kind.what);
     }
     println!("nemeses");
     for nemesis in Nemesis::ALL {
@@ -16,6 +18,13 @@ pub(crate) fn run() {
     println!("rules that nodes can break on purpose");
     for mutant in mutants::ALL {
         println!("  {:<12} {}", mutant.name, mutant.what);
+    }
+    println!("judges");
+    let mut told = BTreeSet::new();
+    for judge in workload::ALL.iter().flat_map(|kind| kind.judges).chain([&agreement::JUDGE]) {
+        if told.insert(judge.name) {
+            println!("  {:<12} {}", judge.name, judge.what);
+        }
     }
     println!("what a run fails by");
     for rule in Rule::ALL {

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 mod child;
 pub(crate) mod doctor;
+mod foreign;
 pub(crate) mod list;
 pub(crate) mod matrix;
 pub(crate) mod mutants;

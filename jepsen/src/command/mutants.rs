@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use portcullis_jepsen::cluster::leftovers::Mark;
-use portcullis_jepsen::cluster::network::{Network, Wanted};
+use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::mutants::scene::Scene;
 use portcullis_jepsen::mutants::stage::NODES;
 use portcullis_jepsen::mutants::{ALL, Hunt, Mutant, Runs, VARIABLE, noticed};
+use portcullis_jepsen::workload::Kind;
 
 use super::child::Child;
 
@@ -23,6 +24,9 @@ pub(crate) struct Flags {
     /// How many runs, or clusters that play a scene, it may take until a broken rule is noticed
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     runs: u64,
+    /// What clients do, in place of what is meant for a rule
+    #[arg(long, value_parser = super::run::known)]
+    workload: Option<Kind>,
     /// The seed of the first run; each further one has the next
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -109,13 +113,14 @@ fn in_runs(
     for (run, seed) in (1..=flags.runs).zip(flags.seed..) {
         let folder = flags.dir.join(format!("{}-seed-{seed}", mutant.name));
         let child = Child {
+            workload: flags.workload.map_or(runs.workload, |workload| workload.name),
             nodes: flags.nodes,
-            nemeses: &[],
+            nemeses: runs.nemeses,
             seed,
             time: Duration::from_secs(flags.time),
             binary,
             folder: &folder,
-            broken: Some((runs, told)),
+            broken: told,
         };
         let judgement = child.run()?;
         if let Some(violation) = noticed(&judgement.violations) {
@@ -155,7 +160,7 @@ fn in_scene(
 /// Plays a scene here. What it sees that is wrong is its last line.
 fn play(flags: &Flags, binary: &Path, scene: Scene) -> anyhow::Result<ExitCode> {
     let folder = flags.dir.canonicalize()?;
-    let (network, _) = Network::make(Wanted::Namespaces, NODES, Mark::own()?)?;
+    let (network, _) = Network::make(Wanted::Namespaces, Wires::Kernel, NODES, Mark::own()?)?;
     network.enter()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let wrong = runtime.block_on(scene.play(network, binary, &folder));

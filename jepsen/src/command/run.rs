@@ -7,25 +7,26 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use portcullis_jepsen::cluster::facility::{Facility, Lab};
 use portcullis_jepsen::cluster::leftovers::{self, Mark};
-use portcullis_jepsen::cluster::network::{Network, Wanted};
+use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::run::{Plan, REPORT, run as run_plan};
 use portcullis_jepsen::schedule::Nemesis;
-use portcullis_jepsen::workload::revocation;
+use portcullis_jepsen::workload::{self, Kind, revocation};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::tell;
+use super::{foreign, tell};
 
 /// What a process ends with that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// What clients do
-    #[arg(long, default_value = revocation::NAME, value_parser = [revocation::NAME])]
-    workload: String,
-    /// Who makes faults: `partition`, `kill`, `pause`, `restart`, `loss`, or `none`
+    /// What clients do: see `jepsen list`
+    #[arg(long, default_value = revocation::NAME, value_parser = known)]
+    pub(super) workload: Kind,
+    /// Who makes faults, as `jepsen list` names them, or `none`
     #[arg(long, default_value = "partition,kill", value_delimiter = ',')]
     nemesis: Vec<Asked>,
     /// How many nodes
@@ -33,25 +34,34 @@ pub(crate) struct Flags {
     nodes: u64,
     /// How long faults happen, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    time: u64,
+    pub(super) time: u64,
     /// The seed of the schedule of faults
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(super) seed: u64,
     /// How many clients
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(3..=1_000))]
-    clients: u32,
-    /// How many revocations have to be acknowledged for the run to prove anything
+    pub(super) clients: u32,
+    /// How many calls of a hundred write; as the workload has it, unless given
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=90))]
+    pub(super) writes: Option<u8>,
+    /// How many revocations, or other writes, have to be acknowledged for the run to prove anything
     #[arg(long, default_value_t = 30)]
-    revokes_min: u64,
+    pub(super) revokes_min: u64,
     /// The folder for the history, the logs and the page; it has to be empty
     #[arg(long)]
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// The binary `portcullis`; else that of `PORTCULLIS_BIN`, else the one beside this program
     #[arg(long)]
     binary: Option<PathBuf>,
     /// How nodes are joined
     #[arg(long, value_enum, default_value = "any")]
     network: Joined,
+    #[command(flatten)]
+    elsewhere: foreign::Flags,
+}
+
+pub(super) fn known(name: &str) -> Result<Kind, String> {
+    workload::find(name).copied().ok_or_else(|| "no such workload: see `jepsen list`".to_owned())
 }
 
 /// A nemesis, or none.
@@ -61,11 +71,20 @@ enum Asked {
     Somebody(Nemesis),
 }
 
+impl Asked {
+    fn needs_switch(self) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Somebody(nemesis) => nemesis.needs().contains(&Facility::Switch),
+        }
+    }
+}
+
 impl FromStr for Asked {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Nemesis::ALL.into_iter().find(|nemesis| nemesis.name() == text).map(Self::Somebody);
+        let found = Nemesis::named(text).map(Self::Somebody);
         let nobody = (text == "none").then_some(Self::Nobody);
         found.or(nobody).ok_or_else(|| "no such nemesis: see `jepsen list`".to_owned())
     }
@@ -82,10 +101,12 @@ enum Joined {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
+    if flags.elsewhere.is_asked_for() {
+        return foreign::run(flags, &flags.elsewhere);
+    }
     let removed = leftovers::remove()?;
     if removed != leftovers::Removed::default() {
-        let (processes, namespaces) = (removed.processes.len(), removed.namespaces.len());
-        eprintln!("removed what a harness that died had left: {processes} processes, {namespaces} namespaces");
+        eprintln!("removed what a harness that died had left: {removed}");
     }
     let binary = binary::find(flags.binary.as_deref())?;
     make_folder(&flags.dir)?;
@@ -95,13 +116,24 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         Joined::Namespaces => Wanted::Namespaces,
         Joined::Loopback => Wanted::Loopback,
     };
-    let (network, lesser) = Network::make(wanted, flags.nodes, Mark::own()?)?;
-    let (nemeses, skipped) = choose(&flags.nemesis, &network, lesser.as_deref());
+    let mark = Mark::own()?;
+    let wires = if flags.nemesis.iter().copied().any(Asked::needs_switch) { Wires::Switch } else { Wires::Kernel };
+    let joined = Network::make(wanted, wires, flags.nodes, mark);
+    // Without a switch everything else still works, and who needs it is skipped.
+    let (network, lesser) = joined.or_else(|error| match wires {
+        Wires::Switch => Network::make(wanted, Wires::Kernel, flags.nodes, mark),
+        Wires::Kernel => Err(error),
+    })?;
+    let (nemeses, skipped) =
+        choose(flags.workload, &flags.nemesis, &Lab::new(&network, lesser.as_deref(), mark, &folder));
     for skipped in &skipped {
         eprintln!("SKIPPED: {skipped}");
     }
     let plan = Plan {
+        workload: flags.workload,
+        writes: flags.writes,
         seed: flags.seed,
+        needs: nemeses.iter().flat_map(|nemesis| nemesis.needs()).copied().collect(),
         nemeses,
         skipped,
         nodes: flags.nodes,
@@ -140,31 +172,35 @@ fn interrupted_run() -> ExitCode {
     ExitCode::from(INTERRUPTED)
 }
 
-/// Who can act in this network, and who cannot, with the reason.
-fn choose(asked: &[Asked], network: &Network, lesser: Option<&str>) -> (Vec<Nemesis>, Vec<String>) {
+/// Who can act here, and who cannot, with the reason.
+fn choose(workload: Kind, asked: &[Asked], lab: &Lab<'_>) -> (Vec<Nemesis>, Vec<String>) {
     let (mut acting, mut skipped) = (Vec::new(), Vec::new());
     for asked in asked {
         match asked {
             Asked::Nobody => {}
             Asked::Somebody(nemesis) if acting.contains(nemesis) => {}
-            Asked::Somebody(nemesis) => match obstacle(*nemesis, network, lesser) {
-                Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
-                None => acting.push(*nemesis),
-            },
+            Asked::Somebody(nemesis) => {
+                match obstacle(workload, *nemesis, &acting).or_else(|| lab.obstacle(nemesis.needs())) {
+                    Some(why) => skipped.push(format!("{}: {why}", nemesis.name())),
+                    None => acting.push(*nemesis),
+                }
+            }
         }
     }
     (acting, skipped)
 }
 
-/// What keeps a nemesis from acting in this network, if anything does.
-fn obstacle(nemesis: Nemesis, network: &Network, lesser: Option<&str>) -> Option<String> {
-    if nemesis.needs_namespaces() && !network.can_cut() {
-        return Some(lesser.unwrap_or("the network cannot be cut").to_owned());
-    }
-    match nemesis {
-        Nemesis::Loss => network.can_lose().err(),
-        Nemesis::Partition | Nemesis::Kill | Nemesis::Pause | Nemesis::Restart => None,
-    }
+fn obstacle(workload: Kind, nemesis: Nemesis, acting: &[Nemesis]) -> Option<String> {
+    workload.obstacle(nemesis).map(str::to_owned).or_else(|| conflict(nemesis, acting))
+}
+
+/// What keeps somebody from acting beside those who act already, if anything does.
+fn conflict(nemesis: Nemesis, acting: &[Nemesis]) -> Option<String> {
+    let [wall, all] = [Facility::WallClocks, Facility::Clocks];
+    let other = if nemesis.needs().contains(&wall) { all } else { wall };
+    let moves = |nemesis: &Nemesis| nemesis.needs().iter().any(|need| [wall, all].contains(need));
+    let first = acting.iter().find(|acting| moves(&nemesis) && acting.needs().contains(&other))?;
+    Some(format!("a run moves either wall clocks or all clocks, and `{}` acts in this one", first.name()))
 }
 
 #[cfg(test)]
@@ -173,9 +209,19 @@ mod tests {
 
     #[test]
     fn on_loopback_only_processes_are_tormented() {
-        let (network, lesser) = Network::make(Wanted::Loopback, 3, Mark::own().unwrap()).unwrap();
-        let (acting, skipped) = choose(&Nemesis::ALL.map(Asked::Somebody), &network, lesser.as_deref());
+        let (network, lesser) = Network::make(Wanted::Loopback, Wires::Kernel, 3, Mark::own().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab::new(&network, lesser.as_deref(), Mark::own().unwrap(), folder.path());
+        let asked = [Nemesis::Partition, Nemesis::Kill, Nemesis::Pause, Nemesis::Restart, Nemesis::Loss];
+        let (acting, skipped) = choose(revocation::KIND, &asked.map(Asked::Somebody), &lab);
         assert_eq!(acting, [Nemesis::Kill, Nemesis::Pause, Nemesis::Restart]);
         assert_eq!(skipped, ["partition: loopback was asked for", "loss: loopback was asked for"]);
+    }
+
+    #[test]
+    fn what_is_beyond_the_promise_is_no_run() {
+        let obstacle = |workload, nemesis| obstacle(workload, nemesis, &[]).is_some();
+        assert!(obstacle(workload::expiry::KIND, Nemesis::ClockFar));
+        assert!(!obstacle(workload::expiry::KIND, Nemesis::Clock) && !obstacle(revocation::KIND, Nemesis::ClockFar));
     }
 }

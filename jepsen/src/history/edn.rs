@@ -3,11 +3,16 @@
 //! Each key is a register of its own, as `jepsen.independent` has it: `:value [key value]`, the value `true` where the
 //! answer is an allow. It begins as `false`. A process of Jepsen does one thing at a time and ends with an operation of
 //! unknown outcome, so operations are given process numbers anew here: the lowest that is free.
+//!
+//! A call in the words of another workload has these words as its `:f` and `:value`, and the answer as its value once there is
+//! one. A text that begins a list is a keyword, so that what `append` asks is what Elle expects: `[[:append 1 2] [:r 3 nil]]`.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::{Action, Answer, History, Operation, Outcome};
+use serde_json::Value;
+
+use super::{Action, Answer, Came, Event, History, Operation, Outcome};
 
 /// A line, and what decides about its place.
 struct Line {
@@ -17,14 +22,46 @@ struct Line {
     text: String,
 }
 
+/// A call of one kind or the other.
+enum Either<'a> {
+    Operation(&'a Operation),
+    Event(&'a Event),
+}
+
+impl Either<'_> {
+    fn invoked_us(&self) -> u64 {
+        match self {
+            Self::Operation(operation) => operation.invoked_us,
+            Self::Event(event) => event.invoked_us,
+        }
+    }
+
+    fn until_us(&self) -> u64 {
+        match self {
+            Self::Operation(operation) => operation.until_us(),
+            Self::Event(event) => event.until_us(),
+        }
+    }
+
+    fn lines(&self, process: u64) -> [Line; 2] {
+        match self {
+            Self::Operation(operation) => both(operation, process),
+            Self::Event(event) => both_of(event, process),
+        }
+    }
+}
+
 /// Writes a history in Jepsen's notation.
 pub fn write(out: &mut impl Write, history: &History) -> io::Result<()> {
     let mut lines = Vec::new();
+    let mut calls: Vec<Either<'_>> = history.operations.iter().map(Either::Operation).collect();
+    calls.extend(history.events.iter().map(Either::Event));
+    calls.sort_by_key(Either::invoked_us);
     let (mut free, mut next, mut busy) = (BTreeSet::new(), 0_u64, BTreeSet::new());
-    for operation in &history.operations {
-        // INVARIANT: operations come in the order of their invocations, so what has ended before stays ended.
+    for call in &calls {
+        // INVARIANT: calls come in the order of their invocations, so what has ended before stays ended.
         while let Some((until_us, process)) =
-            busy.first().copied().filter(|(until_us, _)| *until_us < operation.invoked_us)
+            busy.first().copied().filter(|(until_us, _)| *until_us < call.invoked_us())
         {
             busy.remove(&(until_us, process));
             free.insert(process);
@@ -33,8 +70,8 @@ pub fn write(out: &mut impl Write, history: &History) -> io::Result<()> {
             next += 1;
             next - 1
         });
-        busy.insert((operation.until_us(), process));
-        lines.extend(both(operation, process));
+        busy.insert((call.until_us(), process));
+        lines.extend(call.lines(process));
     }
     for strike in &history.strikes {
         lines.push(nemesis(strike.at_us, &format!("start-{}", strike.nemesis), &strike.what));
@@ -73,6 +110,47 @@ fn both(operation: &Operation, process: u64) -> [Line; 2] {
     ]
 }
 
+/// The same for a call in the words of its workload.
+fn both_of(event: &Event, process: u64) -> [Line; 2] {
+    let Event { node, f, value, .. } = event;
+    let line = |kind: &str, value: &Value, error: &str| {
+        format!(":type {kind}, :process {process}, :f :{f}, :value {}, :node {node}{error}", edn(value))
+    };
+    let (kind, value, error) = match &event.came {
+        Came::Ok { answer: Value::Null, .. } => (":ok", value, String::new()),
+        Came::Ok { answer, .. } => (":ok", answer, String::new()),
+        Came::Fail { error, .. } => (":fail", value, format!(", :error {}", quoted(error))),
+        Came::Unknown { error } => (":info", value, format!(", :error {}", quoted(error))),
+    };
+    [
+        Line { at_us: event.invoked_us, ends: false, text: line(":invoke", &event.value, "") },
+        Line { at_us: event.completed_us, ends: true, text: line(kind, value, &error) },
+    ]
+}
+
+/// A value in EDN.
+fn edn(value: &Value) -> String {
+    match value {
+        Value::Null => "nil".to_owned(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Array(values) => {
+            let keyword = |(place, value): (usize, &Value)| match value {
+                Value::String(text) if place == 0 && text.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+                    format!(":{text}")
+                }
+                other => edn(other),
+            };
+            format!("[{}]", values.iter().enumerate().map(keyword).collect::<Vec<_>>().join(" "))
+        }
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| format!(":{} {}", name.replace('_', "-"), edn(value));
+            format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
 fn nemesis(at_us: u64, f: &str, what: &str) -> Line {
     let text = format!(":type :info, :process :nemesis, :f :{f}, :value {}", quoted(what));
     Line { at_us, ends: false, text }
@@ -90,7 +168,7 @@ mod tests {
     use super::super::{Relief, Strike};
     use super::*;
 
-    fn edn(history: &History) -> Vec<String> {
+    fn written(history: &History) -> Vec<String> {
         let mut out = Vec::new();
         write(&mut out, history).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
@@ -121,7 +199,7 @@ mod tests {
             r#"{:index 6, :time 7000, :type :fail, :process 0, :f :write, :value [1 false], :node 1, :way :direct, :error "refused"}"#,
             r#"{:index 7, :time 8000, :type :info, :process :nemesis, :f :stop-kill, :value "kill \"node\" 2"}"#,
         ];
-        assert_eq!(edn(&history), expected);
+        assert_eq!(written(&history), expected);
     }
 
     #[test]
@@ -132,7 +210,7 @@ mod tests {
             check(Answer::Deny, 4, 5, 1),
             check(Answer::Deny, 10, 11, 1),
         ]);
-        let lines = edn(&history);
+        let lines = written(&history);
         let invoked = lines.iter().filter(|line| line.contains(":invoke"));
         let processes: Vec<&str> =
             invoked.filter_map(|line| line.split(":process ").nth(1)?.split(',').next()).collect();
@@ -140,8 +218,28 @@ mod tests {
     }
 
     #[test]
+    fn what_elle_judges_is_written_as_elle_expects() {
+        let mut history = history([]);
+        history.events.push(Event {
+            client: 1,
+            node: 2,
+            f: "txn".to_owned(),
+            value: serde_json::json!([["append", 3, 7], ["r", 4, null]]),
+            writes: true,
+            invoked_us: 1,
+            completed_us: 2,
+            came: Came::Ok { answer: serde_json::json!([["append", 3, 7], ["r", 4, [1, 2]]]), revision: 9 },
+        });
+        let expected = [
+            r"{:index 0, :time 1000, :type :invoke, :process 0, :f :txn, :value [[:append 3 7] [:r 4 nil]], :node 2}",
+            r"{:index 1, :time 2000, :type :ok, :process 0, :f :txn, :value [[:append 3 7] [:r 4 [1 2]]], :node 2}",
+        ];
+        assert_eq!(written(&history), expected);
+    }
+
+    #[test]
     fn what_begins_and_ends_at_the_same_time_is_concurrent() {
-        let lines = edn(&history([done(Action::Grant, 1, 3, 10), check(Answer::Deny, 3, 4, 9)]));
+        let lines = written(&history([done(Action::Grant, 1, 3, 10), check(Answer::Deny, 3, 4, 9)]));
         assert!(lines[1].contains(":invoke") && lines[2].contains(":ok"));
         assert!(lines[1].contains(":process 1"), "{lines:?}");
     }

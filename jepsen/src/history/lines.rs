@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::{FORMAT, History, Record};
+use super::{FORMAT, FORMAT_MIN, History, Record};
 
 /// Why a history cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum ReadError {
         line: usize,
     },
     /// The format is another.
-    #[error("the history has format {found}, and this program reads {FORMAT}")]
+    #[error("the history has format {found}, and this program reads {FORMAT_MIN} to {FORMAT}")]
     Format {
         /// Which.
         found: u32,
@@ -54,7 +54,9 @@ pub fn read(mut lines: impl BufRead) -> Result<History, ReadError> {
         }
         let record = serde_json::from_str(&text).map_err(|source| ReadError::Line { line, source })?;
         match (&mut history, record) {
-            (None, Record::Run(run)) if run.format != FORMAT => return Err(ReadError::Format { found: run.format }),
+            (None, Record::Run(run)) if !(FORMAT_MIN..=FORMAT).contains(&run.format) => {
+                return Err(ReadError::Format { found: run.format });
+            }
             (None, Record::Run(run)) => history = Some(History::new(run)),
             (None, _) => return Err(ReadError::NoRun),
             (Some(_), Record::Run(_)) => return Err(ReadError::SecondRun { line }),
@@ -63,6 +65,7 @@ pub fn read(mut lines: impl BufRead) -> Result<History, ReadError> {
     }
     let mut history = history.ok_or(ReadError::NoRun)?;
     history.operations.sort_by_key(|operation| operation.invoked_us);
+    history.events.sort_by_key(|event| event.invoked_us);
     Ok(history)
 }
 
@@ -70,8 +73,11 @@ fn add(history: &mut History, record: Record) {
     match record {
         Record::Run(_) => unreachable!("INVARIANT: the caller has taken the run"),
         Record::Operation(operation) => history.operations.push(operation),
+        Record::Event(event) => history.events.push(event),
         Record::Strike(strike) => history.strikes.push(strike),
         Record::Relief(relief) => history.reliefs.push(relief),
+        Record::Idle(idle) => history.idle.push(idle),
+        Record::Retired(retired) => history.retired.push(retired),
         Record::Sample(sample) => history.samples.push(sample),
         Record::StateHash(hash) => history.hashes.push(hash),
         Record::Alarm(alarm) => history.alarms.push(alarm),
@@ -153,6 +159,12 @@ mod tests {
     }
 
     #[test]
+    fn histories_of_the_first_format_are_read() {
+        let first = text(&records()).replacen("\"format\":2", "\"format\":1", 1);
+        assert_eq!(read(first.as_bytes()).unwrap().operations.len(), 4);
+    }
+
+    #[test]
     fn what_a_dead_harness_left_is_read_up_to_its_last_whole_line() {
         let whole = text(&records());
         let torn = read(&whole.as_bytes()[..whole.len() - 5]).unwrap();
@@ -170,7 +182,7 @@ mod tests {
         ));
         assert!(matches!(read(format!("{text}{text}").as_bytes()), Err(ReadError::SecondRun { line: 13 })));
         assert!(matches!(read(format!("{text}nothing\n").as_bytes()), Err(ReadError::Line { line: 13, .. })));
-        let other = text.replacen("\"format\":1", "\"format\":9", 1);
+        let other = text.replacen("\"format\":2", "\"format\":9", 1);
         assert!(matches!(read(other.as_bytes()), Err(ReadError::Format { found: 9 })));
     }
 }

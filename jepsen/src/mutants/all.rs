@@ -2,6 +2,7 @@
 
 use super::scene::Scene;
 use super::{Hunt, Mutant, Runs};
+use crate::schedule::Nemesis;
 
 /// All of them.
 pub const ALL: &[Mutant] = &[
@@ -9,97 +10,103 @@ pub const ALL: &[Mutant] = &[
         name: "fence",
         fault: "NoFence",
         what: "a new leader does not wait for the leases of the one before",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "proof",
         fault: "GrantWithoutProof",
         what: "a leader grants leases without a proof that it still leads",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "sessions",
         fault: "NoSessions",
         what: "a write is acknowledged before every holder of a lease has registered it",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "renewal",
         fault: "SessionNotProlonged",
         what: "a renewal prolongs the lease of its holder, and not what the leader waits for",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "expiry",
         fault: "NoExpiry",
         what: "a holder goes on when its lease has run out",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "wait",
         fault: "NoWait",
         what: "a read does not wait for entries that may change its answer",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "registered",
         fault: "WaitForVisible",
         what: "a read waits for what its node knows to be visible, in place of what is registered",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "barrier",
         fault: "NoBarrier",
         what: "a lease is used before its barrier is in the log",
-        hunt: Hunt::Runs(Runs { workload: "revocation", nemeses: "partition", gates: false }),
+        hunt: Hunt::Runs(Runs { workload: "revocation", nemeses: PARTITION, gates: false }),
     },
     Mutant {
         name: "register",
         fault: "AckBeforeRegister",
         what: "an entry is acknowledged before reads take it into account",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "publish",
         fault: "PublishAtApplied",
         what: "what is committed is shown before it is visible",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "pending",
         fault: "PendingAboveApplied",
         what: "what is committed is not pending any more, visible or not",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "filter",
         fault: "FilterByTaker",
         what: "which grants a revocation by filter matches is said by the node that takes it",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "hash",
         fault: "HashByBatch",
         what: "the state hash depends on which entries were written together",
-        hunt: runs("revocation", "partition"),
+        hunt: runs("revocation", PARTITION),
     },
     Mutant {
         name: "watch",
         fault: "WatchSkipsFailover",
         what: "a watcher is not told what comes right behind the first entry of a new leader",
-        hunt: runs("watch", "kill"),
+        hunt: runs("watch", &[Nemesis::Kill]),
     },
     Mutant {
         name: "retry",
         fault: "RetryWithoutKey",
         what: "a node tries a write again without its idempotency key",
-        hunt: runs("retry", "partition,kill"),
+        hunt: runs("retry", &[Nemesis::Partition, Nemesis::Kill]),
     },
     Mutant {
         name: "sync",
         fault: "AckBeforeSync",
         what: "the log says that something is on disk, and writes it 200 ms later",
-        hunt: runs("revocation", "power,kill"),
+        hunt: runs("revocation", &[Nemesis::Power, Nemesis::Kill]),
+    },
+    Mutant {
+        name: "wall-clock",
+        fault: "LeaseByWallClock",
+        what: "a lease runs out by the wall clock of its holder alone",
+        hunt: runs("revocation", &[Nemesis::ClockFar, Nemesis::Partition]),
     },
     Mutant {
         name: "emission",
@@ -157,6 +164,8 @@ pub const ALL: &[Mutant] = &[
     },
 ];
 
-const fn runs(workload: &'static str, nemeses: &'static str) -> Hunt {
+const PARTITION: &[Nemesis] = &[Nemesis::Partition];
+
+const fn runs(workload: &'static str, nemeses: &'static [Nemesis]) -> Hunt {
     Hunt::Runs(Runs { workload, nemeses, gates: true })
 }

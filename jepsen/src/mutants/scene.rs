@@ -83,7 +83,9 @@ impl Scene {
         match self {
             Self::Restarted | Self::Retried => Some(Duration::from_secs(8)),
             Self::Forgetful => Some(Duration::from_millis(40)),
-            Self::Frozen | Self::LeftBehind | Self::Damaged | Self::Thawed | Self::Listed => None,
+            // Clients take a node for dead that has been silent for longer.
+            Self::Frozen => Some(Duration::from_millis(500)),
+            Self::LeftBehind | Self::Damaged | Self::Thawed | Self::Listed => None,
         }
     }
 

@@ -7,6 +7,7 @@ use portcullis_client::{Client, v1};
 
 use crate::cluster::Cluster;
 use crate::cluster::network::Network;
+use crate::cluster::rig::Rig;
 use crate::cluster::wait;
 
 /// How many nodes a scene has.
@@ -47,7 +48,7 @@ pub struct Cast {
 impl Stage {
     /// Starts the nodes.
     pub async fn set(network: Network, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let cluster = Cluster::start(network, NODES, binary, folder).await?;
+        let cluster = Cluster::start(network, Rig::default(), NODES, binary, folder).await?;
         let stage = Self { cluster, folder: folder.to_path_buf(), began: Instant::now() };
         let (id, permissions) = ("viewer".to_owned(), vec!["document#view".to_owned()]);
         let role = v1::CreateRoleRequest { id, permissions, ..<_>::default() };

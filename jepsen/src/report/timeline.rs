@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::history::{Action, History, Operation, Outcome, Phase, Seen, Strike};
+use crate::history::{Action, Call, History, Phase, Seen, Strike};
 use crate::verdict::Judgement;
 
 use super::bands::bands;
@@ -35,9 +35,9 @@ pub(super) fn section(history: &History, judgement: &Judgement) -> String {
         (LEADS, "leads"),
         (HOLDS, "holds a read lease"),
         (SILENT, "did not say"),
-        (ANSWERED, "checks answered"),
-        (UNANSWERED, "checks not answered"),
-        (REVOKED, "a revocation returned"),
+        (ANSWERED, "reads answered"),
+        (UNANSWERED, "reads not answered"),
+        (REVOKED, "a revocation, or another write, returned"),
         (WRONG, "a wrong answer"),
     ];
     let mut key = String::new();
@@ -54,7 +54,8 @@ pub(super) fn section(history: &History, judgement: &Judgement) -> String {
     let bottom = strip(history.run.nodes + 1);
     picture.axis(history, bottom);
     for violation in &judgement.violations {
-        if let Some(answer) = violation.operations.last() {
+        let operation = violation.operations.last().map(Call::from);
+        if let Some(answer) = violation.events.last().map(Call::from).or(operation) {
             let place = (strip(answer.node), STRIP - 80);
             picture.rectangle((answer.invoked_us, answer.completed_us), place, WRONG, &violation.to_string());
         }
@@ -68,7 +69,7 @@ pub(super) fn section(history: &History, judgement: &Judgement) -> String {
 
 /// When the last thing happened.
 fn end_us(history: &History) -> u64 {
-    let ends = history.operations.iter().map(|operation| operation.completed_us);
+    let ends = history.calls().map(|call| call.completed_us);
     let looks = history.samples.iter().map(|sample| sample.at_us);
     ends.chain(looks).chain(history.phases.values().copied()).max().unwrap_or(0)
 }
@@ -124,10 +125,10 @@ impl Picture {
             self.rectangle((strike.at_us, until_us), (top + 210, 30), colour(strike), &strike.what);
         }
         self.counts(history, node, top + 260);
-        let is_revoke =
-            |call: &&Operation| call.node == node && call.action == Action::Revoke && call.answer().is_some();
-        for revoke in history.operations.iter().filter(is_revoke) {
-            self.rectangle((revoke.completed_us, revoke.completed_us), (top + 640, 40), REVOKED, "");
+        let revokes = history.operations.iter().filter(|operation| operation.action == Action::Revoke).map(Call::from);
+        let writes = history.events.iter().filter(|event| event.writes).map(Call::from);
+        for write in revokes.chain(writes).filter(|call| call.node == node && call.answered) {
+            self.rectangle((write.completed_us, write.completed_us), (top + 640, 40), REVOKED, "");
         }
     }
 
@@ -144,14 +145,15 @@ impl Picture {
         }
     }
 
-    /// Draws how many checks were answered, and how many were not, in each part of the time.
+    /// Draws how many reads were answered, and how many were not, in each part of the time.
     fn counts(&mut self, history: &History, node: u64, top: u64) {
         let mut parts: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        for call in history.operations.iter().filter(|call| call.node == node && call.action == Action::Check) {
+        for call in history.calls().filter(|call| call.node == node && !call.writes) {
             let part = parts.entry(call.completed_us * PARTS / (self.end_us + 1)).or_default();
-            match call.outcome {
-                Outcome::Ok { .. } => part.0 += 1,
-                Outcome::Fail { .. } | Outcome::Unknown { .. } => part.1 += 1,
+            if call.answered {
+                part.0 += 1;
+            } else {
+                part.1 += 1;
             }
         }
         let most = parts.values().map(|(answered, not)| answered + not).max().unwrap_or(0).max(1);

@@ -2,206 +2,199 @@
 //!
 //! Every key is a question of its own, to which a denial is the answer until it is granted, and again once that is revoked. An
 //! allow has one reason only, so it cannot outlive the revocation of its key by another.
+//!
+//! One client in three writes: it makes a key, gives it at one node and takes it away at another, at once or later, and the
+//! moment that is acknowledged asks all nodes at once. Half of the writers are hasty: they soon give a write up and ask another
+//! node, so that a new leader is written to as soon as it is there, while those that wait are still held up by the old one. The
+//! others ask about the newest keys. Half of them ask most about what is being taken away, whose answer may take until a new
+//! leader is there; the other half never do, so nodes are asked all the time. A reader asks its own node, so that a node which
+//! does not answer slows down nobody but its own readers; writers choose nodes at random.
+//!
+//! Where a share of writes is asked for, every client does whatever the share is short of.
 
-use portcullis_client::{Client, Error, v1};
-use v1::relationship_update::Operation::{Delete, Touch};
+mod access;
+mod board;
 
-use crate::history::Key;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::future::{BoxFuture, join_all};
+use futures::{FutureExt, StreamExt, stream};
+use rand::Rng;
+use rand::RngCore;
+
+pub use access::{Access, INNERMOST, MINUTES, READER, SHELF, Way};
+use board::Board;
+
+use super::{Kind, Workload};
+use crate::checker;
+use crate::history::{Action, Key, Outcome};
+use crate::recorder::Call;
+use crate::system::portcullis::Portcullis;
+use crate::system::{Change, Line, Lines, System};
+use crate::traffic::{Connections, Desk, Worker};
+
+/// The workload.
+pub const KIND: Kind = Kind {
+    name: NAME,
+    what: "grants are made, asked about at every node, and taken away again: directly, by nested group, by scope, by a change of \
+           the role, by filter",
+    judges: &[checker::revocation::JUDGE, checker::linearizable::JUDGE, checker::by_revision::JUDGE],
+    for_elle: super::as_recorded,
+    make: |desk| {
+        let system = Portcullis(desk.nodes.clone());
+        Arc::new(Revocation::on(&system, desk).expect("INVARIANT: our own nodes are connected already"))
+    },
+};
 /// Its name.
 pub const NAME: &str = "revocation";
-/// A role whose grants come and go.
-const VIEWER: &str = "viewer";
-const MAY_VIEW: &str = "document#view";
-/// What a role names that no longer lets see anything.
-const MAY_LIST: &str = "document#list";
-/// A group in a group in a group, the outermost of which may see what lies in a folder.
-const INNERMOST: &str = "group:innermost";
-/// Somebody who may see whatever lies on a shelf.
-const READER: &str = "user:reader";
-const SHELF: &str = "folder:shelf";
 
-/// How an answer is given and taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// A grant of a role on the document to the user, revoked by its id.
-    Direct,
-    /// The user joins and leaves a group that has the role through two others.
-    Group,
-    /// The document is put into and taken out of a folder on which the user has the role.
-    Scope,
-    /// A grant of a role that then loses the permission.
-    Role,
-    /// A grant as for `Direct`, revoked by a filter over its subject.
-    Filter,
+/// One client in so many writes.
+const WRITERS_SHARE: u32 = 3;
+/// One key in so many is not taken away.
+const KEPT_SHARE: u32 = 8;
+/// How often it is tried to take a key away, while the outcome is not known.
+const REVOKE_ATTEMPTS_MAX: u32 = 6;
+/// The longest pause of a writer between two keys, and of a reader between two checks, in milliseconds.
+const WRITER_PAUSE_MS: u64 = 30;
+const READER_PAUSE_MS: u64 = 8;
+/// How many final reads are under way at a node.
+const FINAL_READS_AT_ONCE: usize = 8;
+/// About how many keys nodes are asked at the end; the newest.
+const FINAL_KEYS_MAX: u64 = 2_000;
+
+/// The workload in one run.
+pub struct Revocation {
+    desk: Arc<Desk>,
+    nodes: Vec<Lines>,
+    board: Board,
+    next_key: AtomicU64,
 }
 
-impl Way {
-    const ALL: [Self; 5] = [Self::Direct, Self::Group, Self::Scope, Self::Role, Self::Filter];
+impl Revocation {
+    /// The workload on a system.
+    pub fn on(system: &dyn System, desk: Arc<Desk>) -> anyhow::Result<Self> {
+        let nodes = system.nodes().into_iter().map(|node| system.connect(node)).collect::<Result<_, _>>()?;
+        Ok(Self { desk, nodes, board: Board::default(), next_key: AtomicU64::new(1) })
+    }
 
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Group => "group",
-            Self::Scope => "scope",
-            Self::Role => "role",
-            Self::Filter => "filter",
+    /// Asks a node about everything that was given and taken away.
+    pub async fn read_all(&self, node: u64) {
+        let end = self.next_key.load(Ordering::SeqCst);
+        let first = end.saturating_sub(FINAL_KEYS_MAX).max(1);
+        let Some(lines) = self.nodes.iter().find(|lines| lines.node == node) else { return };
+        let reads = stream::iter(first..end).map(|key| self.check(0, Access { key: Key(key) }, node, &*lines.last));
+        reads.buffer_unordered(FINAL_READS_AT_ONCE).collect::<()>().await;
+    }
+
+    async fn check(&self, client: u32, access: Access, node: u64, line: &dyn Line) {
+        self.desk.count(false);
+        let (key, way, action) = (access.key, access.way().name(), Action::Check);
+        let open = self.desk.recorder.begin(Call { client, node, key, way, action });
+        open.end(line.check(access).await);
+    }
+
+    async fn check_at(&self, client: u32, access: Access, lines: &Lines) {
+        self.check(client, access, lines.node, &*lines.check).await;
+    }
+
+    async fn write(&self, worker: &mut Worker) {
+        if worker.dice.random_bool(0.5)
+            && let Some(kept) = self.board.take(&mut worker.dice)
+        {
+            self.revoke(worker, kept).await;
+        }
+        self.live(worker).await;
+        worker.pause(WRITER_PAUSE_MS).await;
+    }
+
+    async fn read(&self, worker: &mut Worker) {
+        // Readers alone are numbered here, so that every node has as many of each half.
+        let number = (worker.id - worker.id.div_ceil(WRITERS_SHARE)) as usize;
+        let own = &self.nodes[number % self.nodes.len()];
+        let hot = (number / self.nodes.len()).is_multiple_of(2);
+        let dice = &mut worker.dice;
+        let chosen = if hot { self.board.choose_hot(dice) } else { self.board.choose_settled(dice) };
+        if let Some(access) = chosen {
+            self.check_at(worker.id, access, own).await;
+        }
+        worker.pause(READER_PAUSE_MS).await;
+    }
+
+    /// The life of a key, or the first part of it.
+    async fn live(&self, worker: &mut Worker) {
+        let access = Access { key: Key(self.next_key.fetch_add(1, Ordering::SeqCst)) };
+        self.any(worker).write.prepare(access).await;
+        self.board.add(access);
+        let granted = self.change(worker, access, Change::Grant).await;
+        if matches!(granted, Outcome::Fail { .. }) {
+            return;
+        }
+        self.check_at(worker.id, access, self.any(worker)).await;
+        let is_kept = worker.dice.next_u32().is_multiple_of(KEPT_SHARE)
+            || worker.dice.random_bool(0.5) && self.board.keep(access);
+        if !is_kept {
+            worker.pause(READER_PAUSE_MS).await;
+            self.revoke(worker, access).await;
         }
     }
-}
 
-/// One question whose answer is given and taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// Its number.
-    pub key: Key,
-}
-
-/// Makes what all keys share.
-pub async fn set_up(client: &Client) -> Result<(), Error> {
-    create_role(client, VIEWER.to_owned(), MAY_VIEW).await?;
-    let shared = [
-        "group:outermost#member@group:middle#member",
-        "group:middle#member@group:innermost#member",
-        "document:minutes#parent@folder:team",
-    ];
-    client.write_relationships(updates(shared.map(|text| (Touch, text.to_owned())))).await?;
-    client.create_grant(grant("team", "group:outermost#member", VIEWER, "folder:team")).await?;
-    client.create_grant(grant("shelf", READER, VIEWER, SHELF)).await?;
-    Ok(())
-}
-
-impl Access {
-    /// How it is given and taken away: each way has every fifth key.
-    pub fn way(self) -> Way {
-        let place = self.key.0 % Way::ALL.len() as u64;
-        Way::ALL[usize::try_from(place).expect("INVARIANT: there are few ways")]
-    }
-
-    /// The question.
-    pub fn question(self) -> v1::CheckRequest {
-        let (subject, resource) = match self.way() {
-            Way::Direct | Way::Role | Way::Filter => (self.user(), self.document()),
-            Way::Group => (self.user(), "document:minutes".to_owned()),
-            Way::Scope => (READER.to_owned(), self.document()),
-        };
-        let item = v1::CheckItem { subject, permission: "view".to_owned(), resource, context: String::new() };
-        v1::CheckRequest { item: Some(item), ..v1::CheckRequest::default() }
-    }
-
-    /// Makes what has to be there before it can be given, without giving it.
-    pub async fn prepare(self, client: &Client) -> Result<(), Error> {
-        match self.way() {
-            Way::Role => create_role(client, self.role(), MAY_VIEW).await,
-            Way::Direct | Way::Group | Way::Scope | Way::Filter => Ok(()),
+    /// Takes a key away, again and again while it is not known whether it is, and asks all nodes once it is.
+    async fn revoke(&self, worker: &mut Worker, access: Access) {
+        self.board.heat(access);
+        let mut revoked = self.change(worker, access, Change::Revoke).await;
+        for _ in 1..REVOKE_ATTEMPTS_MAX {
+            if worker.is_stopped() || !matches!(revoked, Outcome::Unknown { .. }) {
+                break;
+            }
+            revoked = self.change(worker, access, Change::Revoke).await;
+        }
+        self.board.cool(access);
+        if !matches!(revoked, Outcome::Ok { .. }) {
+            return;
+        }
+        if self.desk.is_to_write(false) {
+            // Asking all of them would be more reads than the share of writes leaves room for.
+            self.check_at(worker.id, access, self.any(worker)).await;
+        } else {
+            join_all(self.nodes.iter().map(|node| self.check_at(worker.id, access, node))).await;
         }
     }
 
-    /// Gives it, and returns the revision.
-    pub async fn grant(self, client: &Client) -> Result<u64, Error> {
-        let position = match self.way() {
-            Way::Direct | Way::Filter => self.create_grant(client, VIEWER).await?,
-            Way::Role => self.create_grant(client, &self.role()).await?,
-            Way::Group | Way::Scope => client.write_relationships(updates([(Touch, self.link())])).await?.position,
-        };
-        Ok(revision(position))
+    /// Grants or revokes, at any node.
+    async fn change(&self, worker: &mut Worker, access: Access, change: Change) -> Outcome {
+        let at = self.any(worker);
+        let is_hasty = (worker.id / WRITERS_SHARE).is_multiple_of(2);
+        self.desk.count(true);
+        let (key, way, action) = (access.key, access.way().name(), change.action());
+        let open = self.desk.recorder.begin(Call { client: worker.id, node: at.node, key, way, action });
+        let outcome = if is_hasty { &at.hasty } else { &at.write }.change(access, change).await;
+        open.end(outcome.clone());
+        outcome
     }
 
-    /// Takes it away, and returns the revision.
-    pub async fn revoke(self, client: &Client) -> Result<u64, Error> {
-        let position = match self.way() {
-            Way::Direct => {
-                let ids = vec![self.id()];
-                let request = v1::RevokeGrantsRequest { ids, ..v1::RevokeGrantsRequest::default() };
-                client.revoke_grants(request).await?.position
+    fn any(&self, worker: &mut Worker) -> &Lines {
+        &self.nodes[worker.dice.random_range(0..self.nodes.len())]
+    }
+}
+
+impl Workload for Revocation {
+    fn set_up(&self) -> BoxFuture<'_, anyhow::Result<()>> {
+        self.nodes[0].last.set_up()
+    }
+
+    fn turn<'a>(&'a self, worker: &'a mut Worker) -> BoxFuture<'a, ()> {
+        async move {
+            if self.desk.is_to_write(worker.id % WRITERS_SHARE == 1) {
+                self.write(worker).await;
+            } else {
+                self.read(worker).await;
             }
-            Way::Filter => {
-                let filter = Some(v1::GrantFilter { subject: self.user(), ..v1::GrantFilter::default() });
-                let request = v1::RevokeGrantsByFilterRequest { filter, ..v1::RevokeGrantsByFilterRequest::default() };
-                client.revoke_grants_by_filter(request).await?.position
-            }
-            Way::Role => {
-                let (id, permissions) = (self.role(), vec![MAY_LIST.to_owned()]);
-                let request = v1::UpdateRoleRequest { id, permissions, ..v1::UpdateRoleRequest::default() };
-                client.update_role(request).await?.position
-            }
-            Way::Group | Way::Scope => client.write_relationships(updates([(Delete, self.link())])).await?.position,
-        };
-        Ok(revision(position))
-    }
-
-    async fn create_grant(self, client: &Client, role: &str) -> Result<Option<v1::Position>, Error> {
-        Ok(client.create_grant(grant(&self.id(), &self.user(), role, &self.document())).await?.position)
-    }
-
-    fn id(self) -> String {
-        format!("grant-{}", self.key)
-    }
-
-    fn user(self) -> String {
-        format!("user:u{}", self.key)
-    }
-
-    fn document(self) -> String {
-        format!("document:d{}", self.key)
-    }
-
-    fn role(self) -> String {
-        format!("role-{}", self.key)
-    }
-
-    /// The relationship that makes the difference.
-    fn link(self) -> String {
-        match self.way() {
-            Way::Group => format!("{INNERMOST}#member@{}", self.user()),
-            Way::Direct | Way::Scope | Way::Role | Way::Filter => format!("{}#parent@{SHELF}", self.document()),
         }
-    }
-}
-
-async fn create_role(client: &Client, id: String, permission: &str) -> Result<(), Error> {
-    let permissions = vec![permission.to_owned()];
-    client.create_role(v1::CreateRoleRequest { id, permissions, ..v1::CreateRoleRequest::default() }).await?;
-    Ok(())
-}
-
-fn grant(id: &str, subject: &str, role: &str, scope: &str) -> v1::CreateGrantRequest {
-    let [id, subject, role, scope] = [id, subject, role, scope].map(str::to_owned);
-    v1::CreateGrantRequest { id, subject, role, scope, ..v1::CreateGrantRequest::default() }
-}
-
-fn updates(
-    updates: impl IntoIterator<Item = (v1::relationship_update::Operation, String)>,
-) -> v1::WriteRelationshipsRequest {
-    let update = |(operation, relationship): (v1::relationship_update::Operation, String)| v1::RelationshipUpdate {
-        operation: operation.into(),
-        relationship,
-    };
-    let updates = updates.into_iter().map(update).collect();
-    v1::WriteRelationshipsRequest { updates, ..v1::WriteRelationshipsRequest::default() }
-}
-
-fn revision(position: Option<v1::Position>) -> u64 {
-    position.unwrap_or_default().revision
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_key_is_a_question_of_its_own() {
-        let questions: BTreeSet<String> =
-            (0..100).map(|key| format!("{:?}", Access { key: Key(key) }.question())).collect();
-        assert_eq!(questions.len(), 100);
+        .boxed()
     }
 
-    #[test]
-    fn every_way_is_taken() {
-        let ways: BTreeSet<&str> = (0..5).map(|key| Access { key: Key(key) }.way().name()).collect();
-        assert_eq!(ways.len(), Way::ALL.len());
+    fn last_reads<'a>(&'a self, at: &'a Connections) -> BoxFuture<'a, ()> {
+        self.read_all(at.node).boxed()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_consensus::NodeRole;
 use portcullis_machine::VERSION_SUPPORTED;
 use portcullis_model::NodeId;
-use portcullis_node::Node;
+use portcullis_node::{Newcomer, Node};
 use tokio::time::Instant;
 
 use crate::client::{draft, role};
@@ -46,7 +46,9 @@ async fn lead(world: &World, node: &Node) {
     let cluster = node.initialise(deadline()).await.expect("the first node makes a cluster");
     for id in world.shape.nodes().skip(1) {
         let addresses = (format!("{}:{PEER_PORT}", name(id)), format!("{}:{}", name(id), PEER_PORT + 1));
-        let joined = node.join(NodeId(id), addresses, world.shape.region(id), VERSION_SUPPORTED, deadline()).await;
+        let region = world.shape.region(id);
+        let newcomer = Newcomer { id: NodeId(id), addresses, region, command_version: VERSION_SUPPORTED, key: None };
+        let joined = node.join(newcomer, deadline()).await;
         joined.expect("a new node is let in");
         // From here on it may answer, and the next can only be let in once it does.
         world.formed_as(cluster);

@@ -51,3 +51,23 @@ async fn role_of(cluster: &Cluster, id: u64) -> anyhow::Result<Option<v1::NodeRo
     let status = cluster.client(1).status(v1::StatusRequest {}).await?;
     Ok(status.nodes.iter().find(|node| node.id == id).map(v1::Node::role))
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_join_may_be_repeated_by_who_made_it() -> anyhow::Result<()> {
+    let cluster = Cluster::start(1).await?;
+    let request = |key: &str| v1::JoinRequest {
+        id: 2,
+        peer: "127.0.0.1:1".to_owned(),
+        client: "127.0.0.1:2".to_owned(),
+        command_version: 3,
+        idempotency_key: key.to_owned(),
+        ..v1::JoinRequest::default()
+    };
+    let first = cluster.client(1).join(request("one")).await?;
+    assert_eq!(cluster.client(1).join(request("one")).await?, first);
+    for key in ["another", ""] {
+        let refused = cluster.client(1).join(request(key)).await.unwrap_err();
+        assert!(refused.to_string().contains("a node joined under id 2 before"), "{refused}");
+    }
+    cluster.finish()
+}

@@ -51,6 +51,10 @@ impl AckedFile {
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(Found::Nothing);
         }
+        // It is made as long as this before anything is in it.
+        if bytes.len() as u64 != 2 * SLOT_APART_BYTES {
+            return Ok(Found::Damaged);
+        }
         let second = usize::try_from(SLOT_APART_BYTES).expect("INVARIANT: it is small");
         let slots = [0, second].map(|at| bytes.get(at..at + SLOT_BYTES).and_then(decode));
         let newest = slots.into_iter().flatten().max_by_key(|(sequence, _)| *sequence);
@@ -152,6 +156,10 @@ mod tests {
         bytes[usize::try_from(SLOT_APART_BYTES).unwrap() + 10] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         assert!(matches!(AckedFile::read(&path).unwrap(), Found::Damaged));
+        bytes[10] ^= 1;
+        bytes.pop();
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(AckedFile::read(&path).unwrap(), Found::Damaged), "it is cut off");
         assert_eq!((AckedFile::beside(4, 5), AckedFile::beside(4, 6), AckedFile::beside(3, 9)), (5, 7, 10));
     }
 }

@@ -50,6 +50,8 @@ pub(super) async fn play(stage: &mut Stage, access: Access) -> anyhow::Result<Op
     let last = asking.join_all().await;
     revoked?;
     // No more than this answer was under way for each, and its node was frozen from before the revocation was sent.
+    let answered = last.iter().flatten().count();
     let late = last.iter().flatten().filter(|(allowed, at)| *allowed && *at > returned).count();
+    stage.tell(&format!("of {answered} answers that were under way, {late} allow"));
     Ok((late > EXCUSED_MAX).then(|| format!("{late} allows left a node after the revocation had returned")))
 }

@@ -2,10 +2,12 @@
 
 use portcullis_client::{Error, Kind, v1};
 
-use crate::history::{Answer, Outcome};
+use serde::Serialize;
+
+use crate::history::{Answer, Came, Outcome};
 
 /// A check changes nothing, so whatever is no decision is a failure.
-pub(super) fn of_check(answered: Result<v1::CheckResponse, Error>) -> Outcome {
+pub fn of_check(answered: Result<v1::CheckResponse, Error>) -> Outcome {
     match answered {
         Ok(response) => {
             let position = response.evaluation.as_ref().and_then(|evaluation| evaluation.position.as_ref());
@@ -24,7 +26,7 @@ pub(super) fn of_check(answered: Result<v1::CheckResponse, Error>) -> Outcome {
 
 /// A write that was refused did not take place. One that was not answered in time may have, also if the last attempt came to
 /// nothing: the client library makes several, under one key.
-pub(super) fn of_write(written: Result<u64, Error>) -> Outcome {
+pub fn of_write(written: Result<u64, Error>) -> Outcome {
     match written {
         Ok(revision) => Outcome::Ok { answer: Answer::Done, revision },
         Err(error) => match error.kind() {
@@ -34,6 +36,44 @@ pub(super) fn of_write(written: Result<u64, Error>) -> Outcome {
             Kind::Unavailable | Kind::Internal => Outcome::Unknown { error: told(&error) },
         },
     }
+}
+
+/// What a write came to that answers something.
+pub fn written<A: Serialize>(written: Result<(A, u64), Error>) -> Came {
+    match written {
+        Ok((answer, revision)) => Came::Ok { answer: value(&answer), revision },
+        Err(error) => match of_write(Err(error.clone())) {
+            Outcome::Unknown { error } => Came::Unknown { error },
+            Outcome::Ok { .. } | Outcome::Fail { .. } => refused(&error),
+        },
+    }
+}
+
+/// What a check came to: whether it is allowed.
+pub fn decided(answered: Result<v1::CheckResponse, Error>) -> Came {
+    match of_check(answered.clone()) {
+        Outcome::Ok { answer, revision } => Came::Ok { answer: value(&(answer == Answer::Allow)), revision },
+        Outcome::Fail { error } | Outcome::Unknown { error } => match answered {
+            Err(told) => refused(&told),
+            Ok(_) => Came::Fail { reason: String::new(), error },
+        },
+    }
+}
+
+/// What a read came to: it changes nothing, so whatever is no answer is a failure.
+pub fn read<A: Serialize>(read: Result<(A, u64), Error>) -> Came {
+    match read {
+        Ok((answer, revision)) => Came::Ok { answer: value(&answer), revision },
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &Error) -> Came {
+    Came::Fail { reason: error.reason().to_owned(), error: error.to_string() }
+}
+
+fn value(answer: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(answer).expect("INVARIANT: what is answered is a value")
 }
 
 fn told(error: &Error) -> String {
