@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::convert::wire_vote;
 use crate::leases::Leases;
 use crate::peer::{Confirm, ConfirmAnswer, Request, Response, WireVote};
+use crate::raft_read;
 use crate::read_index::ReadError;
 use crate::transport::Transport;
 use crate::types::{Membership, Raft};
@@ -47,6 +48,9 @@ struct Start {
 impl Confirmer {
     /// Returns an index that covers everything acknowledged before the call, after proving that this node led then.
     pub(crate) async fn read_index(&self, timeout: Duration) -> Result<u64, ReadError> {
+        if let Some(policy) = raft_read::policy(self.leases.faults()) {
+            return raft_read::read_index(&self.raft, policy).await;
+        }
         self.prove(timeout).await?.ok_or(ReadError::LeaderTooNew)
     }
 

@@ -13,8 +13,8 @@ use futures::future::BoxFuture;
 use openraft::errors::RaftError;
 use openraft::{Config, SnapshotPolicy};
 use portcullis_fault::{Point, Points};
-use portcullis_lease::Faults;
 use portcullis_lease::read::{Began, NotLeased};
+use portcullis_lease::{Fault, Faults};
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 use portcullis_storage::log::Log;
@@ -22,7 +22,7 @@ use portcullis_storage::state::Store;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use crate::clock::{ByWall, Clock};
 use crate::confirm::Confirmer;
 use crate::convert::{self, log_id, position, vote, wire_vote};
 use crate::foresee::Foreseer;
@@ -154,8 +154,13 @@ impl Group {
             let Parts { log, store, transport, clock, seed: _, faults, points } = parts;
             let me = options.me.0;
             // Leases are counted by one clock, whoever reads it.
-            let clock: Arc<dyn Clock> = Arc::new(Watched::new(clock));
-            let gate = Arc::new(Gate::new(Arc::clone(&clock), log.is_pristine(), options.timing.election_max));
+            let clock: Arc<dyn Clock> = if faults.has(Fault::LeaseByWallClock) {
+                Arc::new(ByWall(clock))
+            } else {
+                Arc::new(Watched::new(clock))
+            };
+            let votes_at_once = log.is_pristine() || faults.has(Fault::LeaseReadOfRaft);
+            let gate = Arc::new(Gate::new(Arc::clone(&clock), votes_at_once, options.timing.election_max));
             let config = config(&options).validate().map_err(|error| StartError::Timing(error.to_string()))?;
             let (published, shown) = watch::channel(store.applied().map_or(0, |id| id.index));
             let origin =

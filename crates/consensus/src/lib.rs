@@ -17,6 +17,7 @@ mod network;
 mod octets;
 pub mod peer;
 mod propose;
+mod raft_read;
 pub mod read_index;
 mod snapshot;
 mod state_machine;

@@ -1,5 +1,6 @@
 //! Proposing commands, and when their writers are answered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
 use portcullis_fault::Point;
-use portcullis_lease::Position;
+use portcullis_lease::{Fault, Position};
 use portcullis_machine::Envelope;
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
@@ -23,6 +24,12 @@ use crate::leases::{Awaited, Listing, Ticket};
 use crate::log_store::{leased, stored_id};
 use crate::peer::WireVote;
 use crate::types::{LogId, Peer, Proposal, Reply, Types};
+
+/// How much later an entry is appended than its sessions are listed, where that rule is broken.
+const APPENDED_LATE: Duration = Duration::from_secs(3);
+
+/// Who holds leases: node and start of its process.
+type Sessions = BTreeSet<(u64, u64)>;
 
 /// When a write is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,24 +92,35 @@ impl Group {
         async move {
             let appended = taken_by.map(|_| Arc::new(SetOnce::new()));
             let proposal = Proposal { command: Bytes::from(codec::encode(envelope)), appended: appended.clone() };
-            let (progress, committed, done) = if ack == Ack::Quorum || taken_by.is_some() {
+            let tells_repeated = self.leases.faults().has(Fault::OutcomeBeforeVisible);
+            let (progress, committed, done) = if ack == Ack::Quorum || taken_by.is_some() || tells_repeated {
                 let (progress, committed, done) = ProgressResponder::new();
                 (progress, Some(committed), done)
             } else {
                 let (progress, done) = ProgressResponder::complete_only();
                 (progress, None, done)
             };
+            let sessions = if self.leases.faults().has(Fault::ListedBeforeAppend) && taken_by.is_some() {
+                let listed = self.leases.live();
+                tokio::time::sleep(APPENDED_LATE).await;
+                Some(listed)
+            } else {
+                None
+            };
             if self.raft.client_write_ff(proposal, Some(progress)).await.is_err() {
                 return Err(ProposeError::Stopped);
             }
             self.leases.points.wait(Point::WriteProposed).await;
             let Some(committed) = committed else { return decided(done.await) };
-            let (committed, is_told) = self.tell_meanwhile(committed, taken_by, appended).await;
+            let (committed, is_told) =
+                self.tell_meanwhile(committed, taken_by.map(|taken_by| (taken_by, sessions.clone())), appended).await;
             // What fails is never committed, and then only done.
             if let Some(id) = committed.filter(|_| done.is_empty()) {
                 let entry = leased(stored_id(&id));
-                if ack == Ack::Quorum
-                    && let Some(reply) = self.foreseer.foresee(entry)
+                let is_told_now =
+                    |reply: &Reply| ack == Ack::Quorum || tells_repeated && reply.revision.0 < entry.index;
+                if (ack == Ack::Quorum || tells_repeated)
+                    && let Some(reply) = self.foreseer.foresee(entry).filter(is_told_now)
                 {
                     self.leases.points.pass(Point::ForesightBeforeAnswer);
                     let foreseer = Arc::clone(&self.foreseer);
@@ -110,7 +128,7 @@ impl Group {
                     return Ok(Proposed { reply, acked: Acked::Quorum });
                 }
                 if let Some(taken_by) = taken_by
-                    && (is_told || self.tell(taken_by, entry).await)
+                    && (is_told || self.tell(taken_by, entry, sessions).await)
                 {
                     self.leases.tell_committed(taken_by);
                 }
@@ -129,13 +147,15 @@ impl Group {
     async fn tell_meanwhile(
         &self,
         committed: impl Future<Output = Result<LogId, impl Sized>>,
-        taken_by: Option<(NodeId, Ticket)>,
+        taken_by: Option<((NodeId, Ticket), Option<Sessions>)>,
         appended: Option<Arc<SetOnce<Position>>>,
     ) -> (Option<LogId>, bool) {
-        let Some((taken_by, appended)) = taken_by.zip(appended) else { return (committed.await.ok(), false) };
+        let Some(((taken_by, sessions), appended)) = taken_by.zip(appended) else {
+            return (committed.await.ok(), false);
+        };
         let tell = async {
             let entry = *appended.wait().await;
-            self.tell(taken_by, entry).await
+            self.tell(taken_by, entry, sessions).await
         };
         tokio::pin!(committed, tell);
         tokio::select! {
@@ -145,7 +165,7 @@ impl Group {
     }
 
     /// Tells the node that took a write that it is in the log, and what comes of it. Returns whether it did.
-    async fn tell(&self, taken_by: (NodeId, Ticket), entry: Position) -> bool {
+    async fn tell(&self, taken_by: (NodeId, Ticket), entry: Position, sessions: Option<Sessions>) -> bool {
         if self.leases.is_fenced() {
             return false;
         }
@@ -157,7 +177,7 @@ impl Group {
         });
         let Ok(Some(voters)) = voters.await else { return false };
         let Some(reply) = self.foreseer.foresee(entry) else { return false };
-        self.leases.tell_listed(taken_by, Listing { entry, voters, reply })
+        self.leases.tell_listed(taken_by, Listing { entry, voters, sessions, reply })
     }
 
     /// Awaits a write that is about to be sent to `leader`, if this node may answer it before the leader does: where they are

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use openraft::alias::SnapshotOf;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use portcullis_fault::Point;
+use portcullis_lease::Fault as Broken;
 use portcullis_machine::{Effect, Envelope, Fault, VERSION_SUPPORTED};
 use portcullis_storage::codec;
 use portcullis_storage::state::{Reader, Received, Snapshot, Store};
@@ -19,6 +21,9 @@ use crate::log_store::{leased, loaded_id, stored_id};
 use crate::propose::{Acked, Proposed};
 use crate::snapshot::{self, SnapshotData};
 use crate::types::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, Types};
+
+/// How long an entry has to wait until it is frozen before it is visible, where that rule is broken.
+const HELD_UP: Duration = Duration::from_millis(50);
 
 /// The owner of the state store while the group runs.
 pub(crate) struct StateMachine {
@@ -81,11 +86,12 @@ impl RaftStateMachine<Types> for StateMachine {
         S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
     {
         let mut upto = 0;
+        let freezes_early = self.leases.faults().has(Broken::SnapshotAboveVisible);
         let mut replies = Vec::new();
         while let Some(entry) = entries.next().await {
             let (entry, responder) = entry?;
             let index = entry.log_id.index;
-            if index > upto {
+            if index > upto && !freezes_early {
                 // What is visible already need not wait for what is not yet.
                 self.show(&mut replies)?;
                 let Some(visible) = self.leases.until_visible(index).await else {
@@ -99,6 +105,9 @@ impl RaftStateMachine<Types> for StateMachine {
             let reply = self.apply_one(entry)?;
             self.leases.points.wait(Point::StateEntryApplied).await;
             replies.extend(responder.map(|responder| Answered { index, responder, proposed: reply }));
+            if freezes_early {
+                self.freeze_held_up(index).await?;
+            }
         }
         self.show(&mut replies)
     }
@@ -169,6 +178,16 @@ impl StateMachine {
                 return incoming.finish().map_err(io::Error::other);
             }
         }
+    }
+
+    /// Waits until an entry is visible that was applied before. Where that takes long, freezes the state meanwhile.
+    async fn freeze_held_up(&mut self, index: u64) -> io::Result<()> {
+        let leases = Arc::clone(&self.leases);
+        if tokio::time::timeout(HELD_UP, leases.until_visible(index)).await.is_err() {
+            self.freeze()?;
+            leases.until_visible(index).await;
+        }
+        Ok(())
     }
 
     /// Freezes the state, at once and not in the task that openraft would do it in: a snapshot must not include more than

@@ -46,7 +46,7 @@ faults! {
     ClockBeforeExpiry,
     /// A token says what an answer was given from, and not what it could have seen.
     TokenAtBase,
-    /// What is applied is not pending, visible or not.
+    /// What is applied, or would be if that did not wait, is not pending, visible or not.
     PendingAboveApplied,
     /// The log is purged of entries that are not visible, and what is purged is taken for visible at the next start.
     PurgeAboveVisible,
@@ -84,7 +84,7 @@ faults! {
     SilentLeader,
     /// A voter that has started since reports a full silence.
     SilentRestart,
-    /// An answer leaves although an entry touches it.
+    /// An answer leaves without another look, whatever touches it, and lies for 5 ms before.
     EmitTouched,
     /// A node says that it dropped older leases before its vote is persisted.
     DroppedWithoutVote,
@@ -110,7 +110,7 @@ faults! {
     SettledForLater,
     /// The node that took a write stops to wait for leases that must have run out.
     AnswerByExpiry,
-    /// The leader lists its sessions before it has appended the entry.
+    /// The leader lists its sessions before it has appended the entry, which it does three seconds later.
     ListedBeforeAppend,
     /// The leader lists its sessions while leases of older epochs may be left.
     ListedWhileFenced,
@@ -128,6 +128,32 @@ faults! {
     FreshAsCommitted,
     /// A leader that starts again goes on in its epoch, without a fence.
     LeadsAgain,
+    /// An entry is acknowledged at once, and reads take it into account only when something else is shown.
+    AckBeforeRegister,
+    /// The log says that something is on disk, and writes it 200 ms later.
+    AckBeforeSync,
+    /// A damaged log is opened as far as it is whole, whatever was acknowledged behind that.
+    RecoveryDropsRecords,
+    /// Outcomes of calls are not in a snapshot that was received.
+    SnapshotForgetsOutcomes,
+    /// What is held up is frozen in a snapshot before it is visible, and what is in a snapshot is taken for visible.
+    SnapshotAboveVisible,
+    /// A node that tries a write again does so without its idempotency key.
+    RetryWithoutKey,
+    /// The outcome of a call that was made before is told as soon as it is committed again, visible or not.
+    OutcomeBeforeVisible,
+    /// The node that takes a revocation by filter says which grants match, by what it shows.
+    FilterByTaker,
+    /// A watcher is not told what comes right behind the first entry of a new leader.
+    WatchSkipsFailover,
+    /// The leader's word is openraft's read index, in place of a round of our own.
+    ReadIndexOfRaft,
+    /// The leader's word is openraft's lease, and a node that has started votes at once.
+    LeaseReadOfRaft,
+    /// A lease runs out by the wall clock of its holder alone.
+    LeaseByWallClock,
+    /// The state hash depends on which entries were written together.
+    HashByBatch,
 }
 
 /// The rules that are broken in one value: none, outside of checks.

@@ -274,8 +274,13 @@ impl Leader {
             return None;
         }
         self.listed = self.listed.max(entry.index);
+        Some(Listed { entry, sessions: self.live(now), voters })
+    }
+
+    /// Node and incarnation of everybody whose session has not run out.
+    pub fn live(&self, now: &Reading) -> BTreeSet<(u64, u64)> {
         let live = self.sessions.iter().filter(|(_, session)| !session.expires.is_over(now));
-        Some(Listed { entry, sessions: live.map(|(holder, _)| *holder).collect(), voters })
+        live.map(|(holder, _)| *holder).collect()
     }
 
     /// Up to where writers may have been answered by what this leader has listed, whether it knows of it or not (R5b). It reads

@@ -5,8 +5,10 @@
 //! leaves, the lease and what came meanwhile are looked at again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_consensus::{Counted, View};
+use portcullis_lease::Fault;
 use portcullis_model::{Clock, Revision, TenantId};
 use portcullis_storage::resident::{Doubts, TenantDoubts};
 use portcullis_storage::state::{self, Stored};
@@ -15,6 +17,9 @@ use tokio::time::Instant;
 use crate::check::CheckError;
 use crate::node::Node;
 use crate::view::{Freshness, Served, ServedBy, ViewError};
+
+/// How long an answer lies until it leaves, where it is not looked at again.
+const LIES: Duration = Duration::from_millis(5);
 
 /// Why there is no decision. It is never an allow. A retry, here or at another node, is safe.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +143,13 @@ impl Node {
             };
             let counted = if by == ServedBy::Waiting { view.counted_without_doubts() } else { view.counted() };
             let made = Made { judged, view, counted };
-            if let Some(Made { judged, view, counted }) = self.emitted(made, tenant, fail_closed, &judge) {
+            let emitted = if self.faults.has(Fault::EmitTouched) {
+                tokio::time::sleep(LIES).await;
+                Some(made)
+            } else {
+                self.emitted(made, tenant, fail_closed, &judge)
+            };
+            if let Some(Made { judged, view, counted }) = emitted {
                 // The answer may rest on entries that are in this log and not visible yet.
                 let mark = view.mark();
                 let token = Revision(began.token(mark).max(mark.registered.index));
@@ -177,7 +188,7 @@ impl Node {
     /// Looks again whether allows in a tenant may leave. `holds` says whether they still hold on other ground. What was not
     /// decided by the lease may always.
     pub(crate) fn may_leave(&self, served: &Served, tenant: &TenantId, holds: impl Fn(&Ground<'_>) -> bool) -> bool {
-        let Some(mut counted) = served.counted else { return true };
+        let Some(mut counted) = served.counted.filter(|_| !self.faults.has(Fault::EmitTouched)) else { return true };
         loop {
             match self.group.emit() {
                 Ok(last) if !last.may_take_away(counted, tenant) => return true,

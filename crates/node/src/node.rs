@@ -8,6 +8,7 @@ use futures::future::join_all;
 use portcullis_consensus::clock::{Clock, Reading};
 use portcullis_consensus::{AnswerError, Group, LeaseStatus, NodeStatus, Status};
 use portcullis_fault::Points;
+use portcullis_lease::Faults;
 use portcullis_model::{Clock as WallClock, ClusterId, GroupId, IdempotencyKey, NodeId};
 use portcullis_storage::codec;
 use portcullis_storage::state::{Reader, Sum};
@@ -42,6 +43,8 @@ pub struct Node {
     pub(crate) remade: Remade,
     /// Who is told of changes.
     pub(crate) watchers: Watchers,
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
+    pub(crate) faults: Faults,
 }
 
 /// A member, and what it says of itself.

@@ -39,7 +39,7 @@ pub struct Seams {
     pub entropy: Arc<dyn Entropy>,
     /// Who writes the log.
     pub writing: log::Writing,
-    /// Rules of leases that are broken to see whether it is noticed: none, outside of checks.
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
     pub faults: Faults,
     /// Who is told of the points that the node passes: nobody, outside of tests.
     pub points: Points,
@@ -106,6 +106,7 @@ impl Node {
             let Databases { log_buffer_bytes, state_buffer_bytes, journal_bytes, opening_threads } = config.databases;
             let options = log::Options {
                 writing,
+                faults,
                 write_buffer_bytes: log_buffer_bytes,
                 journal_bytes,
                 opening_threads,
@@ -126,6 +127,7 @@ impl Node {
                 journal_bytes,
                 opening_threads,
                 points: points.clone(),
+                faults,
                 ..state::Options::new(GroupId::FIRST)
             };
             let store = state::Store::open(&state_folder, &options, &mut progress)?;
@@ -152,6 +154,7 @@ impl Node {
                 health: Health::default(),
                 remade: Remade::default(),
                 watchers: Watchers::default(),
+                faults,
             });
             tokio::spawn(settle_leases(Arc::downgrade(&node)));
             tokio::spawn(keep_time(Arc::downgrade(&node)));

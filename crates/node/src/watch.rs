@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use portcullis_consensus::ReadError;
 use portcullis_fault::Point;
+use portcullis_lease::Fault;
 use portcullis_machine::{Change, Effect};
 use portcullis_model::{Actor, Context, Reason, Revision, TenantId, Timestamp, Token};
 use tokio::time::Instant;
@@ -255,7 +256,11 @@ impl Watcher {
     /// Looks at what was read, up to something that is to be told.
     fn look_at_read(&mut self) -> Result<Option<Commit>, WatchError> {
         while let Some(change) = self.read.pop_front() {
+            let follows = change.revision.0 == self.position.0 + 1;
             self.position = change.revision;
+            if !follows && self.place.node.faults.has(Fault::WatchSkipsFailover) {
+                continue;
+            }
             if drops(&change, &self.watched.tenant) {
                 // Another one of the same name may come: whoever watches on from here is told of that one.
                 return Err(WatchError::TenantMissing(self.watched.tenant.clone()));

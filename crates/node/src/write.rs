@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use portcullis_consensus::{Ack, Acked, CallError, ProposeError, Proposed, Reply, Ticket, TransportError};
 use portcullis_fault::Point;
+use portcullis_lease::Fault;
 use portcullis_machine::{Outcome, Refusal};
-use portcullis_model::{NodeId, Revision};
+use portcullis_model::{NodeId, Revision, TenantId, limit};
 use portcullis_storage::codec;
 use tokio::time::Instant;
 
-use crate::draft::{Adds, Draft};
+use crate::draft::{Action, Adds, Draft};
 use crate::health::LowDisk;
 use crate::internal::{Answer, Message};
 use crate::node::Node;
@@ -88,9 +89,12 @@ enum Attempt {
 
 impl Node {
     /// Carries out a write, at the leader. A write with an idempotency key is tried again while its outcome is unknown.
-    pub async fn write(&self, draft: Draft, deadline: Instant) -> Result<Written, WriteError> {
+    pub async fn write(&self, mut draft: Draft, deadline: Instant) -> Result<Written, WriteError> {
         if draft.ack == Ack::Quorum && draft.action.adds() != Adds::Only {
             return Err(WriteError::AckTooEarly);
+        }
+        if self.faults.has(Fault::FilterByTaker) {
+            draft.action = self.by_ids(&draft.tenant, draft.action);
         }
         let mut unknown = None;
         loop {
@@ -104,13 +108,23 @@ impl Node {
                 Attempt::Failed(error) => return Err(error),
                 Attempt::NotProposed => {}
                 Attempt::Unknown(why) if draft.idempotency_key.is_none() => return Err(WriteError::Unknown(why)),
-                Attempt::Unknown(why) => unknown = Some(why),
+                Attempt::Unknown(why) => {
+                    unknown = Some(why);
+                    draft.idempotency_key.take_if(|_| self.faults.has(Fault::RetryWithoutKey));
+                }
             }
             if Instant::now() + LEADER_PAUSE >= deadline {
                 return Err(unknown.map_or(WriteError::NoLeader, WriteError::Unknown));
             }
             tokio::time::sleep(LEADER_PAUSE).await;
         }
+    }
+
+    /// Names the grants that match a filter here and now, in place of the filter.
+    fn by_ids(&self, tenant: &TenantId, action: Action) -> Action {
+        let Action::RevokeByFilter(filter) = &action else { return action };
+        let found = self.reader.grants(tenant, filter, true, None, limit::ENDED_BY_FILTER_MAX);
+        found.map_or(action, |page| Action::RevokeGrants(page.items.into_iter().map(|grant| grant.id).collect()))
     }
 
     async fn attempt(&self, draft: &Draft, deadline: Instant) -> Attempt {

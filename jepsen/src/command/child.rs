@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use portcullis_jepsen::mutants::{Mutant, VARIABLE};
+use portcullis_jepsen::mutants::VARIABLE;
 use portcullis_jepsen::run::VERDICT;
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::verdict::Judgement;
@@ -19,8 +19,8 @@ pub(super) struct Child<'a> {
     pub(super) time: Duration,
     pub(super) binary: &'a Path,
     pub(super) folder: &'a Path,
-    /// What the nodes are to break.
-    pub(super) broken: Option<&'a Mutant>,
+    /// What the nodes are told to break.
+    pub(super) broken: Option<&'a str>,
 }
 
 impl Child<'_> {
@@ -38,7 +38,7 @@ impl Child<'_> {
         command.args(["--time", &self.time.as_secs().to_string(), "--nemesis", &names(self.nemeses)]);
         command.arg("--binary").arg(self.binary).arg("--dir").arg(self.folder);
         match self.broken {
-            Some(mutant) => command.env(VARIABLE, mutant.fault),
+            Some(told) => command.env(VARIABLE, told),
             None => command.env_remove(VARIABLE),
         };
         let output = command.stdin(Stdio::null()).output()?;

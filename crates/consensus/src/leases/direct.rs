@@ -44,6 +44,8 @@ pub(crate) struct Listing {
     pub(crate) entry: Position,
     /// Who votes, looked at after the append.
     pub(crate) voters: Vec<BTreeSet<u64>>,
+    /// Who has to have it, where that was looked at before the append and not after it, which breaks a rule.
+    pub(crate) sessions: Option<BTreeSet<(u64, u64)>>,
     /// What will come of it, once it is committed.
     pub(crate) reply: Reply,
 }
@@ -199,17 +201,25 @@ impl Leases {
     /// Tells the node that took a write that it is in the log here, who votes, which was looked at since, and what will come of
     /// it. Returns whether it did: not while fenced, since of leases of older epochs nothing is known.
     pub(crate) fn tell_listed(&self, (to, ticket): (NodeId, Ticket), listing: Listing) -> bool {
-        let Listing { entry, voters, reply } = listing;
+        let Listing { entry, voters, sessions, reply } = listing;
         let mut core = self.core();
         let now = self.clock.read();
         let listed = core.leader.as_mut().and_then(|leader| leader.listed(&now, entry, voters));
         let Some(mut listed) = listed else { return false };
+        listed.sessions = sessions.unwrap_or(listed.sessions);
         // This node has it in its own View.
         let own = core.holder.registration();
         listed.sessions.remove(&(own.node, own.incarnation));
         self.points.pass(Point::LeaseListingBeforeSend);
         self.tell(to.0, &Note::Direct(Box::new(Direct { ticket, listed, reply })));
         true
+    }
+
+    /// Whose leases this leader knows to be live.
+    pub(crate) fn live(&self) -> BTreeSet<(u64, u64)> {
+        let core = self.core();
+        let now = self.clock.read();
+        core.leader.as_ref().map(|leader| leader.live(&now)).unwrap_or_default()
     }
 
     /// Tells the node that took a write that it is committed.

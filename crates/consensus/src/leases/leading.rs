@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portcullis_fault::Point;
-use portcullis_lease::{Epoch, Fence, Leader, Outlook, Promise, Reading};
+use portcullis_lease::{Epoch, Fault, Fence, Leader, Outlook, Promise, Reading};
 
 use super::note::Note;
 use super::{Configured, Core, Leases, Promises};
@@ -38,7 +38,9 @@ impl Leases {
         let outlook = core.outlook();
         let (terms, parameters) = (outlook.terms(), core.configuration.parameters());
         // A node is a member for as long as it may hold a lease: it is removed only after its session has ended.
-        let holding: BTreeSet<u64> = self.members.load().peers.keys().copied().collect();
+        let mut holding: BTreeSet<u64> = self.members.load().peers.keys().copied().collect();
+        holding
+            .retain(|node| !self.faults.has(Fault::FenceForgetsHolders) || voters.iter().any(|set| set.contains(node)));
         let own = Promise { received: now, silent: core.voter.silent(&now) };
         let mut ballots = BTreeMap::from([(me, own)]);
         if core.promises.term == term {

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use portcullis_fault::{Point, Points};
 use portcullis_lease::read::{self, Began, NotLeased};
 use portcullis_lease::{
-    Agreement, Configuration, Disagreement, Epoch, Faults, Holder, Leader, LogShape, Position, Promise, Reading,
+    Agreement, Configuration, Disagreement, Epoch, Fault, Faults, Holder, Leader, LogShape, Position, Promise, Reading,
     Refusal, Stored, Voter,
 };
 use portcullis_model::{NodeId, Region};
@@ -168,6 +168,9 @@ impl Leases {
             holder.appended(position);
             known.push_back(Pending::new(position, command));
         }
+        if faults.has(Fault::ServeAboveVisible) {
+            holder.declared(holder.registration().entry.index);
+        }
         let Configured { configuration, members } = configured;
         let doubts = Mutex::default();
         let view = View { state: Arc::clone(&state), mark: holder.mark(), entries: known.clone(), doubts };
@@ -194,7 +197,7 @@ impl Leases {
             stored: None,
             watchers: BTreeMap::new(),
         };
-        let ((visible, _), (stopped, _)) = (watch::channel(applied.index), watch::channel(false));
+        let ((visible, _), (stopped, _)) = (watch::channel(core.holder.visible()), watch::channel(false));
         Arc::new(Self {
             me: me.0,
             shown: Shown::new(view, Arc::clone(&clock)),
@@ -227,6 +230,11 @@ impl Leases {
         read::emit_broken_by(&self.shown, self.faults).map(|view| view.0)
     }
 
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
+    pub(crate) fn faults(&self) -> Faults {
+        self.faults
+    }
+
     /// The newest visible state, for reads that need no lease.
     pub(crate) fn newest(&self) -> Arc<View> {
         self.shown.newest()
@@ -256,6 +264,9 @@ impl Leases {
 
     /// Waits until an entry is visible, and returns up to where everything is. `None` once the node stops.
     pub(crate) async fn until_visible(&self, index: u64) -> Option<u64> {
+        if self.faults.has(Fault::PublishAtApplied) {
+            return Some(index);
+        }
         let (mut visible, mut stopped) = (self.visible.subscribe(), self.stopped.subscribe());
         tokio::select! {
             // Once one entry was given up, no later one may be applied: it would leave a gap.
@@ -287,7 +298,9 @@ impl Leases {
             core.entries.push_back(Pending::new(*position, command.clone()));
         }
         let Some(registered) = registered else { return };
-        self.show(&core, true);
+        if !self.faults.has(Fault::AckBeforeRegister) {
+            self.show(&core, true);
+        }
         self.points.pass(Point::LeaseRegistrationBeforeSend);
         let Core { leader: leads, .. } = &mut *core;
         // An entry of another epoch comes from another leader.
@@ -445,10 +458,20 @@ impl Leases {
         let view = || View {
             state: Arc::clone(&core.state),
             mark: core.holder.mark(),
-            entries: core.entries.clone(),
+            entries: self.pending(core),
             doubts: Mutex::default(),
         };
         self.shown.show(is_new.then(view), core.holder.expiry());
+    }
+
+    /// The entries that reads take into account.
+    fn pending(&self, core: &Core) -> imbl::Vector<Arc<Pending>> {
+        if !self.faults.has(Fault::PendingAboveApplied) {
+            return core.entries.clone();
+        }
+        // Here nothing is applied before it is visible, so what is committed stands for what would be.
+        let is_committed = |entry: &&Arc<Pending>| entry.position().index <= core.committed.index;
+        core.entries.skip(core.entries.iter().take_while(is_committed).count())
     }
 
     fn note_visible(&self, core: &Core) {

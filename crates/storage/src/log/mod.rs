@@ -26,7 +26,7 @@ use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
-use portcullis_fault::Points;
+use portcullis_fault::{Faults, Points};
 
 pub use identity::{Adopter, Owner};
 pub use open::OpenError;
@@ -91,6 +91,8 @@ pub struct Options {
     pub queue_max: usize,
     /// Who writes.
     pub writing: Writing,
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
+    pub faults: Faults,
     /// Who is told of the points that the store passes: nobody, outside of tests.
     pub points: Points,
 }
@@ -104,6 +106,7 @@ impl Default for Options {
             opening_threads: OPENING_THREADS,
             queue_max: 65_536,
             writing: Writing::Thread,
+            faults: Faults::default(),
             points: Points::default(),
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-use portcullis_fault::Point;
+use portcullis_fault::{Fault, Point};
 use rocksdb::{DB, DBRecoveryMode, Options as RocksOptions, WriteBatch, WriteOptions};
 
 use super::acked::{Acked, AckedFile, Found};
@@ -17,6 +17,9 @@ use crate::journal::{self, Flaw};
 
 /// What to do about a store that is damaged.
 const REMEDY: &str = "wipe the node's data folder and let it join again as a learner under a new node id";
+
+/// Only a last record that is incomplete is dropped; whether it was acknowledged is known from `ACKED`.
+const RECOVERY: DBRecoveryMode = DBRecoveryMode::TolerateCorruptedTailRecords;
 
 /// Why a log store does not open. The node must not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,16 +89,19 @@ impl Log {
         };
         let path = folder.join("entries");
         let flaws = journal::flaws(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        if let Some(Flaw { path, at }) = flaws.first() {
+        let drops_records = options.faults.has(Fault::RecoveryDropsRecords);
+        if let Some(Flaw { path, at }) = flaws.first().filter(|_| !drops_records) {
             return Err(damaged(path, &format!("the record at byte {at} is not what was written")));
         }
-        let db = DB::open(&rocks_options(is_new, options), &path)
+        let recovery = if drops_records { DBRecoveryMode::PointInTime } else { RECOVERY };
+        let db = DB::open(&rocks_options(is_new, recovery, options), &path)
             .map_err(|source| OpenError::RocksDb { path: path.clone(), source })?;
         let rows = Rows { db: Arc::new(db), group: owner.group };
         if is_new && !rows.is_empty().map_err(|error| ContentsError::from(error).at(&path))? {
             return Err(damaged(&acked_path, "it is missing or was never written, and the log was"));
         }
-        let contents = Contents::read(&rows, acked).map_err(|error| error.at(&path))?;
+        let needed = if drops_records { Acked::default() } else { acked };
+        let contents = Contents::read(&rows, needed).map_err(|error| error.at(&path))?;
         // It is kept in two places, so that damage to one of them does not bring an old one back.
         let incarnation = AckedFile::beside(sequence, contents.incarnation.max(sequence) + 1);
         let mut acked_file = AckedFile::open(&acked_path, incarnation - 1, acked).map_err(in_acked)?;
@@ -229,13 +235,12 @@ fn put_incarnation(rows: &Rows, incarnation: u64) -> Result<(), ContentsError> {
     Ok(())
 }
 
-fn rocks_options(is_new: bool, options: &Options) -> RocksOptions {
+fn rocks_options(is_new: bool, recovery: DBRecoveryMode, options: &Options) -> RocksOptions {
     let mut rocks = RocksOptions::default();
     // A log that has acknowledged something is never made anew.
     rocks.create_if_missing(is_new);
     rocks.set_paranoid_checks(true);
-    // Only a last record that is incomplete is dropped; whether it was acknowledged is known from `ACKED`.
-    rocks.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    rocks.set_wal_recovery_mode(recovery);
     rocks.set_write_buffer_size(options.write_buffer_bytes);
     rocks.set_max_file_opening_threads(options.opening_threads.into());
     journal::set_aside(&mut rocks, options.journal_bytes);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use portcullis_fault::{Failed, Point, Points};
+use portcullis_fault::{Failed, Fault, Faults, Point, Points};
 use rocksdb::{DB, IteratorMode, Options as RocksOptions, WriteBatch};
 
 use super::folder::{Folder, Removal};
@@ -69,6 +69,7 @@ pub struct Incoming {
     header: Header,
     last_key: Option<Vec<u8>>,
     folder: Folder,
+    faults: Faults,
     points: Points,
 }
 
@@ -100,7 +101,8 @@ impl Inbox {
         let points = self.options.points.clone();
         points.fail(Point::SnapshotReceiveBegun)?;
         let last_key = last_key(&db, keys)?;
-        Ok(Incoming { db, keys, header: header.clone(), last_key, folder: self.folder.clone(), points })
+        let (folder, faults) = (self.folder.clone(), self.options.faults);
+        Ok(Incoming { db, keys, header: header.clone(), last_key, folder, faults, points })
     }
 }
 
@@ -144,7 +146,7 @@ impl Incoming {
 
     /// Checks the whole, and closes it. Blocks on the disk for as long as it takes to read everything once.
     pub fn finish(self) -> Result<Received, ReceiveError> {
-        let Self { db, keys, header, folder, points, .. } = self;
+        let Self { db, keys, header, folder, faults, points, .. } = self;
         let path = folder.incoming();
         if sum_of(&db, keys)? != Sum::from_bytes(header.sum) {
             drop(db);
@@ -152,6 +154,9 @@ impl Incoming {
             return Err(ReceiveError::WrongSum);
         }
         points.fail(Point::SnapshotReceiveChecked)?;
+        if faults.has(Fault::SnapshotForgetsOutcomes) {
+            forget_outcomes(&db)?;
+        }
         let meta = |name: &str| keys.global(Family::Meta).text(name);
         let revision = header.revision();
         let mut batch = WriteBatch::default();
@@ -170,6 +175,18 @@ impl Incoming {
         points.pass(Point::SnapshotReceiveFinished);
         Ok(Received { header, removal: Removal::new(path, true) })
     }
+}
+
+/// Loses which calls were made, behind the back of the sum over all rows.
+fn forget_outcomes(db: &DB) -> Result<(), rocksdb::Error> {
+    let is_outcome = |key: &[u8]| matches!(Family::of(key), Some(Family::Remembered | Family::RememberedByAge));
+    for row in db.iterator(IteratorMode::Start) {
+        let (key, _) = row?;
+        if is_outcome(&key) {
+            db.delete(key)?;
+        }
+    }
+    Ok(())
 }
 
 fn open(path: &Path, options: &Options, create: bool) -> Result<DB, rocksdb::Error> {

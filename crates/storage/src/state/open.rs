@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use portcullis_fault::Points;
+use portcullis_fault::{Faults, Points};
 use portcullis_model::{GroupId, Revision};
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options as RocksOptions};
 
@@ -51,6 +51,8 @@ pub struct Options {
     /// How much of memory what checks read may take, as an estimate, in bytes. Tenants for whose relationships there is no
     /// room are read from the disk.
     pub memory_budget_bytes: u64,
+    /// Rules that are broken to see whether it is noticed: none, outside of checks.
+    pub faults: Faults,
     /// Who is told of the points that the store passes: nobody, outside of tests.
     pub points: Points,
 }
@@ -65,6 +67,7 @@ impl Options {
             journal_bytes: u64::MAX,
             opening_threads: OPENING_THREADS,
             memory_budget_bytes: u64::MAX,
+            faults: Faults::default(),
             points: Points::default(),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use arc_swap::ArcSwap;
-use portcullis_fault::Point;
+use portcullis_fault::{Fault as Broken, Point};
 use portcullis_machine::{Applied, Change, Effect, Envelope, Fault, StoredSchema};
 use portcullis_model::Revision;
 use portcullis_schema::Schema;
@@ -284,6 +284,7 @@ impl Store {
         let next = self.applied.map_or(0, |applied| applied.index + 1);
         assert!(id.index >= next, "INVARIANT: entry {id:?} was applied before, the next is {next}");
         self.whole = false;
+        let is_first = self.reads.ahead.as_ref().is_some_and(|ahead| ahead.pending.bytes() == 0);
         let mut batch = Batch::new(&mut self.reads, Revision(id.index), self.sum);
         if let Some(change) = change {
             batch.change(change)?;
@@ -294,6 +295,9 @@ impl Store {
             self.membership = Some(membership);
         }
         self.sum = batch.finish();
+        if self.options.faults.has(Broken::HashByBatch) && !is_first {
+            self.sum = self.sum.plus(Sum::of_row(b"batch", b""));
+        }
         self.whole = true;
         self.applied = Some(id);
         push_bounded(&self.shared.hashes, (Revision(id.index), self.sum), HASHES_KEPT);
