@@ -145,12 +145,6 @@ pub const ALL: &[Mutant] = &[
         hunt: Hunt::Scene(Scene::Damaged),
     },
     Mutant {
-        name: "read-index",
-        fault: "ReadIndexOfRaft",
-        what: "the leader's word is openraft's read index, in place of a round of our own",
-        hunt: Hunt::Scene(Scene::Thawed),
-    },
-    Mutant {
         name: "lease-read",
         fault: "LeaseReadOfRaft",
         what: "the leader's word is openraft's lease, and a node that has started votes at once",

@@ -9,7 +9,6 @@ mod left_behind;
 mod listed;
 mod restarted;
 mod retried;
-mod thawed;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,8 +32,6 @@ pub enum Scene {
     LeftBehind,
     /// All lose power, and most have their logs damaged.
     Damaged,
-    /// The leader is frozen while others wait for it, and goes on when somebody else has led for a while.
-    Thawed,
     /// The leader is cut off, and all others start again.
     Forgetful,
     /// A write is taken in another region, and a node holds a lease only from after it was proposed on.
@@ -43,16 +40,8 @@ pub enum Scene {
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Frozen,
-        Self::Restarted,
-        Self::Retried,
-        Self::LeftBehind,
-        Self::Damaged,
-        Self::Thawed,
-        Self::Forgetful,
-        Self::Listed,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Frozen, Self::Restarted, Self::Retried, Self::LeftBehind, Self::Damaged, Self::Forgetful, Self::Listed];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -62,7 +51,6 @@ impl Scene {
             Self::Retried => "retried",
             Self::LeftBehind => "left-behind",
             Self::Damaged => "damaged",
-            Self::Thawed => "thawed",
             Self::Forgetful => "forgetful",
             Self::Listed => "listed",
         }
@@ -74,7 +62,7 @@ impl Scene {
             Self::LeftBehind => &[("PORTCULLIS_SNAPSHOT_EVERY", "20")],
             // Elections take longer then, and starting a process does not.
             Self::Forgetful => &[("PORTCULLIS_WIDE_AREA", "true")],
-            Self::Frozen | Self::Restarted | Self::Retried | Self::Damaged | Self::Thawed | Self::Listed => &[],
+            Self::Frozen | Self::Restarted | Self::Retried | Self::Damaged | Self::Listed => &[],
         }
     }
 
@@ -85,7 +73,7 @@ impl Scene {
             Self::Forgetful => Some(Duration::from_millis(40)),
             // Clients take a node for dead that has been silent for longer.
             Self::Frozen => Some(Duration::from_millis(500)),
-            Self::LeftBehind | Self::Damaged | Self::Thawed | Self::Listed => None,
+            Self::LeftBehind | Self::Damaged | Self::Listed => None,
         }
     }
 
@@ -93,7 +81,7 @@ impl Scene {
     /// what is damaged is not whole again.
     fn times(self) -> u64 {
         match self {
-            Self::Frozen | Self::Restarted | Self::Retried | Self::LeftBehind | Self::Thawed | Self::Forgetful => 4,
+            Self::Frozen | Self::Restarted | Self::Retried | Self::LeftBehind | Self::Forgetful => 4,
             Self::Damaged | Self::Listed => 1,
         }
     }
@@ -114,7 +102,6 @@ impl Scene {
                 Self::Retried => retried::play(&mut stage, access).await?,
                 Self::LeftBehind => left_behind::play(&mut stage, access).await?,
                 Self::Damaged => damaged::play(&mut stage, access).await?,
-                Self::Thawed => thawed::play(&mut stage, access).await?,
                 Self::Forgetful => forgetful::play(&mut stage, access).await?,
                 Self::Listed => listed::play(&mut stage, access).await?,
             };
