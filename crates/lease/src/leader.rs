@@ -38,8 +38,6 @@ pub struct Leader {
     sessions: BTreeMap<(u64, u64), Session>,
     /// Per incarnation, the requests that a Release has voided.
     released: BTreeMap<u64, (u64, u64)>,
-    /// Per node that waits for a first lease, its incarnation and where the log ended when that first asked.
-    asking: BTreeMap<u64, (u64, Position)>,
     /// When entries from an index on were appended, oldest first.
     appends: VecDeque<(u64, Reading)>,
     quarantine: Quarantine,
@@ -68,7 +66,6 @@ impl Leader {
             listed: 0,
             sessions: BTreeMap::new(),
             released: BTreeMap::new(),
-            asking: BTreeMap::new(),
             appends: VecDeque::new(),
             quarantine: Quarantine::default(),
             faults: Faults::default(),
@@ -166,9 +163,7 @@ impl Leader {
 
     /// Grants a lease or says why not (R3). The session is recorded before the answer leaves.
     pub fn request(&mut self, now: &Reading, request: Request) -> Result<Grant, Refusal> {
-        self.follows(now, &request)?;
         let length = self.may_grant(now, &request)?;
-        self.asking.remove(&request.node);
         let margin = !self.faults.has(Fault::NoDrift);
         let expires = Wait::new(now, if margin { self.parameters.drift().longest(length) } else { length });
         let Request { node, incarnation, number, registered, .. } = request;
@@ -187,23 +182,6 @@ impl Leader {
             return self.log.at(self.visible).unwrap_or_default();
         }
         self.log.last()
-    }
-
-    /// Refuses a first lease until its holder has registered what the log held when it first asked. Each write would wait for it
-    /// from the grant on, also where it was started a moment ago and is sent no entries yet.
-    fn follows(&mut self, now: &Reading, request: &Request) -> Result<(), Refusal> {
-        let Request { node, incarnation, registered, .. } = *request;
-        if !self.faults.has_gates() || self.sessions.contains_key(&(node, incarnation)) {
-            return Ok(());
-        }
-        let (asked, last) = self.asking.entry(node).or_insert((incarnation, self.log.last()));
-        if *asked != incarnation {
-            (*asked, *last) = (incarnation, self.log.last());
-        }
-        if registered >= *last {
-            return Ok(());
-        }
-        Err(Refusal::NoProgress { node, since: self.unacknowledged(now, registered).unwrap_or_default() })
     }
 
     fn may_grant(&self, now: &Reading, request: &Request) -> Result<Duration, Refusal> {

@@ -18,20 +18,6 @@ fn leader() -> Leader {
 }
 
 fn fenced(holding: BTreeSet<u64>) -> Leader {
-    let mut leader = beginning(holding);
-    leader.appended(at(1_000), Position::new(2, 5));
-    leader
-}
-
-/// A leader with a holder that has not registered its entry.
-fn awaiting(number: u64, registered: Position) -> Leader {
-    let mut leader = beginning(BTreeSet::new());
-    leader.request(&at(1_000), ask(number, registered)).unwrap();
-    leader.appended(at(1_000), Position::new(2, 5));
-    leader
-}
-
-fn beginning(holding: BTreeSet<u64>) -> Leader {
     let parameters = Parameters::new(ms(1_000), ms(100), ms(160), Drift::DEFAULT).unwrap();
     let fence = Fence::new(&at(1_000), parameters.terms(), holding);
     let mut leader = Leader::new(
@@ -45,6 +31,7 @@ fn beginning(holding: BTreeSet<u64>) -> Leader {
     let round = leader.begin_round(at(1_000), vec![BTreeSet::from([1, 2, 3])]);
     assert!(!leader.confirmed(&at(1_000), round, 1));
     assert!(leader.confirmed(&at(1_000), round, 2));
+    leader.appended(at(1_000), Position::new(2, 5));
     leader
 }
 
@@ -69,7 +56,8 @@ fn r3_a_lease_is_shorter_by_the_age_of_the_proof() {
 
 #[test]
 fn r3_a_session_outlasts_the_lease_by_the_drift() {
-    let mut leader = awaiting(1, Position::new(1, 4));
+    let mut leader = leader();
+    leader.request(&at(1_000), ask(1, Position::new(1, 4))).unwrap();
     leader.committed(Position::new(2, 5));
     assert_eq!(leader.declare(&at(2_009)), None);
     assert_eq!(leader.held_up_by(&at(2_009), 5).collect::<Vec<_>>(), [(2, ms(1))]);
@@ -83,19 +71,6 @@ fn r3_who_makes_no_progress_gets_no_lease() {
     let late = Refusal::NoProgress { node: 2, since: ms(170) };
     assert_eq!(leader.request(&at(1_370), ask(1, Position::new(2, 5))), Err(late));
     assert!(leader.request(&at(1_370), ask(1, Position::new(2, 6))).is_ok());
-}
-
-#[test]
-fn r3_a_first_lease_is_for_who_follows() {
-    let mut leader = leader();
-    let behind = Refusal::NoProgress { node: 2, since: ms(200) };
-    assert_eq!(leader.request(&at(1_200), ask(1, Position::new(1, 4))), Err(behind));
-    leader.appended(at(1_210), Position::new(2, 6));
-    assert!(leader.request(&at(1_250), ask(2, Position::new(2, 5))).is_ok(), "it has what there was when it asked");
-    leader.appended(at(1_300), Position::new(2, 7));
-    assert!(leader.request(&at(1_350), ask(3, Position::new(2, 6))).is_ok(), "it is waited for already");
-    let restarted = Request { incarnation: 8, ..ask(1, Position::new(2, 6)) };
-    assert!(leader.request(&at(1_360), restarted).is_err(), "it asks anew");
 }
 
 #[test]
@@ -126,7 +101,8 @@ fn r5_what_every_holder_has_registered_is_declared() {
 
 #[test]
 fn r5_an_entry_of_an_older_epoch_registers_nothing_whatever_its_index() {
-    let mut leader = awaiting(1, Position::new(1, 9));
+    let mut leader = leader();
+    leader.request(&at(1_000), ask(1, Position::new(1, 9))).unwrap();
     leader.committed(Position::new(2, 5));
     assert_eq!(leader.declare(&at(1_000)), None);
 }
@@ -152,26 +128,29 @@ fn r8_a_fenced_leader_grants_but_declares_nothing() {
 
 #[test]
 fn r4_a_release_ends_the_session_and_voids_what_is_under_way() {
-    let mut leader = awaiting(1, Position::new(1, 4));
+    let mut leader = leader();
     leader.committed(Position::new(2, 5));
+    leader.request(&at(1_000), ask(1, Position::new(1, 4))).unwrap();
     leader.released(Release { node: 2, incarnation: 7, up_to: 2 });
     let stale = Refusal::Stale { node: 2, number: 2 };
-    assert_eq!(leader.request(&at(1_000), ask(2, Position::new(2, 5))), Err(stale));
+    assert_eq!(leader.request(&at(1_000), ask(2, Position::new(1, 4))), Err(stale));
     assert_eq!(leader.declare(&at(1_000)), Some(5));
     assert!(leader.request(&at(1_000), ask(3, Position::new(2, 5))).is_ok());
 }
 
 #[test]
 fn r4_a_late_release_leaves_a_newer_session() {
-    let mut leader = awaiting(3, Position::new(1, 4));
+    let mut leader = leader();
     leader.committed(Position::new(2, 5));
+    leader.request(&at(1_000), ask(3, Position::new(1, 4))).unwrap();
     leader.released(Release { node: 2, incarnation: 7, up_to: 2 });
     assert_eq!(leader.declare(&at(1_000)), None);
 }
 
 #[test]
 fn r10_who_is_removed_from_the_roster_is_still_waited_for() {
-    let mut leader = awaiting(1, Position::new(1, 4));
+    let mut leader = leader();
+    leader.request(&at(1_000), ask(1, Position::new(1, 4))).unwrap();
     leader.rostered(BTreeSet::from([1, 3]));
     leader.committed(Position::new(2, 5));
     assert_eq!(leader.declare(&at(1_500)), None);
@@ -209,7 +188,8 @@ fn r5b_a_fenced_leader_lists_nothing() {
 
 #[test]
 fn r10_who_is_lost_while_it_holds_up_an_entry_returns_later() {
-    let mut leader = awaiting(1, Position::new(1, 4));
+    let mut leader = leader();
+    leader.request(&at(1_000), ask(1, Position::new(1, 4))).unwrap();
     leader.committed(Position::new(2, 5));
     assert_eq!(leader.declare(&at(1_100)), None);
     assert_eq!(leader.declare(&at(2_010)), Some(5));
