@@ -190,12 +190,9 @@ impl Node {
             Change::JoinUnder { id, peer, client, region, command_version, key } => {
                 return self.join_as_leader(id, Peer { peer, client, region }, command_version, Some(key)).await;
             }
-            Change::AddNode { id, peer, client, region } => match self.reader.is_retired(id) {
-                Ok(false) => self.group.add_learner(id, Peer { peer, client, region }).await,
-                Ok(true) => {
-                    return Answer::Failed(format!("node id {id} was used before and is retired: take a new one"));
-                }
-                Err(error) => return Answer::Failed(error.to_string()),
+            Change::AddNode { id, peer, client, region } => match self.refuse_retired(id) {
+                None => self.group.add_learner(id, Peer { peer, client, region }).await,
+                Some(failed) => return failed,
             },
             Change::Promote { id } => {
                 let promoted = self.group.promote(id).await;
@@ -223,6 +220,10 @@ impl Node {
             }
             other => return other,
         }
+        // A request that comes again is told what was so when it first came: the node may have been removed since.
+        if let Some(failed) = self.refuse_retired(id) {
+            return failed;
+        }
         self.points.wait(Point::MembershipAdmitted).await;
         let added = self.add_admitted(id, peer).await;
         self.points.wait(Point::MembershipAdded).await;
@@ -230,6 +231,14 @@ impl Node {
             // Somebody has added it before it asked.
             Err(MembershipError::Member(_)) => self.administered(Ok(())),
             done => self.administered(done),
+        }
+    }
+
+    fn refuse_retired(&self, id: NodeId) -> Option<Answer> {
+        match self.reader.is_retired(id) {
+            Ok(false) => None,
+            Ok(true) => Some(Answer::Failed(format!("node id {id} was used before and is retired: take a new one"))),
+            Err(error) => Some(Answer::Failed(error.to_string())),
         }
     }
 

@@ -69,5 +69,8 @@ async fn a_request_to_join_may_be_repeated_by_who_made_it() -> anyhow::Result<()
         let refused = cluster.client(1).join(request(key)).await.unwrap_err();
         assert!(refused.to_string().contains("a node joined under id 2 before"), "{refused}");
     }
+    cluster.client(1).remove_node(v1::RemoveNodeRequest { id: 2 }).await?;
+    let refused = cluster.client(1).join(request("one")).await.unwrap_err();
+    assert!(refused.to_string().contains("node id 2 was used before and is retired"), "{refused}");
     cluster.finish()
 }
