@@ -22,6 +22,8 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const HASTY_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long a final read may take.
 pub const FINAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many final reads are under way at a node.
+pub const FINAL_READS_AT_ONCE: usize = 8;
 
 /// Connections to one node, by how long calls may take.
 #[derive(Clone)]

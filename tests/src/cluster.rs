@@ -63,6 +63,7 @@ impl Cluster {
         for id in 1..=count {
             cluster.until_ready(id).await?;
         }
+        cluster.until_leased().await?;
         Ok(cluster)
     }
 
@@ -213,6 +214,15 @@ impl Cluster {
                 bail!("node {id} ended with {status}");
             }
             Ok(client.list_tenants(v1::ListTenantsRequest::default()).await.is_ok())
+        })
+        .await
+    }
+
+    /// A node without a lease answers too, but is granted one at any moment, also by a proof from before it was cut off.
+    async fn until_leased(&self) -> anyhow::Result<()> {
+        wait::until_true("every node to hold a lease", PATIENCE, async || {
+            let status = self.client(1).status(v1::StatusRequest {}).await?;
+            Ok(status.nodes.iter().all(|node| node.lease.as_ref().is_some_and(|lease| lease.held)))
         })
         .await
     }

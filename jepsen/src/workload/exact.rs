@@ -19,7 +19,7 @@ use super::{Kind, Workload};
 use crate::history::{self, Came, Key};
 use crate::messages::{consistency, may_view, revision};
 use crate::system::portcullis;
-use crate::traffic::{Connections, Desk, Worker};
+use crate::traffic::{Connections, Desk, FINAL_READS_AT_ONCE, Worker};
 use crate::{checker, outcome};
 
 /// The workload.
@@ -89,8 +89,6 @@ const PAST_MAX: usize = 40;
 const KEYS_MAX: u64 = 6;
 /// How many questions are asked once more at the end.
 const FINAL_QUESTIONS_MAX: usize = 1_500;
-/// How many final reads are under way at a node.
-const FINAL_READS_AT_ONCE: usize = 8;
 
 struct Exact {
     desk: Arc<Desk>,

@@ -20,7 +20,7 @@ use super::{Kind, Workload};
 use crate::history;
 use crate::messages::{Touch, create_role, grant, may_view, revision, updates};
 use crate::recorder::Recorder;
-use crate::traffic::{Connections, Desk, Worker};
+use crate::traffic::{Connections, Desk, FINAL_READS_AT_ONCE, Worker};
 use crate::{checker, outcome};
 
 /// The workload.
@@ -99,8 +99,6 @@ const AFTER_US: u64 = 3_000_000;
 const CURRENT_MAX: usize = 200;
 /// How many keys nodes are asked about at the end; the newest.
 const FINAL_KEYS_MAX: u64 = 500;
-/// How many final reads are under way at a node.
-const FINAL_READS_AT_ONCE: usize = 8;
 const VIEWER: &str = "viewer";
 const SCHEMA: &str = "use expiration
 definition user {}

@@ -19,7 +19,7 @@ use v1::consistency::Mode;
 use super::{Kind, Workload};
 use crate::history::{self, Came};
 use crate::messages::{Delete, Touch, consistency, create_role, grant, may_view, revision, updates};
-use crate::traffic::{Connections, Desk, Worker};
+use crate::traffic::{Connections, Desk, FINAL_READS_AT_ONCE, Worker};
 use crate::{checker, outcome};
 
 /// The workload.
@@ -99,8 +99,6 @@ const PAUSE_MS: u64 = 10;
 /// How many keys are asked about, and how many at the end.
 const NEWEST_MAX: usize = 16;
 const FINAL_KEYS_MAX: u64 = 500;
-/// How many final reads are under way at a node.
-const FINAL_READS_AT_ONCE: usize = 8;
 const VIEWER: &str = "viewer";
 
 struct NewEnemy {

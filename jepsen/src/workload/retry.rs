@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{Kind, Workload};
 use crate::history::{self, Came};
 use crate::messages::{create_role, grant, revision};
-use crate::traffic::{Connections, Desk, Worker};
+use crate::traffic::{Connections, Desk, FINAL_READS_AT_ONCE, Worker};
 use crate::{checker, outcome};
 
 /// The workload.
@@ -95,8 +95,6 @@ const USED_MAX: usize = 100;
 const PAUSE_MS: u64 = 30;
 /// How many keys nodes are asked about at the end; the newest.
 const FINAL_KEYS_MAX: u64 = 3_000;
-/// How many final reads are under way at a node.
-const FINAL_READS_AT_ONCE: usize = 8;
 const VIEWER: &str = "viewer";
 
 struct Retry {

@@ -32,7 +32,7 @@ use crate::history::{Action, Key, Outcome};
 use crate::recorder::Call;
 use crate::system::portcullis::Portcullis;
 use crate::system::{Change, Line, Lines, System};
-use crate::traffic::{Connections, Desk, Worker};
+use crate::traffic::{Connections, Desk, FINAL_READS_AT_ONCE, Worker};
 
 /// The workload.
 pub const KIND: Kind = Kind {
@@ -58,8 +58,6 @@ const REVOKE_ATTEMPTS_MAX: u32 = 6;
 /// The longest pause of a writer between two keys, and of a reader between two checks, in milliseconds.
 const WRITER_PAUSE_MS: u64 = 30;
 const READER_PAUSE_MS: u64 = 8;
-/// How many final reads are under way at a node.
-const FINAL_READS_AT_ONCE: usize = 8;
 /// About how many keys nodes are asked at the end; the newest.
 const FINAL_KEYS_MAX: u64 = 2_000;
 
