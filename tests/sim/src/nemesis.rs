@@ -24,6 +24,33 @@ const AT_POINTS: f64 = 0.3;
 /// How many of those are at points that were chosen.
 const AIMED: f64 = 0.4;
 
+/// How often something happens to a node that was away, as it catches up.
+const MET_AGAIN: f64 = 0.5;
+/// A point that was passed more often than this at a node will be passed again soon.
+const PASSED_OFTEN: u64 = 200;
+
+/// What a node passes that was away.
+const WHEN_BACK: &[Point] = &[
+    Point::LogOpenRead,
+    Point::LogOpenAcked,
+    Point::LogOpenNumbered,
+    Point::LogTruncateBatched,
+    Point::LogAckedLowered,
+    Point::LogTruncateBefore,
+    Point::LogTruncateDone,
+    Point::SnapshotReceiveBegun,
+    Point::SnapshotReceiveBeforePiece,
+    Point::SnapshotReceivePiece,
+    Point::SnapshotReceiveChecked,
+    Point::SnapshotReceiveFinished,
+    Point::SnapshotInstallBefore,
+    Point::SnapshotInstallRenamed,
+    Point::SnapshotInstallLoaded,
+    Point::SnapshotGenerationWritten,
+    Point::SnapshotInstallSwitched,
+    Point::SnapshotInstallShown,
+];
+
 /// Who it is that has to pass a point.
 #[derive(Clone, Copy)]
 enum Who {
@@ -78,6 +105,7 @@ impl Nemesis {
         self.lasting = lasting;
         for (_, fault) in over {
             run.end(fault);
+            self.meet_again(fault, run);
         }
         if now >= self.next_move {
             self.next_move = now + self.ms(100, 1_500);
@@ -103,7 +131,7 @@ impl Nemesis {
             Fault::Split(..) | Fault::Hold(_) | Fault::SlowDisk(..) | Fault::Steer(..) => self.ms(200, 3_000),
             Fault::Crash(_) | Fault::Unroster(_) => self.ms(10, 3_000),
             // The point has to be passed first.
-            Fault::At(..) => self.ms(500, 4_000),
+            Fault::At(..) => self.ms(800, 5_000),
             // It takes its time to stop.
             Fault::Stop(_) => self.ms(6_000, 7_000),
             Fault::Jump(..)
@@ -124,6 +152,33 @@ impl Nemesis {
             run.world.hosts[&node].order(Order::Transfer(Some(node)));
         }
         self.lasting.push((run.world.now() + lasts, fault));
+    }
+
+    /// Has something happen to a node that was away while it catches up.
+    fn meet_again(&mut self, over: Fault, run: &mut Run) {
+        let was_away = match over {
+            Fault::Isolate(node) | Fault::Deafen(node) | Fault::Crash(node) | Fault::Suspend(node, _) => Some(node),
+            Fault::Mute(_)
+            | Fault::Split(..)
+            | Fault::Hold(_)
+            | Fault::At(..)
+            | Fault::Stop(_)
+            | Fault::Jump(..)
+            | Fault::SetWall(..)
+            | Fault::JumpBack(..)
+            | Fault::Rate(..)
+            | Fault::Steer(..)
+            | Fault::SlowDisk(..)
+            | Fault::Transfer(_)
+            | Fault::Promote(_)
+            | Fault::Remove(_)
+            | Fault::Length(..)
+            | Fault::Unroster(_) => None,
+        };
+        let Some(node) = was_away.filter(|_| Points::CAN_BE_TOLD && self.dice.random_bool(MET_AGAIN)) else { return };
+        let point = *WHEN_BACK.choose(&mut self.dice).expect("INVARIANT: it is not empty");
+        let deed = self.draw_deed(point);
+        self.begin(Fault::At(node, point, deed, 0), run);
     }
 
     /// Has a watcher go on at another node.
@@ -154,7 +209,7 @@ impl Nemesis {
         let ms = self.dice.random_range(50..6_000_i64);
         let signed = if self.dice.random_bool(0.5) { ms } else { -ms };
         if Points::CAN_BE_TOLD && self.dice.random_bool(AT_POINTS) {
-            return Some(self.draw_point(node, leader, any));
+            return Some(self.draw_point(world, node, leader, any));
         }
         Some(match self.dice.random_range(0..24) {
             0 | 1 => Fault::Isolate(node),
@@ -191,7 +246,7 @@ impl Nemesis {
     }
 
     /// Something that happens when a point is passed.
-    fn draw_point(&mut self, node: u64, leader: Option<u64>, any: u64) -> Fault {
+    fn draw_point(&mut self, world: &World, node: u64, leader: Option<u64>, any: u64) -> Fault {
         let (node, point) = if self.dice.random_bool(AIMED) {
             let (at, point) = *AIMED_AT.choose(&mut self.dice).expect("INVARIANT: it is not empty");
             let node = match at {
@@ -202,14 +257,19 @@ impl Nemesis {
         } else {
             (node, *Point::ALL.choose(&mut self.dice).expect("INVARIANT: there are points"))
         };
-        let deed = match self.dice.random_range(0..10) {
+        let deed = self.draw_deed(point);
+        // Some points are passed many times a second, some once in a run.
+        let often = world.hosts[&node].trap.counts().count(point).passed > PASSED_OFTEN;
+        let skips = [0, 1, 7, 40].choose(&mut self.dice).copied().filter(|_| often).unwrap_or_default();
+        Fault::At(node, point, deed, skips)
+    }
+
+    fn draw_deed(&mut self, point: Point) -> Deed {
+        match self.dice.random_range(0..10) {
             0..6 => Deed::Die,
             6 | 7 if point.kind() == Kind::Fails => Deed::Fail,
             _ => Deed::Hold(self.dice.random_range(1..=1_500)),
-        };
-        // Some points are passed many times a second, some once in a run.
-        let skips = [0, 0, 1, 7, 40].choose(&mut self.dice).copied().unwrap_or_default();
-        Fault::At(node, point, deed, skips)
+        }
     }
 
     fn ms(&mut self, least: u64, most: u64) -> Duration {
