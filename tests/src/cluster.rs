@@ -1,6 +1,7 @@
 //! A cluster of nodes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -47,10 +48,7 @@ impl Cluster {
 
     /// The same with further flags of `portcullis serve`.
     pub async fn start_with(count: u64, flags: &[&str]) -> anyhow::Result<Self> {
-        let turn = TURN.lock().await;
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let folder = tempfile::Builder::new().prefix("portcullis-test-").tempdir()?;
-        let mut cluster = Self { nodes: BTreeMap::new(), flags, finished: false, folder, _turn: turn };
+        let mut cluster = Self::empty(flags).await?;
         for id in 1..=count {
             let join = (id > 1).then_some(1);
             cluster.launch(id, join)?;
@@ -65,6 +63,18 @@ impl Cluster {
         }
         cluster.until_leased().await?;
         Ok(cluster)
+    }
+
+    /// A cluster without nodes.
+    pub(crate) async fn empty(flags: &[&str]) -> anyhow::Result<Self> {
+        let turn = TURN.lock().await;
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let folder = tempfile::Builder::new().prefix("portcullis-test-").tempdir()?;
+        Ok(Self { nodes: BTreeMap::new(), flags, finished: false, folder, _turn: turn })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts a node with an id that was not used before, and has it ask node `join` to let it in.
@@ -102,7 +112,8 @@ impl Cluster {
     /// A client that asks whichever node answers.
     pub fn client_of_all(&self) -> anyhow::Result<Client> {
         let endpoints = self.nodes.values().map(|node| node.client_address.clone());
-        Ok(Client::new(Options { timeout: CALL_TIMEOUT, ..Options::new(endpoints) })?)
+        let trust = self.nodes.values().find_map(Node::trust);
+        Ok(Client::new(Options { timeout: CALL_TIMEOUT, trust, ..Options::new(endpoints) })?)
     }
 
     /// The nodes that can answer.
@@ -219,7 +230,7 @@ impl Cluster {
     }
 
     /// A node without a lease answers too, but is granted one at any moment, also by a proof from before it was cut off.
-    async fn until_leased(&self) -> anyhow::Result<()> {
+    pub(crate) async fn until_leased(&self) -> anyhow::Result<()> {
         wait::until_true("every node to hold a lease", PATIENCE, async || {
             let status = self.client(1).status(v1::StatusRequest {}).await?;
             Ok(status.nodes.iter().all(|node| node.lease.as_ref().is_some_and(|lease| lease.held)))
@@ -251,20 +262,27 @@ impl Cluster {
         self.finished = true;
     }
 
-    fn launch(&mut self, id: u64, join: Option<u64>) -> anyhow::Result<()> {
+    pub(crate) fn launch(&mut self, id: u64, join: Option<u64>) -> anyhow::Result<()> {
+        let flags = self.flags.clone();
+        self.launch_flagged(id, join, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Starts a node with flags of its own, which asks node `join` to let it in. It may not answer yet on return.
+    pub fn launch_flagged(&mut self, id: u64, join: Option<u64>, flags: &[&str]) -> anyhow::Result<()> {
         ensure!(!self.nodes.contains_key(&id), "there is a node {id} already");
         let join = join.map(|join| self.node(join).client_address.clone());
-        let mut node = Node::new(id, self.folder.path(), join, &self.flags)?;
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut node = Node::new(id, self.folder.path(), join, &flags)?;
         node.start()?;
         self.nodes.insert(id, node);
         Ok(())
     }
 
-    fn node_mut(&mut self, id: u64) -> &mut Node {
+    pub(crate) fn node_mut(&mut self, id: u64) -> &mut Node {
         self.nodes.get_mut(&id).unwrap_or_else(|| panic!("there is no node {id}"))
     }
 
-    async fn until_answers(&mut self, id: u64) -> anyhow::Result<()> {
+    pub(crate) async fn until_answers(&mut self, id: u64) -> anyhow::Result<()> {
         let node = self.node_mut(id);
         let client = node.client_within(Duration::from_secs(1))?;
         wait::until_true(&format!("node {id} to answer"), PATIENCE, async || {

@@ -11,6 +11,7 @@ pub mod binary;
 pub mod cluster;
 pub mod node;
 mod ports;
+mod proving;
 pub mod requests;
 pub mod wait;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use portcullis_client::{Client, Options};
+use portcullis_client::{Client, Options, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -34,6 +34,8 @@ pub struct Node {
     join: Option<String>,
     flags: Vec<String>,
     client: Client,
+    /// Whom its clients take for a node, where they connect over TLS.
+    trust: Option<Trust>,
     process: Option<Child>,
     paused: bool,
 }
@@ -53,6 +55,7 @@ impl Node {
             log_path: folder.join(format!("node-{id}.log")),
             join,
             flags: flags.to_vec(),
+            trust: None,
             process: None,
             paused: false,
         })
@@ -65,7 +68,20 @@ impl Node {
 
     /// A client of this node alone whose calls take no longer than this.
     pub fn client_within(&self, timeout: Duration) -> anyhow::Result<Client> {
-        Ok(Client::new(Options { timeout, ..Options::new([&self.client_address]) })?)
+        let trust = self.trust.clone();
+        Ok(Client::new(Options { timeout, trust, ..Options::new([&self.client_address]) })?)
+    }
+
+    /// Has its clients connect over TLS.
+    pub(crate) fn set_trust(&mut self, trust: Trust) -> anyhow::Result<()> {
+        self.trust = Some(trust);
+        self.client = self.client_within(CALL_TIMEOUT)?;
+        Ok(())
+    }
+
+    /// Whom its clients take for a node.
+    pub(crate) fn trust(&self) -> Option<Trust> {
+        self.trust.clone()
     }
 
     /// Whether it can answer: its process was started, has not been killed and is not paused.

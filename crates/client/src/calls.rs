@@ -241,4 +241,29 @@ impl Client {
         /// Changes how read leases are granted.
         set_lease_config: ClusterClient, SetLeaseConfigRequest => SetLeaseConfigResponse, call, key
     );
+
+    method!(
+        /// Makes a token that lets one node in, and is shown once. When it is tried again, it may make another, which nobody knows.
+        create_join_token: ClusterClient, CreateJoinTokenRequest => CreateJoinTokenResponse, call
+    );
+    method!(
+        /// Shows which join tokens there are.
+        list_join_tokens: ClusterClient, ListJoinTokensRequest => ListJoinTokensResponse, call
+    );
+    method!(
+        /// Has a join token let nobody in any more.
+        revoke_join_token: ClusterClient, RevokeJoinTokenRequest => RevokeJoinTokenResponse, call, key
+    );
+    method!(
+        /// Has another authority sign the certificates of nodes. When it is tried again, it may be refused because it was done.
+        rotate_authority: ClusterClient, RotateAuthorityRequest => RotateAuthorityResponse, call
+    );
+    method!(
+        /// Shows whose signatures count.
+        list_authorities: ClusterClient, ListAuthoritiesRequest => ListAuthoritiesResponse, call
+    );
+    method!(
+        /// Has the signatures of an authority count no more.
+        drop_authority: ClusterClient, DropAuthorityRequest => DropAuthorityResponse, call, key
+    );
 }

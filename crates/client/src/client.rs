@@ -14,6 +14,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::age::Moment;
 use crate::endpoints::{self, Node};
 use crate::error::{Error, is_of_connection};
+use crate::tls::{TlsError, Trust};
 
 /// The first pause between two attempts; it doubles up to [`PAUSE_MAX`], and half of it is random.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -34,6 +35,8 @@ pub struct Options {
     pub tenant: String,
     /// Whom calls run as, on a listener without authentication.
     pub run_as: Option<Subject>,
+    /// Whom to take for a node; `None` connects without TLS, and to whoever answers.
+    pub trust: Option<Trust>,
     /// How long a call may take, all attempts together.
     pub timeout: Duration,
     /// How old a decision may be when it is acted on.
@@ -47,6 +50,7 @@ impl Options {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             tenant: String::new(),
             run_as: None,
+            trust: None,
             timeout: Duration::from_secs(5),
             max_decision_age: Duration::from_secs(5),
         }
@@ -62,6 +66,9 @@ pub enum OptionsError {
     /// There are none.
     #[error("there is no endpoint: give at least one `host:port`")]
     NoEndpoints,
+    /// No connections can be made so.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The caller's name cannot be sent.
     #[error("`{0}` cannot be sent as the caller's name")]
     RunAs(String),
@@ -85,7 +92,9 @@ impl Client {
         if options.endpoints.is_empty() {
             return Err(OptionsError::NoEndpoints);
         }
-        let nodes = options.endpoints.iter().map(|address| Node::new(address)).collect::<Result<_, _>>()?;
+        let connector = options.trust.as_ref().map(Trust::connector).transpose()?;
+        let node = |address: &String| Node::new(address, connector.clone());
+        let nodes = options.endpoints.iter().map(node).collect::<Result<_, _>>()?;
         let run_as = match &options.run_as {
             Some(subject) => {
                 let text = subject.to_string();

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 
+use tokio_rustls::TlsConnector;
+
 use crate::client::OptionsError;
+use crate::tls;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -20,31 +23,35 @@ const FAILURE_PENALTY: Duration = Duration::from_secs(1);
 pub(crate) struct Node {
     pub(crate) address: String,
     pub(crate) channel: Channel,
+    connector: Option<TlsConnector>,
     /// A running mean of how long answers take, in microseconds.
     distance_us: AtomicU64,
 }
 
 impl Node {
-    pub(crate) fn new(address: &str) -> Result<Self, OptionsError> {
+    pub(crate) fn new(address: &str, connector: Option<TlsConnector>) -> Result<Self, OptionsError> {
         let invalid = || OptionsError::Endpoint(address.to_owned());
         let (host, port) = address.rsplit_once(':').ok_or_else(invalid)?;
         if host.is_empty() || port.parse::<u16>().is_err() {
             return Err(invalid());
         }
         let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|_| invalid())?;
-        let channel = endpoint
+        let endpoint = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .connect_lazy();
-        Ok(Self { address: address.to_owned(), channel, distance_us: AtomicU64::new(0) })
+            .keep_alive_while_idle(true);
+        let channel = match &connector {
+            Some(connector) => tls::channel(&endpoint, connector.clone()),
+            None => endpoint.connect_lazy(),
+        };
+        Ok(Self { address: address.to_owned(), channel, connector, distance_us: AtomicU64::new(0) })
     }
 
     /// The same node over a connection of its own.
     pub(crate) fn apart(&self) -> Self {
-        let node = Self::new(&self.address).expect("INVARIANT: the address was one before");
+        let node = Self::new(&self.address, self.connector.clone()).expect("INVARIANT: the address was one before");
         node.distance_us.store(self.distance_us.load(Ordering::Relaxed), Ordering::Relaxed);
         node
     }
@@ -80,7 +87,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_nearest_is_asked_first_unless_a_leader_is_named() {
-        let nodes: Vec<Node> = ["a:1", "b:2", "c:3"].iter().filter_map(|address| Node::new(address).ok()).collect();
+        let nodes: Vec<Node> =
+            ["a:1", "b:2", "c:3"].iter().filter_map(|address| Node::new(address, None).ok()).collect();
         nodes[0].answered_in(Duration::from_millis(30));
         nodes[1].answered_in(Duration::from_millis(1));
         nodes[2].answered_in(Duration::from_millis(10));

@@ -10,10 +10,12 @@ mod calls;
 mod client;
 mod endpoints;
 mod error;
+mod tls;
 mod watch;
 
 pub use calls::{Messages, STREAM_TIMEOUT};
 pub use client::{Client, Options, OptionsError};
 pub use error::{Error, Kind};
 pub use portcullis_wire::v1;
+pub use tls::{TlsError, Trust};
 pub use watch::Watch;

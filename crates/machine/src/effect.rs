@@ -3,7 +3,7 @@
 use portcullis_lease::Configuration;
 use portcullis_model::{
     ClusterId, Grant, IdempotencyKey, NodeId, Relationship, Revision, Role, RoleId, Subject, Tenant, TenantId,
-    Timestamp, Tuple,
+    Timestamp, Trust, Tuple,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,8 @@ pub enum Effect {
         /// What.
         schema: Box<StoredSchema>,
     },
+    /// The cluster trusts others.
+    Trust(Box<Trust>),
 }
 
 impl Effect {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Command, Precondition};
 
 /// The newest version of commands, records and rules that this build carries out.
-pub const VERSION_SUPPORTED: u32 = 3;
+pub const VERSION_SUPPORTED: u32 = 4;
 
 /// The version with which each thing came that was not there from the beginning. A command of an older version meets the
 /// rules of that version, so that nodes of both builds decide alike.
@@ -21,6 +21,8 @@ pub mod since {
     pub const SCHEMAS: u32 = 2;
     /// Relationships are deleted, and expected, by filters that can say more; and writes carry metadata.
     pub const TUPLE_FILTERS: u32 = 3;
+    /// Nodes prove to each other who they are, and are let in by tokens.
+    pub const TRUST: u32 = 4;
 }
 
 /// A command, who gives it and why, and everything about the moment that the leader decided for all nodes.

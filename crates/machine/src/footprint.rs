@@ -175,6 +175,7 @@ fn is_declared<'a>(effect: &Effect, adds: &mut Declared<'a>, removes: &mut Decla
         | Effect::Remember { .. }
         | Effect::Forget { .. }
         | Effect::Leases(_)
-        | Effect::HistoryFloor(_) => true,
+        | Effect::HistoryFloor(_)
+        | Effect::Trust(_) => true,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portcullis_lease::Configuration;
 use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, Revision, Role, RoleId, Tenant, TenantId,
-    Timestamp, Tuple, TupleFilter,
+    Timestamp, Trust, Tuple, TupleFilter,
 };
 use portcullis_schema::{Schema, compile};
 
@@ -19,6 +19,7 @@ pub struct Memory {
     last_stamp: Timestamp,
     cluster: Option<ClusterId>,
     leases: Configuration,
+    trust: Trust,
     history_floor: Revision,
     admitted: BTreeSet<NodeId>,
     retired: BTreeSet<NodeId>,
@@ -50,6 +51,7 @@ impl Memory {
             Effect::Cluster(cluster) => self.cluster = Some(*cluster),
             Effect::ActiveVersion(version) => self.active_version = Some(*version),
             Effect::Leases(leases) => self.leases = (**leases).clone(),
+            Effect::Trust(trust) => self.trust = (**trust).clone(),
             Effect::HistoryFloor(floor) => self.history_floor = *floor,
             Effect::AdmitNode(node) => {
                 self.admitted.insert(*node);
@@ -145,6 +147,10 @@ impl State for Memory {
 
     fn leases(&self) -> Read<Configuration> {
         Ok(self.leases.clone())
+    }
+
+    fn trust(&self) -> Read<Trust> {
+        Ok(self.trust.clone())
     }
 
     fn history_floor(&self) -> Read<Revision> {

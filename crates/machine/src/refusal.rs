@@ -2,8 +2,8 @@
 
 use portcullis_lease::ParametersError;
 use portcullis_model::{
-    CaveatName, GrantId, IdempotencyKey, NodeId, RelationName, Relationship, Revision, RoleId, Subject, TenantId,
-    Timestamp, Tuple, TupleFilter, TypeName,
+    CaveatName, Fingerprint, GrantId, IdempotencyKey, JoinTokenId, NodeId, RelationName, Relationship, Revision,
+    RoleId, Subject, TenantId, Timestamp, Tuple, TupleFilter, TypeName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -248,6 +248,71 @@ pub enum Refusal {
         /// The relation.
         relation: RelationName,
     },
+    /// The authority is known.
+    #[error("the authority with fingerprint {0} is trusted already: make another")]
+    AuthorityExists(Fingerprint),
+    /// The authority is not known.
+    #[error("no authority with fingerprint {0} is trusted: see `cluster authority list`")]
+    AuthorityMissing(Fingerprint),
+    /// It is the one that signs.
+    #[error(
+        "the authority with fingerprint {0} signs the certificates of nodes: make another with `cluster authority rotate` first"
+    )]
+    AuthoritySigns(Fingerprint),
+    /// As many are trusted as can be.
+    #[error("the authority before this one is still trusted: drop it with `cluster authority drop {oldest}` first")]
+    AuthoritiesFull {
+        /// The one that was trusted first.
+        oldest: Fingerprint,
+    },
+    /// The id is taken.
+    #[error("join token `{0}` exists already: choose another id, or leave it out to have one made")]
+    JoinTokenExists(JoinTokenId),
+    /// There is no such token, or the secret is another.
+    #[error("join token `{0}` is none of this cluster, or was revoked: make one with `cluster join-token create`")]
+    JoinTokenMissing(JoinTokenId),
+    /// The token is too old.
+    #[error("join token `{id}` expired at {expires}: make another with `cluster join-token create`")]
+    JoinTokenExpired {
+        /// The token.
+        id: JoinTokenId,
+        /// Its end.
+        expires: Timestamp,
+    },
+    /// The token has let somebody in.
+    #[error(
+        "join token `{id}` has let in node {node}: each lets in one; make another with `cluster join-token create`"
+    )]
+    JoinTokenUsed {
+        /// The token.
+        id: JoinTokenId,
+        /// Whom.
+        node: NodeId,
+    },
+    /// The token would be good for no time, or for too long.
+    #[error("the join token would expire at {expires}: give a time after {now}, {latest} at the latest")]
+    JoinTokenExpiry {
+        /// Its end.
+        expires: Timestamp,
+        /// The leader's time.
+        now: Timestamp,
+        /// The latest end that is possible now.
+        latest: Timestamp,
+    },
+    /// As many tokens wait as can.
+    #[error(
+        "{most} join tokens wait to be used: revoke some with `cluster join-token revoke`, or wait until they expire"
+    )]
+    JoinTokensFull {
+        /// The limit.
+        most: u64,
+    },
+    /// Nodes prove who they are, and this one came without a token.
+    #[error(
+        "node {0} needs a join token: make one with `cluster join-token create`, and start the node with \
+         `--join-token-file FILE`"
+    )]
+    JoinTokenRequired(NodeId),
 }
 
 fn listed(tuples: &[Tuple]) -> String {
@@ -291,11 +356,17 @@ impl Refusal {
     /// The kind of the refusal, for callers to branch on.
     pub fn kind(&self) -> RefusalKind {
         match self {
-            Self::TenantMissing(_) | Self::RoleMissing(_) | Self::GrantMissing(_) => RefusalKind::NotFound,
+            Self::TenantMissing(_)
+            | Self::RoleMissing(_)
+            | Self::GrantMissing(_)
+            | Self::AuthorityMissing(_)
+            | Self::JoinTokenMissing(_) => RefusalKind::NotFound,
             Self::TenantExists(_)
             | Self::RoleExists(_)
             | Self::GrantExists(_)
             | Self::RelationshipExists(_)
+            | Self::AuthorityExists(_)
+            | Self::JoinTokenExists(_)
             | Self::AlreadyInitialised => RefusalKind::AlreadyExists,
             Self::TenantBuiltIn(_)
             | Self::RoleGranted { .. }
@@ -312,7 +383,12 @@ impl Refusal {
             | Self::HistoryFloorOutOfRange { .. }
             | Self::SchemaInUse { .. }
             | Self::TypeUnknown(_)
-            | Self::RelationUnknown { .. } => RefusalKind::FailedPrecondition,
+            | Self::RelationUnknown { .. }
+            | Self::AuthoritySigns(_)
+            | Self::AuthoritiesFull { .. }
+            | Self::JoinTokenExpired { .. }
+            | Self::JoinTokenUsed { .. }
+            | Self::JoinTokenRequired(_) => RefusalKind::FailedPrecondition,
             Self::InheritanceCycle(_)
             | Self::EndsBeforeStart { .. }
             | Self::EndsInThePast { .. }
@@ -328,10 +404,12 @@ impl Refusal {
             | Self::SubjectNotAllowed { .. }
             | Self::CaveatContext { .. }
             | Self::QualifierNeedsSchema(_)
-            | Self::MayTakeAway { .. } => RefusalKind::InvalidArgument,
-            Self::InheritanceTooDeep { .. } | Self::TooMany { .. } | Self::FilterTooWide { .. } => {
-                RefusalKind::ResourceExhausted
-            }
+            | Self::MayTakeAway { .. }
+            | Self::JoinTokenExpiry { .. } => RefusalKind::InvalidArgument,
+            Self::InheritanceTooDeep { .. }
+            | Self::TooMany { .. }
+            | Self::FilterTooWide { .. }
+            | Self::JoinTokensFull { .. } => RefusalKind::ResourceExhausted,
         }
     }
 
@@ -378,6 +456,16 @@ impl Refusal {
             Self::SubjectNotAllowed { .. } => "SUBJECT_NOT_ALLOWED",
             Self::CaveatContext { .. } => "CAVEAT_CONTEXT_INVALID",
             Self::MayTakeAway { .. } => "ACK_TOO_EARLY",
+            Self::AuthorityExists(_) => "AUTHORITY_EXISTS",
+            Self::AuthorityMissing(_) => "AUTHORITY_NOT_FOUND",
+            Self::AuthoritySigns(_) | Self::AuthoritiesFull { .. } => "AUTHORITY_IN_USE",
+            Self::JoinTokenExists(_) => "JOIN_TOKEN_EXISTS",
+            Self::JoinTokenMissing(_) => "JOIN_TOKEN_NOT_FOUND",
+            Self::JoinTokenExpired { .. } => "JOIN_TOKEN_EXPIRED",
+            Self::JoinTokenUsed { .. } => "JOIN_TOKEN_USED",
+            Self::JoinTokenExpiry { .. } => "JOIN_TOKEN_EXPIRY_INVALID",
+            Self::JoinTokensFull { .. } => "TOO_MANY",
+            Self::JoinTokenRequired(_) => "JOIN_TOKEN_REQUIRED",
         }
     }
 

@@ -28,6 +28,9 @@
 //! `subject`, `role` and `scope`; `start-grants` takes tenant, id, version, subject, role and scope of each grant,
 //! `expire-grants` the first three, `expire-relationships` tenant, relationship and end of each.
 //!
+//! `create-join-token ID SECRET until TIME` and `admit-by-token NODE ID SECRET` take any word for the secret, and
+//! `install-authority` and `drop-authority` any word for an authority.
+//!
 //! **Settings** hold until they are set again: `in TENANT`, `as [internal] SUBJECT [for SUBJECT]`,
 //! `because REASON…` or `because nothing`, `clock TIME ERROR_MS`, `version N`, `effects on` or `off`. Those of one
 //! command come in lines before it: `key KEY`, and `require role|grant|relationship X exists|missing|at REVISION`
@@ -35,7 +38,7 @@
 //! The same request is the same text with the same requirements and the same reason.
 //!
 //! **Questions** about the state start with `show`: `tenant`, `role`, `grant`, `live`, `relationships`, `schema`, `node`,
-//! `remembered`, `cluster`, `version`, `history` and `stamp`.
+//! `remembered`, `cluster`, `version`, `trust`, `history` and `stamp`.
 //!
 //! **Many at once**: a word `g{1..9}` stands for nine words, and `for 1..9 COMMAND` gives a command nine times with
 //! `{n}` and `{n-1}` replaced, in its own lines of settings too. Equal answers are counted.

@@ -3,7 +3,7 @@
 use portcullis_lease::Configuration;
 use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, IdempotencyKey, NodeId, Qualifier, Relationship, Revision, Role, RoleId,
-    Subject, Tenant, TenantId, Timestamp, Tuple, TupleFilter,
+    Subject, Tenant, TenantId, Timestamp, Trust, Tuple, TupleFilter,
 };
 use portcullis_schema::Schema;
 
@@ -47,6 +47,8 @@ pub trait State {
     fn cluster(&self) -> Read<Option<ClusterId>>;
     /// How leases are granted, and to whom; the default before it was ever configured.
     fn leases(&self) -> Read<Configuration>;
+    /// Who signs certificates of nodes, and who may become one.
+    fn trust(&self) -> Read<Trust>;
     /// The oldest revision that can still be read; 0 before history was ever compacted.
     fn history_floor(&self) -> Read<Revision>;
     /// Whether a node was let in under this id.

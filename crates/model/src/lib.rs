@@ -18,6 +18,7 @@ mod revision;
 mod role;
 mod tenant;
 mod time;
+mod trust;
 mod tuple;
 mod value;
 
@@ -33,5 +34,6 @@ pub use revision::{Revision, Token};
 pub use role::Role;
 pub use tenant::Tenant;
 pub use time::{Clock, Timestamp, Window, WindowError};
+pub use trust::{Authority, Fingerprint, JoinToken, JoinTokenId, Trust};
 pub use tuple::{CaveatUse, Qualifier, Tuple, TupleError};
 pub use value::{Context, ContextError, Double, Value};

@@ -60,3 +60,9 @@ pub const CHECKPOINT_MS_MAX: u64 = 60_000;
 pub const WATCH_FILTERS_MAX: usize = 100;
 /// Largest message of a watch, in bytes: a change is told as a whole, however much one filter has ended.
 pub const EVENT_BYTES_MAX: usize = 256 * 1_024 * 1_024;
+/// Most authorities whose signatures count at a time: the one that signs, and the one before it.
+pub const AUTHORITIES_MAX: usize = 2;
+/// Most join tokens that may wait to be used.
+pub const JOIN_TOKENS_MAX: usize = 100;
+/// Longest time for which a join token is made, in milliseconds (7 days).
+pub const JOIN_TOKEN_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1_000;

@@ -290,6 +290,17 @@ name! {
     }
 }
 
+name! {
+    /// The id of a join token.
+    JoinTokenId,
+    Grammar {
+        kind: "join token id",
+        expected: "letters, digits and `_ - . /`, a letter or digit first",
+        bytes_max: limit::ROLE_BYTES_MAX,
+        matches: is_slug,
+    }
+}
+
 fn is_printable(value: &str) -> bool {
     value.bytes().all(|b| (b'!'..=b'~').contains(&b))
 }

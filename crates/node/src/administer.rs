@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use portcullis_consensus::{Ack, MembershipError, NodeRole, NodeStatus, Peer};
 use portcullis_fault::Point;
-use portcullis_model::{Actor, ClusterId, IdempotencyKey, NodeId, Region, Subject, TenantId, Verified};
+use portcullis_machine::command::AdmitByToken;
+use portcullis_model::{
+    Actor, Authority, ClusterId, IdempotencyKey, NodeId, Region, Subject, TenantId, Trust, Verified,
+};
 use portcullis_storage::codec;
 use tokio::time::Instant;
 
 use crate::draft::{Action, Draft};
 use crate::internal::{Answer, Change, Message};
 use crate::node::Node;
+use crate::view::ViewError;
 use crate::write::WriteError;
 
 /// How long a change waits before it looks for a leader again.
@@ -58,15 +62,25 @@ pub struct Newcomer {
     pub command_version: u32,
     /// What it asks again under.
     pub key: Option<IdempotencyKey>,
+    /// What lets it in, where nodes prove who they are.
+    pub admission: Option<AdmitByToken>,
 }
 
 impl Node {
-    /// Makes a cluster of this node alone.
-    pub async fn initialise(&self, deadline: Instant) -> Result<ClusterId, AdministerError> {
+    /// Makes a cluster of this node alone: of a certain identity, whose nodes prove who they are, if it is `founded` so.
+    pub async fn initialise(
+        &self,
+        founded: Option<(ClusterId, Authority)>,
+        deadline: Instant,
+    ) -> Result<ClusterId, AdministerError> {
+        let (identity, authority) = founded.unzip();
         // A node that died between these steps goes on where it stopped.
         let cluster = match self.cluster() {
             Some(cluster) => cluster,
-            None => self.adopt(ClusterId(self.entropy.bytes())).map_err(AdministerError::Refused)?,
+            None => {
+                let identity = identity.unwrap_or_else(|| ClusterId(self.entropy.bytes()));
+                self.adopt(identity).map_err(AdministerError::Refused)?
+            }
         };
         let peer = Peer {
             peer: self.config.peer.clone(),
@@ -77,16 +91,40 @@ impl Node {
             Ok(()) | Err(MembershipError::Initialised) => {}
             Err(error) => return Err(AdministerError::Refused(error.to_string())),
         }
-        match self.write(self.own_draft(Action::Initialise(cluster, self.id())), deadline).await {
+        let initialised = match self.write(self.own_draft(Action::Initialise(cluster, self.id())), deadline).await {
             Ok(_) => {
                 // Nobody else has to be able to follow yet.
                 self.raise_version(std::iter::empty()).await;
                 Ok(cluster)
             }
             Err(WriteError::Refused { .. }) => Err(AdministerError::Initialised),
-            Err(WriteError::NoLeader) => Err(AdministerError::NoLeader),
-            Err(error) => Err(AdministerError::Unknown(error.to_string())),
+            Err(error) => return Err(not_written(error)),
+        };
+        if let Some(authority) = authority {
+            self.install_first(authority, deadline).await?;
         }
+        initialised
+    }
+
+    /// Has the cluster trust its first authority, unless it does.
+    async fn install_first(&self, authority: Authority, deadline: Instant) -> Result<(), AdministerError> {
+        let trust = self.trust(deadline).await.map_err(|error| AdministerError::Unknown(error.to_string()))?;
+        if !trust.authorities.is_empty() {
+            return Ok(());
+        }
+        let draft = self.own_draft(Action::InstallAuthority(Box::new(authority)));
+        self.write(draft, deadline).await.map(|_| ()).map_err(not_written)
+    }
+
+    /// Who signs certificates of nodes, and who may become one: as fresh as can be.
+    pub async fn trust(&self, deadline: Instant) -> Result<Trust, ViewError> {
+        self.prove_fresh(deadline).await?;
+        self.trust_here()
+    }
+
+    /// The same as this node knows it.
+    pub fn trust_here(&self) -> Result<Trust, ViewError> {
+        self.reader.trust().map_err(|error| ViewError::failed(&error))
     }
 
     /// Lets a node in that asks for it, as a learner, and returns the cluster that it now belongs to. With a key it may ask again.
@@ -94,8 +132,11 @@ impl Node {
         // The state and not the node's own file: the first node has that before the cluster can let anybody in.
         let cluster = self.reader.cluster().map_err(|error| AdministerError::Unknown(error.to_string()))?;
         let cluster = cluster.ok_or(AdministerError::NotInitialised)?;
-        let Newcomer { id, addresses: (peer, client), region, command_version, key } = newcomer;
+        let Newcomer { id, addresses: (peer, client), region, command_version, key, admission } = newcomer;
         let change = match key {
+            key if let Some(admission) = admission => {
+                Change::JoinByToken { id, peer, client, region, command_version, key, admission }
+            }
             Some(key) => Change::JoinUnder { id, peer, client, region, command_version, key },
             None => Change::Join { id, peer, client, region, command_version },
         };
@@ -185,10 +226,18 @@ impl Node {
     pub(crate) async fn administer_as_leader(&self, change: Change) -> Answer {
         let done = match change {
             Change::Join { id, peer, client, region, command_version } => {
-                return self.join_as_leader(id, Peer { peer, client, region }, command_version, None).await;
+                let (peer, draft) = (Peer { peer, client, region }, self.own_draft(Action::AdmitNode(id)));
+                return self.join_as_leader(id, peer, command_version, draft).await;
             }
             Change::JoinUnder { id, peer, client, region, command_version, key } => {
-                return self.join_as_leader(id, Peer { peer, client, region }, command_version, Some(key)).await;
+                let peer = Peer { peer, client, region };
+                let draft = Draft { idempotency_key: Some(key), ..self.own_draft(Action::AdmitNode(id)) };
+                return self.join_as_leader(id, peer, command_version, draft).await;
+            }
+            Change::JoinByToken { id, peer, client, region, command_version, key, admission } => {
+                let peer = Peer { peer, client, region };
+                let draft = Draft { idempotency_key: key, ..self.own_draft(Action::AdmitByToken(admission)) };
+                return self.join_as_leader(id, peer, command_version, draft).await;
             }
             Change::AddNode { id, peer, client, region } => match self.refuse_retired(id) {
                 None => self.group.add_learner(id, Peer { peer, client, region }).await,
@@ -207,11 +256,10 @@ impl Node {
 
     /// The id is taken before the node becomes a member, so that no second node can come under it. Whoever asks again under the
     /// same key is the same.
-    async fn join_as_leader(&self, id: NodeId, peer: Peer, version: u32, key: Option<IdempotencyKey>) -> Answer {
+    async fn join_as_leader(&self, id: NodeId, peer: Peer, version: u32, draft: Draft) -> Answer {
         if let Err(why) = self.check_version(id, version) {
             return Answer::Failed(why);
         }
-        let draft = Draft { idempotency_key: key, ..self.own_draft(Action::AdmitNode(id)) };
         match self.write_as_leader(draft, None).await {
             Answer::Wrote(proposed) => {
                 if let Err(refusal) = proposed.reply.result {
@@ -350,5 +398,13 @@ impl Node {
             ack: Ack::Everywhere,
             action,
         }
+    }
+}
+
+fn not_written(error: WriteError) -> AdministerError {
+    match error {
+        WriteError::NoLeader => AdministerError::NoLeader,
+        WriteError::Refused { refusal, .. } => AdministerError::Refused(refusal.to_string()),
+        error => AdministerError::Unknown(error.to_string()),
     }
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use portcullis_consensus::Ack;
 use portcullis_machine::command::{
-    AdmitNode, Annotated, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships, DeleteRole,
-    DeleteTenant, DeleteTuples, End, Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases,
-    Update, UpdateRole, WriteRelationships, WriteSchema,
+    AdmitByToken, AdmitNode, Annotated, ConfigureLeases, CreateGrant, CreateJoinToken, CreateRole, CreateTenant,
+    DeleteRelationships, DeleteRole, DeleteTenant, DeleteTuples, DropAuthority, End, Initialise, InstallAuthority,
+    RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, RevokeJoinToken, SettleLeases, Update, UpdateRole,
+    WriteRelationships, WriteSchema,
 };
 use portcullis_machine::{Command, Envelope, Idempotency, Precondition, Stamp, Target, since};
 use portcullis_model::{
-    Actor, Clock, ClusterId, Context, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, PermissionPattern, Reason,
-    RelationshipFilter, RoleId, Subject, TenantId, Timestamp, TupleFilter, limit,
+    Actor, Authority, Clock, ClusterId, Context, Fingerprint, GrantFilter, GrantId, IdempotencyKey, JoinTokenId,
+    NodeId, Object, PermissionPattern, Reason, RelationshipFilter, RoleId, Subject, TenantId, Timestamp, TupleFilter,
+    limit,
 };
 use portcullis_storage::codec;
 use serde::{Deserialize, Serialize};
@@ -107,6 +109,16 @@ pub enum Action {
     DeleteTuples(DeleteTuples),
     /// Does what another action does, and says something besides.
     Annotated(Context, Box<Action>),
+    /// Has another authority sign the certificates of nodes.
+    InstallAuthority(Box<Authority>),
+    /// Has the signatures of an authority count no more.
+    DropAuthority(Fingerprint),
+    /// Makes a join token.
+    CreateJoinToken(CreateJoinToken),
+    /// Has a join token let nobody in any more.
+    RevokeJoinToken(JoinTokenId),
+    /// Lets a node in by a token.
+    AdmitByToken(AdmitByToken),
 }
 
 /// Whether an action adds to what is stored.
@@ -150,6 +162,11 @@ impl Draft {
             Action::WriteRelationships(updates) if updates.iter().any(is_qualified) => since::SCHEMAS,
             Action::WriteSchema(_) => since::SCHEMAS,
             Action::DeleteTuples(_) | Action::Annotated(..) => since::TUPLE_FILTERS,
+            Action::InstallAuthority(_)
+            | Action::DropAuthority(_)
+            | Action::CreateJoinToken(_)
+            | Action::RevokeJoinToken(_)
+            | Action::AdmitByToken(_) => since::TRUST,
             _ => 1,
         };
         let is_of_tuples = |precondition: &Precondition| match precondition {
@@ -214,7 +231,12 @@ impl Action {
             | Self::DeleteRelationships(_)
             | Self::DeleteTuples(_)
             | Self::ConfigureLeases(_)
-            | Self::SettleLeases { .. } => Adds::Not,
+            | Self::SettleLeases { .. }
+            | Self::InstallAuthority(_)
+            | Self::DropAuthority(_)
+            | Self::CreateJoinToken(_)
+            | Self::RevokeJoinToken(_)
+            | Self::AdmitByToken(_) => Adds::Not,
         }
     }
 
@@ -248,6 +270,11 @@ impl Action {
             Self::Annotated(metadata, action) => {
                 Command::Annotated(Annotated { metadata, command: Box::new(action.command(new_id)) })
             }
+            Self::InstallAuthority(authority) => Command::InstallAuthority(InstallAuthority { authority: *authority }),
+            Self::DropAuthority(fingerprint) => Command::DropAuthority(DropAuthority { fingerprint }),
+            Self::CreateJoinToken(command) => Command::CreateJoinToken(command),
+            Self::RevokeJoinToken(id) => Command::RevokeJoinToken(RevokeJoinToken { id }),
+            Self::AdmitByToken(command) => Command::AdmitByToken(command),
         }
     }
 }

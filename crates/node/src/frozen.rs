@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use portcullis_consensus::{Ack, Acked, Proposed, Reply};
 use portcullis_lease::Roster;
-use portcullis_machine::command::{ConfigureLeases, DeleteTuples, End, Update};
+use portcullis_machine::command::{AdmitByToken, ConfigureLeases, CreateJoinToken, DeleteTuples, End, Update};
 use portcullis_machine::{Outcome, Precondition, Target};
-use portcullis_model::{Actor, ClusterId, GrantFilter, NodeId, Revision, Timestamp, Verified};
+use portcullis_model::{Actor, Authority, ClusterId, Fingerprint, GrantFilter, NodeId, Revision, Timestamp, Verified};
 use portcullis_storage::freeze::Frozen;
 
 use crate::draft::{Action, Draft};
@@ -78,7 +78,23 @@ fn action_after(previous: Option<&Action>) -> Option<Action> {
         Some(Action::DeleteTuples(_)) => {
             Action::Annotated(r#"{"by":"sync"}"#.parse().unwrap(), Box::new(Action::RaiseVersion(2)))
         }
-        Some(Action::Annotated(..)) => return None,
+        Some(Action::Annotated(..)) => Action::InstallAuthority(Box::new(Authority {
+            fingerprint: Fingerprint([6; 32]),
+            certificate: vec![1, 2],
+            cross_certificate: vec![4],
+            sealed_key: vec![3],
+        })),
+        Some(Action::InstallAuthority(_)) => Action::DropAuthority(Fingerprint([6; 32])),
+        Some(Action::DropAuthority(_)) => Action::CreateJoinToken(CreateJoinToken {
+            id: "t".parse().unwrap(),
+            proof: [7; 32],
+            expires: Timestamp(2_000),
+        }),
+        Some(Action::CreateJoinToken(_)) => Action::RevokeJoinToken("t".parse().unwrap()),
+        Some(Action::RevokeJoinToken(_)) => {
+            Action::AdmitByToken(AdmitByToken { node, token: "t".parse().unwrap(), proof: [7; 32], applicant: [8; 32] })
+        }
+        Some(Action::AdmitByToken(_)) => return None,
     })
 }
 
@@ -94,7 +110,16 @@ fn change_after(previous: Option<&Change>) -> Option<Change> {
         Some(Change::TransferLeader { .. }) => {
             Change::JoinUnder { id, peer, client, region, command_version: 2, key: "k".parse().unwrap() }
         }
-        Some(Change::JoinUnder { .. }) => return None,
+        Some(Change::JoinUnder { .. }) => Change::JoinByToken {
+            id,
+            peer,
+            client,
+            region,
+            command_version: 2,
+            key: "k".parse().ok(),
+            admission: AdmitByToken { node: id, token: "t".parse().unwrap(), proof: [7; 32], applicant: [8; 32] },
+        },
+        Some(Change::JoinByToken { .. }) => return None,
     })
 }
 

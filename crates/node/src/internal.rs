@@ -1,6 +1,7 @@
 //! What nodes ask of each other above consensus.
 
 use portcullis_consensus::{Proposed, Ticket};
+use portcullis_machine::command::AdmitByToken;
 use portcullis_model::{ClusterId, IdempotencyKey, NodeId, Region};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,16 @@ pub(crate) enum Change {
         region: Option<Region>,
         command_version: u32,
         key: IdempotencyKey,
+    },
+    /// A join by a token, which may be asked for again under a key.
+    JoinByToken {
+        id: NodeId,
+        peer: String,
+        client: String,
+        region: Option<Region>,
+        command_version: u32,
+        key: Option<IdempotencyKey>,
+        admission: AdmitByToken,
     },
 }
 

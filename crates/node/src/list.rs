@@ -3,26 +3,29 @@
 use portcullis_lease::Configuration;
 use portcullis_machine::StoredSchema;
 use portcullis_model::{
-    Grant, GrantFilter, GrantId, Relationship, Revision, Role, RoleId, Tenant, TenantId, Tuple, TupleFilter,
+    Grant, GrantFilter, GrantId, Relationship, Revision, Role, RoleId, Tenant, TenantId, Token, Tuple, TupleFilter,
 };
-use portcullis_storage::state::{Page, Past, place};
+use portcullis_storage::state::{Page, Past, PastError, Present, StoreError, place};
 use tokio::time::Instant;
 
 use crate::node::Node;
 use crate::view::{Freshness, ViewError};
 
-/// What lists and records are read from.
+/// What lists and records are read from: rows of one moment.
 pub struct Source {
     revision: Revision,
-    /// The state as it was, where that was asked for; otherwise they are read from the newest rows.
-    past: Option<Past>,
+    rows: Rows,
+}
+
+enum Rows {
+    Past(Past),
+    Present(Present),
 }
 
 /// Something read from the store, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// What was read. It includes everything up to `revision`, and may include what came while it was read, unless exactly
-    /// that revision was asked for.
+    /// What was read: everything up to `revision`, and nothing later.
     pub found: T,
     /// Where.
     pub revision: Revision,
@@ -37,36 +40,50 @@ impl Source {
     fn listed<T>(&self, found: T) -> Listed<T> {
         Listed { found, revision: self.revision }
     }
+
+    /// Reads from whichever rows there are.
+    fn read<T>(
+        &self,
+        past: impl FnOnce(&Past) -> Result<T, PastError>,
+        present: impl FnOnce(&Present) -> Result<T, StoreError>,
+    ) -> Result<Listed<T>, ViewError> {
+        let found = match &self.rows {
+            Rows::Past(rows) => past(rows)?,
+            Rows::Present(rows) => present(rows).map_err(|error| ViewError::failed(&error))?,
+        };
+        Ok(self.listed(found))
+    }
 }
 
 /// Lists are read from the store after [`Node::source`] has waited for it to be as fresh as was asked for.
 impl Node {
     /// Waits for what a list or a record may be read from.
     pub async fn source(&self, freshness: Freshness, deadline: Instant) -> Result<Source, ViewError> {
-        let served = match freshness {
-            Freshness::Exactly(token) => {
-                let past = Some(self.past(token, deadline).await?);
-                return Ok(Source { revision: token.revision, past });
-            }
+        match freshness {
+            Freshness::Exactly(token) => return self.source_of_past(token, deadline).await,
             Freshness::ExactlyAt(time) => {
                 let token = self.token_at(time, deadline).await?;
-                let past = Some(self.past(token, deadline).await?);
-                return Ok(Source { revision: token.revision, past });
+                return self.source_of_past(token, deadline).await;
             }
-            Freshness::Linearizable | Freshness::FailClosed => self.prove_fresh(deadline).await?,
-            Freshness::AtLeast(token) => self.at_least(token, deadline).await?,
-            Freshness::MinimizeLatency => self.whatever_there_is(),
-        };
-        Ok(Source { revision: served.view.revision, past: None })
+            Freshness::Linearizable | Freshness::FailClosed => {
+                self.prove_fresh(deadline).await?;
+            }
+            Freshness::AtLeast(token) => {
+                self.at_least(token, deadline).await?;
+            }
+            Freshness::MinimizeLatency => {}
+        }
+        let present = self.reader.present().map_err(|error| ViewError::failed(&error))?;
+        Ok(Source { revision: present.revision(), rows: Rows::Present(present) })
+    }
+
+    async fn source_of_past(&self, token: Token, deadline: Instant) -> Result<Source, ViewError> {
+        Ok(Source { revision: token.revision, rows: Rows::Past(self.past(token, deadline).await?) })
     }
 
     /// A role.
     pub fn role(&self, source: &Source, tenant: &TenantId, role: &RoleId) -> Result<Listed<Option<Role>>, ViewError> {
-        let found = match &source.past {
-            Some(past) => past.role(tenant, role)?,
-            None => self.reader.role(tenant, role).map_err(|error| ViewError::failed(&error))?,
-        };
-        Ok(source.listed(found))
+        source.read(|past| past.role(tenant, role), |present| present.role(tenant, role))
     }
 
     /// A grant.
@@ -76,11 +93,7 @@ impl Node {
         tenant: &TenantId,
         grant: &GrantId,
     ) -> Result<Listed<Option<Grant>>, ViewError> {
-        let found = match &source.past {
-            Some(past) => past.grant(tenant, grant)?,
-            None => self.reader.grant(tenant, grant).map_err(|error| ViewError::failed(&error))?,
-        };
-        Ok(source.listed(found))
+        source.read(|past| past.grant(tenant, grant), |present| present.grant(tenant, grant))
     }
 
     /// How leases are granted, and to whom. As of now, whatever was asked for.
@@ -96,8 +109,8 @@ impl Node {
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Listed<Page<Tenant>>, ViewError> {
-        let found = self.reader.tenants(after, most).map_err(|error| ViewError::failed(&error))?;
-        Ok(source.listed(found))
+        let tenants = |present: &Present| present.tenants(after, most);
+        source.read(|_| self.reader.present().and_then(|present| tenants(&present)).map_err(PastError::from), tenants)
     }
 
     /// Roles.
@@ -108,11 +121,7 @@ impl Node {
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Listed<Page<Role>>, ViewError> {
-        let found = match &source.past {
-            Some(past) => past.roles(tenant, after, most)?,
-            None => self.reader.roles(tenant, after, most).map_err(|error| ViewError::failed(&error))?,
-        };
-        Ok(source.listed(found))
+        source.read(|past| past.roles(tenant, after, most), |present| present.roles(tenant, after, most))
     }
 
     /// Grants that match.
@@ -124,22 +133,15 @@ impl Node {
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Listed<Page<Grant>>, ViewError> {
-        let found = if let Some(past) = &source.past {
-            past.grants(tenant, filter, live_only, after, most)?
-        } else {
-            let found = self.reader.grants(tenant, filter, live_only, after, most);
-            found.map_err(|error| ViewError::failed(&error))?
-        };
-        Ok(source.listed(found))
+        source.read(
+            |past| past.grants(tenant, filter, live_only, after, most),
+            |present| present.grants(tenant, filter, live_only, after, most),
+        )
     }
 
     /// The schema of a tenant, if it has one.
     pub fn schema(&self, source: &Source, tenant: &TenantId) -> Result<Listed<Option<StoredSchema>>, ViewError> {
-        let found = match &source.past {
-            Some(past) => past.schema(tenant)?,
-            None => self.reader.schema(tenant).map_err(|error| ViewError::failed(&error))?,
-        };
-        Ok(source.listed(found))
+        source.read(|past| past.schema(tenant), |present| present.schema(tenant))
     }
 
     /// From where a page of relationships begins that follows one.
@@ -156,12 +158,9 @@ impl Node {
         after: Option<&[u8]>,
         most: usize,
     ) -> Result<Listed<Page<Tuple>>, ViewError> {
-        let found = if let Some(past) = &source.past {
-            past.relationships(tenant, filter, after, most)?
-        } else {
-            let found = self.reader.relationships(tenant, filter, after, most);
-            found.map_err(|error| ViewError::failed(&error))?
-        };
-        Ok(source.listed(found))
+        source.read(
+            |past| past.relationships(tenant, filter, after, most),
+            |present| present.relationships(tenant, filter, after, most),
+        )
     }
 }

@@ -123,7 +123,10 @@ impl Node {
     /// Names the grants that match a filter here and now, in place of the filter.
     fn by_ids(&self, tenant: &TenantId, action: Action) -> Action {
         let Action::RevokeByFilter(filter) = &action else { return action };
-        let found = self.reader.grants(tenant, filter, true, None, limit::ENDED_BY_FILTER_MAX);
+        let found = self
+            .reader
+            .present()
+            .and_then(|present| present.grants(tenant, filter, true, None, limit::ENDED_BY_FILTER_MAX));
         found.map_or(action, |page| Action::RevokeGrants(page.items.into_iter().map(|grant| grant.id).collect()))
     }
 

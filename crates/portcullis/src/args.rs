@@ -45,6 +45,10 @@ pub(crate) struct Global {
     /// How long a command may take.
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
+    /// Talk to nodes over TLS, and only to those that an authority in this file has signed for: PEM, such as `tls/ca.crt` in a
+    /// node's data folder.
+    #[arg(long, global = true, value_name = "FILE", env = "PORTCULLIS_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Whom the command runs as, on a listener without authentication.
     #[arg(long = "as", global = true, value_name = "SUBJECT", env = "PORTCULLIS_AS")]
     pub run_as: Option<Subject>,

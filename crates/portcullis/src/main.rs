@@ -7,6 +7,7 @@ mod dev;
 mod failpoints;
 mod logging;
 mod output;
+mod papers;
 mod planted;
 mod secret;
 mod serve;

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use portcullis_client::{Client, Options, v1};
+use portcullis_client::{Client, Options, Trust, v1};
 use portcullis_consensus::Timing;
 use portcullis_model::{ClusterId, NodeId};
 use portcullis_node::{ClockSync, Config, Databases, Node, Seams};
-use portcullis_server::{GrpcTransport, Listeners, check_insecure};
+use portcullis_pki::Papers;
+use portcullis_pki::tls::Credentials;
+use portcullis_server::{GrpcTransport, Listeners, Serving, check_insecure, renew};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::secret::Secret;
 use crate::settings::{self, Flags, Settings};
-use crate::{failpoints, logging, output, planted};
+use crate::{failpoints, logging, output, papers, planted};
 
 const MIB: u64 = 1_024 * 1_024;
 /// How long one attempt to join may take.
@@ -34,15 +35,26 @@ pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCo
     logging::start(&settings.log_level.value);
     let listeners = open_listeners(&settings).await?;
     let config = config(&settings, &listeners)?;
-    let transport = GrpcTransport::new(config.id);
+    let papers = papers::get(&settings, &config).await?;
+    let credentials = papers.clone().map(Credentials::new).transpose()?;
+    let transport = match &credentials {
+        Some(credentials) => GrpcTransport::proving(config.id, credentials.clone()),
+        None => GrpcTransport::new(config.id),
+    };
     let faults = planted::faults()?;
     let points = failpoints::points()?;
     let seams = Seams { faults, points, ..Seams::system(Arc::clone(&transport) as Arc<_>) };
     let node = Node::start(config.clone(), seams).await.context("the node does not start")?;
     transport.identify(&node);
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics do not start")?;
-    let authzed_key = settings.authzed_key.value.as_ref().map(Secret::reveal);
-    let running = listeners.serve(&node, metrics, clients, authzed_key)?;
+    if let (Some(credentials), Some(papers)) = (&credentials, &papers) {
+        if papers.founding.is_none() {
+            node.adopt(papers.name.cluster).map_err(|why| anyhow!(why))?;
+        }
+        renew::keep(&node, credentials.clone(), config.data_dir.clone(), papers::hosts(&config));
+    }
+    let authzed_key = settings.authzed_key.value.as_ref().map(|key| key.reveal().to_owned());
+    let running = listeners.serve(&node, metrics, clients, &Serving { authzed_key, credentials })?;
     tracing::info!(node = config.id.0, client = %config.client, peer = %config.peer, "serving");
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -54,7 +66,7 @@ pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCo
             tracing::error!(%why, "consensus failed");
             ExitCode::from(output::FAILED)
         }
-        joined = join(&node, &config, &settings.join.value) => return Err(joined.expect_err("INVARIANT: a node that has joined waits")),
+        joined = join(&node, &config, &settings.join.value, papers.as_ref()) => return Err(joined.expect_err("INVARIANT: a node that has joined waits")),
     };
     tracing::info!("stopping");
     node.drain(DRAIN_TIMEOUT).await;
@@ -66,9 +78,14 @@ pub(crate) async fn run(flags: Flags, clients: &Handle) -> anyhow::Result<ExitCo
 async fn open_listeners(settings: &Settings) -> anyhow::Result<Listeners> {
     let insecure = settings.insecure.value;
     let (client, peer, http) = (settings.listen.value, settings.peer_listen.value, settings.http_listen.value);
-    check_insecure("client", client, insecure)?;
-    check_insecure("peer", peer, insecure)?;
-    check_insecure("http", http, insecure)?;
+    let nothing = "has neither TLS nor authentication";
+    let (of_peers, of_others) = match settings.tls.value {
+        true => (None, "has no authentication"),
+        false => (Some(nothing), nothing),
+    };
+    check_insecure("client", client, Some(of_others), insecure)?;
+    check_insecure("peer", peer, of_peers, insecure)?;
+    check_insecure("http", http, Some(of_others), insecure)?;
     Ok(Listeners::open(client, peer, http).await?)
 }
 
@@ -116,11 +133,12 @@ fn config(settings: &Settings, listeners: &Listeners) -> anyhow::Result<Config> 
 }
 
 /// Asks the cluster to let this node in, until it does. Returns only an error.
-async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow::Result<()> {
+async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String], papers: Option<&Papers>) -> anyhow::Result<()> {
     if endpoints.is_empty() {
         return std::future::pending().await;
     }
-    let client = Client::new(Options { timeout: JOIN_TIMEOUT, ..Options::new(endpoints.iter().cloned()) })?;
+    let trust = papers.map(|papers| Trust::Authorities(papers.authorities_pem()));
+    let client = Client::new(Options { timeout: JOIN_TIMEOUT, trust, ..Options::new(endpoints.iter().cloned()) })?;
     if let Some(own) = node.cluster() {
         return check_cluster(&client, own, config, endpoints).await;
     }
@@ -131,6 +149,7 @@ async fn join(node: &Arc<Node>, config: &Config, endpoints: &[String]) -> anyhow
         region: config.region.as_ref().map(ToString::to_string).unwrap_or_default(),
         command_version: node.command_version(),
         idempotency_key: node.new_key().to_string(),
+        ..v1::JoinRequest::default()
     };
     loop {
         match client.join(request.clone()).await {

@@ -50,9 +50,15 @@ pub(crate) struct Flags {
     /// Client addresses of the cluster to join.
     #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',')]
     join: Option<Vec<String>>,
-    /// Listen beyond loopback without TLS and authentication.
+    /// Listen beyond loopback though callers are not authenticated, and without `--tls` nodes neither.
     #[arg(long)]
     insecure: bool,
+    /// Nodes prove to each other who they are, and everybody connects over TLS. The same at all nodes, from the beginning.
+    #[arg(long)]
+    tls: bool,
+    /// A file with the join token that lets this node in, where nodes prove who they are.
+    #[arg(long, value_name = "FILE")]
+    join_token_file: Option<PathBuf>,
     /// The nodes of the cluster are in several regions: heartbeats and elections leave time for long ways. The same at all.
     #[arg(long)]
     wide_area: bool,
@@ -106,6 +112,8 @@ struct File {
     advertise: Option<String>,
     join: Option<Vec<String>>,
     insecure: Option<bool>,
+    tls: Option<bool>,
+    join_token_file: Option<PathBuf>,
     wide_area: Option<bool>,
     max_clock_error_ms: Option<u64>,
     clock_sync: Option<ClockSync>,
@@ -169,6 +177,8 @@ pub(crate) struct Settings {
     pub advertise: Setting<Option<String>>,
     pub join: Setting<Vec<String>>,
     pub insecure: Setting<bool>,
+    pub tls: Setting<bool>,
+    pub join_token_file: Setting<Option<PathBuf>>,
     pub wide_area: Setting<bool>,
     pub max_clock_error_ms: Setting<u64>,
     pub clock_sync: Setting<ClockSync>,
@@ -210,6 +220,8 @@ impl Settings {
                 source: join.source,
             },
             insecure: pick("insecure", flags.insecure.then_some(true), file.insecure, false)?,
+            tls: pick("tls", flags.tls.then_some(true), file.tls, false)?,
+            join_token_file: maybe("join-token-file", flags.join_token_file, file.join_token_file)?,
             wide_area: pick("wide-area", flags.wide_area.then_some(true), file.wide_area, false)?,
             max_clock_error_ms: pick(
                 "max-clock-error-ms",
@@ -265,6 +277,12 @@ impl Settings {
             ("advertise", or_none(self.advertise.value.clone()), self.advertise.source),
             ("join", self.join.value.join(","), self.join.source),
             ("insecure", self.insecure.value.to_string(), self.insecure.source),
+            ("tls", self.tls.value.to_string(), self.tls.source),
+            (
+                "join-token-file",
+                or_none(self.join_token_file.value.as_ref().map(|file| file.display().to_string())),
+                self.join_token_file.source,
+            ),
             ("wide-area", self.wide_area.value.to_string(), self.wide_area.source),
             ("max-clock-error-ms", self.max_clock_error_ms.value.to_string(), self.max_clock_error_ms.source),
             ("clock-sync", self.clock_sync.value.to_string(), self.clock_sync.source),

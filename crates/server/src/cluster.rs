@@ -6,22 +6,27 @@ use portcullis_consensus::NodeRole;
 use portcullis_machine::Outcome;
 use portcullis_model::{NodeId, Revision, TenantId};
 use portcullis_node::{Action, Lease, MemberStatus, Newcomer, Node};
+use portcullis_pki::tls::Credentials;
 use portcullis_wire::v1::cluster_server::Cluster;
 use portcullis_wire::{self as wire, v1};
 use tonic::{Request, Response, Status};
 
 use crate::call::{Call, position};
-use crate::{error, lease_config};
+use crate::{authorities, error, join_tokens, lease_config};
 
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
+    /// What the node proves itself with, if it does.
+    pub(crate) credentials: Option<Credentials>,
 }
 
 #[tonic::async_trait]
 impl Cluster for Service {
     async fn init(&self, request: Request<v1::InitRequest>) -> Result<Response<v1::InitResponse>, Status> {
         let call = Call::new(&self.node, request)?;
-        let cluster = call.node.initialise(call.deadline).await.map_err(|error| error::administer(&error))?;
+        let papers = self.credentials.as_ref().map(Credentials::papers);
+        let founded = papers.and_then(|papers| Some((papers.name.cluster, papers.founding?)));
+        let cluster = call.node.initialise(founded, call.deadline).await.map_err(|error| error::administer(&error))?;
         Ok(Response::new(v1::InitResponse { cluster_id: cluster.to_string() }))
     }
 
@@ -43,10 +48,17 @@ impl Cluster for Service {
         let region = wire::optional("region", &call.message.region).map_err(error::field)?;
         let addresses = addresses(&call.message.peer, &call.message.client)?;
         let key = wire::optional("idempotency_key", &call.message.idempotency_key).map_err(error::field)?;
-        let newcomer = Newcomer { id, addresses, region, command_version: call.message.command_version, key };
+        let admission = join_tokens::admission(&call.message, id)?;
+        let proves = admission.is_some();
+        let command_version = call.message.command_version;
+        let newcomer = Newcomer { id, addresses, region, command_version, key, admission };
         let cluster = call.node.join(newcomer, call.deadline).await;
         let cluster = cluster.map_err(|error| error::administer(&error))?;
-        Ok(Response::new(v1::JoinResponse { cluster_id: cluster.to_string() }))
+        let answer = v1::JoinResponse { cluster_id: cluster.to_string(), ..v1::JoinResponse::default() };
+        match &self.credentials {
+            Some(credentials) if proves => Ok(Response::new(join_tokens::admit(&call, credentials, answer).await?)),
+            Some(_) | None => Ok(Response::new(answer)),
+        }
     }
 
     async fn add_node(&self, request: Request<v1::AddNodeRequest>) -> Result<Response<v1::AddNodeResponse>, Status> {
@@ -129,6 +141,48 @@ impl Cluster for Service {
         let position = Some(position(&self.node, &written));
         let Outcome::Leases(leases) = written.outcome else { return Err(error::unexpected(&written.outcome)) };
         Ok(Response::new(v1::SetLeaseConfigResponse { config: Some(lease_config::wire(&leases)), position }))
+    }
+
+    async fn create_join_token(
+        &self,
+        request: Request<v1::CreateJoinTokenRequest>,
+    ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
+        join_tokens::create(Call::new(&self.node, request)?).await.map(Response::new)
+    }
+
+    async fn list_join_tokens(
+        &self,
+        request: Request<v1::ListJoinTokensRequest>,
+    ) -> Result<Response<v1::ListJoinTokensResponse>, Status> {
+        join_tokens::list(Call::new(&self.node, request)?).await.map(Response::new)
+    }
+
+    async fn revoke_join_token(
+        &self,
+        request: Request<v1::RevokeJoinTokenRequest>,
+    ) -> Result<Response<v1::RevokeJoinTokenResponse>, Status> {
+        join_tokens::revoke(Call::new(&self.node, request)?).await.map(Response::new)
+    }
+
+    async fn rotate_authority(
+        &self,
+        request: Request<v1::RotateAuthorityRequest>,
+    ) -> Result<Response<v1::RotateAuthorityResponse>, Status> {
+        authorities::rotate(Call::new(&self.node, request)?, self.credentials.as_ref()).await.map(Response::new)
+    }
+
+    async fn list_authorities(
+        &self,
+        request: Request<v1::ListAuthoritiesRequest>,
+    ) -> Result<Response<v1::ListAuthoritiesResponse>, Status> {
+        authorities::list(Call::new(&self.node, request)?).await.map(Response::new)
+    }
+
+    async fn drop_authority(
+        &self,
+        request: Request<v1::DropAuthorityRequest>,
+    ) -> Result<Response<v1::DropAuthorityResponse>, Status> {
+        authorities::drop(Call::new(&self.node, request)?).await.map(Response::new)
     }
 }
 

@@ -21,7 +21,7 @@ pub fn serve() -> BoxFuture<'static, std::io::Result<(SocketAddr, BoxFuture<'sta
         let address = listener.local_addr()?;
         let served = async move {
             let (_stop, stopped) = watch::channel(false);
-            let serving = serve_grpc("empty", listener, Routes::new(AuthorizationServer::new(Empty)), stopped);
+            let serving = serve_grpc("empty", listener, None, Routes::new(AuthorizationServer::new(Empty)), stopped);
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the empty service did not stop cleanly");
             }

@@ -52,6 +52,13 @@ pub(crate) fn not_found(reason: &str, message: String) -> Status {
     status(Code::NotFound, reason, message)
 }
 
+/// What there is only where nodes prove who they are.
+pub(crate) fn proves_nothing(so: &str) -> Status {
+    let message =
+        format!("the nodes of this cluster prove nothing to each other, so {so}: make a cluster with `--tls`");
+    status(Code::FailedPrecondition, "TLS_REQUIRED", message)
+}
+
 /// A write was not carried out, or may not have been.
 pub(crate) fn write(error: &WriteError) -> Status {
     let message = error.to_string();

@@ -2,6 +2,7 @@
 //!
 //! A file per service. What a service does is parse, ask the node, and say what came of it; it decides nothing.
 
+mod authorities;
 mod authorization;
 mod authzed;
 mod bulk;
@@ -14,6 +15,7 @@ mod error;
 mod grants;
 mod http;
 mod identity;
+mod join_tokens;
 mod lease_config;
 mod listen;
 mod lookup;
@@ -22,12 +24,14 @@ mod peer;
 mod reading;
 mod ready;
 mod relationships;
+pub mod renew;
 mod roles;
 mod schemas;
 mod tenants;
+mod tls;
 mod transport;
 mod watch;
 
 pub use connection::{Connection, Dial};
-pub use listen::{ListenError, Listeners, Running, check_insecure, serve_peers};
+pub use listen::{ListenError, Listeners, Running, Serving, check_insecure, serve_peers};
 pub use transport::GrpcTransport;

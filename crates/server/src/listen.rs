@@ -8,6 +8,7 @@ use futures::{Stream, StreamExt};
 use metrics_exporter_prometheus::PrometheusHandle;
 use portcullis_model::limit;
 use portcullis_node::Node;
+use portcullis_pki::tls::{Credentials, Members};
 use portcullis_wire::peer::peer_server::PeerServer;
 use portcullis_wire::v1::authorization_server::AuthorizationServer;
 use portcullis_wire::v1::cluster_server::ClusterServer;
@@ -17,6 +18,7 @@ use portcullis_wire::v1::roles_server::RolesServer;
 use portcullis_wire::v1::schemas_server::SchemasServer;
 use portcullis_wire::v1::tenants_server::TenantsServer;
 use portcullis_wire::v1::watch_server::WatchServer;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -31,7 +33,7 @@ use crate::connection::{Accepted, Connection};
 use crate::transport::PEER_MESSAGE_BYTES_MAX;
 use crate::watch as watching;
 use crate::{
-    authorization, authzed, cluster, emission, grants, http, peer, ready, relationships, roles, schemas, tenants,
+    authorization, authzed, cluster, emission, grants, http, peer, ready, relationships, roles, schemas, tenants, tls,
 };
 
 /// Streams that one client connection may have open.
@@ -56,14 +58,16 @@ pub enum ListenError {
     },
     /// The address can be reached from other machines, and nothing protects it.
     #[error(
-        "the {name} listener `{address}` is not on loopback, and has neither TLS nor authentication: listen on \
-         127.0.0.1, or give `--insecure` if the network itself is trusted"
+        "the {name} listener `{address}` is not on loopback, and {lacks}: listen on 127.0.0.1, or give `--insecure` if the \
+         network itself is trusted"
     )]
     Insecure {
         /// Which listener.
         name: &'static str,
         /// The address.
         address: SocketAddr,
+        /// What it would need.
+        lacks: &'static str,
     },
 }
 
@@ -87,9 +91,26 @@ struct Served {
     task: JoinHandle<()>,
 }
 
-/// Refuses an address that other machines can reach, unless that was asked for.
-pub fn check_insecure(name: &'static str, address: SocketAddr, insecure: bool) -> Result<(), ListenError> {
-    if insecure || address.ip().is_loopback() { Ok(()) } else { Err(ListenError::Insecure { name, address }) }
+/// Refuses an address that other machines can reach though something `lacks`, unless that was asked for.
+pub fn check_insecure(
+    name: &'static str,
+    address: SocketAddr,
+    lacks: Option<&'static str>,
+    insecure: bool,
+) -> Result<(), ListenError> {
+    match lacks {
+        Some(lacks) if !insecure && !address.ip().is_loopback() => Err(ListenError::Insecure { name, address, lacks }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// How listeners are served.
+#[derive(Clone, Default)]
+pub struct Serving {
+    /// What callers of `authzed.api.v1` have to know, if anything.
+    pub authzed_key: Option<String>,
+    /// What the node proves itself with, where all connections begin with a handshake.
+    pub credentials: Option<Credentials>,
 }
 
 impl Listeners {
@@ -112,27 +133,30 @@ impl Listeners {
 
     /// Serves the node until [`Running::stop`]. Clients are served by another runtime, `clients`, than the one that calls
     /// this, so that a flood of them cannot keep nodes from talking to each other. Fails if the system does not let a listener
-    /// be handed over; the node must not go on then. Callers of `authzed.api.v1` have to know `authzed_key`, where there is one.
+    /// be handed over, or where the node's certificates are of no use; the node must not go on then.
     pub fn serve(
         self,
         node: &Arc<Node>,
         metrics: PrometheusHandle,
         clients: &Handle,
-        authzed_key: Option<&str>,
+        serving: &Serving,
     ) -> std::io::Result<Running> {
         let router = http::router(Arc::clone(node), metrics);
+        let secured = secured(node, serving)?;
+        let (peers, callers, watchers) = secured.map_or((None, None, None), |[a, b, c]| (Some(a), Some(b), Some(c)));
         let peer = Served::start("peer", |stopped| {
-            serve_grpc("peer", self.peer, peer_services(node, stopped.clone()), stopped)
+            let services = peer_services(node, serving.credentials.is_some(), stopped.clone());
+            serve_grpc("peer", self.peer, peers, services, stopped)
         });
         let _within = clients.enter();
         let (client, http) = (handed_over(self.client)?, handed_over(self.http)?);
         Ok(Running {
             served: [
                 Served::start("client", |stopped| {
-                    serve_grpc("client", client, client_services(node, authzed_key, &stopped), stopped)
+                    serve_grpc("client", client, callers, client_services(node, serving, &stopped), stopped)
                 }),
                 peer,
-                Served::start("http", |stopped| tokio::spawn(serve_http(http, router, stopped))),
+                Served::start("http", |stopped| tokio::spawn(serve_http(http, watchers, router, stopped))),
             ],
         })
     }
@@ -168,7 +192,19 @@ impl Served {
     }
 }
 
-fn client_services(node: &Arc<Node>, authzed_key: Option<&str>, stopped: &watch::Receiver<bool>) -> Routes {
+/// How handshakes are made at the listeners for nodes, for clients, and for HTTP, where there are any.
+fn secured(node: &Arc<Node>, serving: &Serving) -> std::io::Result<Option<[Arc<ServerConfig>; 3]>> {
+    let Some(credentials) = &serving.credentials else { return Ok(None) };
+    let node = Arc::downgrade(node);
+    // Whoever was not removed: one that this node has not heard of yet proves by its certificate that it was let in.
+    let members: Members =
+        Arc::new(move |id| node.upgrade().is_some_and(|node| node.is_retired(id).is_ok_and(|is| !is)));
+    let configs = [credentials.accept_peers(members), credentials.accept_clients(), credentials.accept_http()];
+    let [peers, clients, http] = configs.map(|config| config.map_err(std::io::Error::other));
+    Ok(Some([peers?, clients?, http?]))
+}
+
+fn client_services(node: &Arc<Node>, serving: &Serving, stopped: &watch::Receiver<bool>) -> Routes {
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(ready::report(Arc::downgrade(node), health));
     let reflection = tonic_reflection::server::Builder::configure()
@@ -176,7 +212,7 @@ fn client_services(node: &Arc<Node>, authzed_key: Option<&str>, stopped: &watch:
         .build_v1()
         .expect("INVARIANT: the build wrote these descriptors");
     let most = limit::MESSAGE_BYTES_MAX;
-    let routes = authzed::add_to(Routes::new(health_service), node, authzed_key, stopped);
+    let routes = authzed::add_to(Routes::new(health_service), node, serving.authzed_key.as_deref(), stopped);
     let node = || Arc::clone(node);
     routes
         .add_service(reflection)
@@ -190,11 +226,14 @@ fn client_services(node: &Arc<Node>, authzed_key: Option<&str>, stopped: &watch:
             WatchServer::new(watching::Service { node: node(), stopped: stopped.clone() })
                 .max_decoding_message_size(most),
         )
-        .add_service(ClusterServer::new(cluster::Service { node: node() }).max_decoding_message_size(most))
+        .add_service(
+            ClusterServer::new(cluster::Service { node: node(), credentials: serving.credentials.clone() })
+                .max_decoding_message_size(most),
+        )
 }
 
-fn peer_services(node: &Arc<Node>, stopped: watch::Receiver<bool>) -> Routes {
-    let service = PeerServer::new(peer::Service { node: Arc::clone(node), stopped })
+fn peer_services(node: &Arc<Node>, proves: bool, stopped: watch::Receiver<bool>) -> Routes {
+    let service = PeerServer::new(peer::Service { node: Arc::clone(node), stopped, proves })
         .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX);
     Routes::new(service)
@@ -208,15 +247,19 @@ where
     I: Connection,
 {
     let connections = connections.map(|connection| connection.map(|connection| Accepted(Box::new(connection))));
-    serve_connections("peer", connections, peer_services(node, stopped.clone()), stopped)
+    serve_connections("peer", connections, peer_services(node, false, stopped.clone()), stopped)
 }
 
 pub(crate) fn serve_grpc(
     name: &'static str,
     listener: TcpListener,
+    secured: Option<Arc<ServerConfig>>,
     services: Routes,
     stopped: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
+    if let Some(config) = secured {
+        return serve_connections(name, tls::accept(name, listener, config), services, stopped);
+    }
     // Said of the connections and not of the server, which leaves those alone that it did not open itself.
     serve_connections(name, TcpIncoming::from(listener).with_nodelay(Some(true)), services, stopped)
 }
@@ -253,12 +296,24 @@ fn handed_over(listener: TcpListener) -> std::io::Result<TcpListener> {
     TcpListener::from_std(listener.into_std()?)
 }
 
-async fn serve_http(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
+async fn serve_http(
+    listener: TcpListener,
+    secured: Option<Arc<ServerConfig>>,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let until_stopped = async move {
         // An error means that the sender is gone, which stops the listener as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until_stopped).await {
+    let served = match secured {
+        None => axum::serve(listener, router).with_graceful_shutdown(until_stopped).await,
+        Some(config) => match tls::Acceptor::new("http", listener, config) {
+            Ok(listener) => axum::serve(listener, router).with_graceful_shutdown(until_stopped).await,
+            Err(error) => Err(error),
+        },
+    };
+    if let Err(error) = served {
         tracing::error!(%error, listener = "http", "the listener failed");
     }
 }

@@ -94,6 +94,11 @@ fn group() -> String {
     GroupId::FIRST.to_string()
 }
 
+/// Counts a handshake that came to nothing.
+pub(crate) fn handshake(listener: &'static str, what: &'static str) {
+    counter!("portcullis_handshakes_failed_total", "listener" => listener, "why" => what).increment(1);
+}
+
 /// Counts a message to another node that has an answer.
 pub(crate) fn called() {
     MESSAGES.calls.increment(1);

@@ -10,16 +10,22 @@ use portcullis_wire::peer::{CallRequest, CallResponse, PostResponse};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::tls::Arrived;
+
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
     /// Whether the listener takes no more calls. A stream of notes would keep it open.
     pub(crate) stopped: watch::Receiver<bool>,
+    /// Whether nodes have to prove who they are.
+    pub(crate) proves: bool,
 }
 
 #[tonic::async_trait]
 impl Peer for Service {
     async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
+        let shown = shown(&request);
         let request = request.into_inner();
+        self.check_shown(shown, request.from).map_err(Status::permission_denied)?;
         self.check_addressee(&request).map_err(Status::failed_precondition)?;
         self.check_sender(request.from).map_err(Status::failed_precondition)?;
         let body = self.node.answer(NodeId(request.from), &request.body).await.map_err(|error| match error {
@@ -31,6 +37,7 @@ impl Peer for Service {
     }
 
     async fn post(&self, request: Request<Streaming<CallRequest>>) -> Result<Response<PostResponse>, Status> {
+        let shown = shown(&request);
         let (mut notes, mut stopped) = (request.into_inner(), self.stopped.clone());
         loop {
             let note = tokio::select! {
@@ -38,6 +45,7 @@ impl Peer for Service {
                 _ = stopped.wait_for(|stopped| *stopped) => return Err(Status::unavailable("the node is stopping")),
             };
             let Some(note) = note else { return Ok(Response::new(PostResponse {})) };
+            self.check_shown(shown, note.from).map_err(Status::permission_denied)?;
             // A node whose id is used up may hold a lease for a moment yet, and what it has registered still counts.
             self.check_addressee(&note).map_err(Status::failed_precondition)?;
             let received = self.node.receive(NodeId(note.from), &note.body);
@@ -69,6 +77,18 @@ impl Service {
         Ok(())
     }
 
+    /// Refuses calls of a node that has shown another's certificate, or none.
+    fn check_shown(&self, shown: Option<NodeId>, from: u64) -> Result<(), String> {
+        match shown {
+            _ if !self.proves => Ok(()),
+            Some(shown) if shown.0 == from => Ok(()),
+            Some(shown) => {
+                Err(format!("the call says that it is of node {from}, and the certificate is of node {shown}"))
+            }
+            None => Err("the connection shows no certificate".to_owned()),
+        }
+    }
+
     /// Refuses calls of nodes whose id is used up.
     fn check_sender(&self, from: u64) -> Result<(), String> {
         match self.node.is_retired(NodeId(from)) {
@@ -79,4 +99,9 @@ impl Service {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// The node that has shown its certificate when the connection was made.
+fn shown<T>(request: &Request<T>) -> Option<NodeId> {
+    request.extensions().get::<Arrived>()?.node
 }

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use portcullis_consensus::{Transport, TransportError};
 use portcullis_model::{GroupId, NodeId, limit};
 use portcullis_node::Node;
+use portcullis_pki::tls::Credentials;
 use portcullis_wire::peer::CallRequest;
 use portcullis_wire::peer::peer_client::PeerClient;
 use tokio::runtime::Handle;
@@ -19,7 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
 use crate::connection::{Dial, Dialler};
-use crate::meter;
+use crate::{meter, tls};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -41,11 +42,22 @@ pub struct GrpcTransport {
     me: NodeId,
     /// The runtime that connections belong to, whoever calls: the one that the transport was made in.
     runtime: Handle,
-    /// How to connect, if not by the network of the system.
-    dial: Option<Dial>,
+    /// How to connect.
+    way: Way,
     node: OnceLock<Weak<Node>>,
-    channels: Mutex<HashMap<String, Channel>>,
-    posts: Mutex<HashMap<String, Post>>,
+    /// By node and address: who answers may have to prove to be that node.
+    channels: Mutex<HashMap<(NodeId, String), Channel>>,
+    posts: Mutex<HashMap<(NodeId, String), Post>>,
+}
+
+/// How nodes connect to each other.
+enum Way {
+    /// By the network of the system, and nobody proves anything.
+    Plain,
+    /// By the network of the system, and both ends prove who they are.
+    Proven(Credentials),
+    /// In some other way.
+    Dialled(Dial),
 }
 
 /// A stream of notes to a node.
@@ -61,19 +73,28 @@ impl GrpcTransport {
     ///
     /// When it is called outside of a runtime.
     pub fn new(me: NodeId) -> Arc<Self> {
-        Self::make(me, None)
+        Self::make(me, Way::Plain)
+    }
+
+    /// The same, whose connections prove who is at their ends.
+    ///
+    /// # Panics
+    ///
+    /// When it is called outside of a runtime.
+    pub fn proving(me: NodeId, credentials: Credentials) -> Arc<Self> {
+        Self::make(me, Way::Proven(credentials))
     }
 
     /// A transport that connects by `dial`, without connections.
     pub fn dialling(me: NodeId, dial: Dial) -> Arc<Self> {
-        Self::make(me, Some(dial))
+        Self::make(me, Way::Dialled(dial))
     }
 
-    fn make(me: NodeId, dial: Option<Dial>) -> Arc<Self> {
+    fn make(me: NodeId, way: Way) -> Arc<Self> {
         Arc::new(Self {
             me,
             runtime: Handle::current(),
-            dial,
+            way,
             node: OnceLock::new(),
             channels: Mutex::default(),
             posts: Mutex::default(),
@@ -91,9 +112,10 @@ impl GrpcTransport {
         node.and_then(|node| node.cluster()).map(|cluster| cluster.0.to_vec()).unwrap_or_default()
     }
 
-    fn channel(&self, address: &str) -> Result<Channel, String> {
+    fn channel(&self, node: NodeId, address: &str) -> Result<Channel, String> {
+        let key = (node, address.to_owned());
         let mut channels = self.channels.lock().expect("INVARIANT: nothing panics while holding the channels");
-        if let Some(channel) = channels.get(address) {
+        if let Some(channel) = channels.get(&key) {
             return Ok(channel.clone());
         }
         let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
@@ -104,15 +126,16 @@ impl GrpcTransport {
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
         let _within = self.runtime.enter();
-        let channel = match &self.dial {
-            None => endpoint.connect_lazy(),
-            Some(dial) => {
+        let channel = match &self.way {
+            Way::Plain => endpoint.connect_lazy(),
+            Way::Proven(credentials) => endpoint.connect_with_connector_lazy(Dialler(tls::dial(credentials, node)?)),
+            Way::Dialled(dial) => {
                 // A call that was given up is forgotten by the clock of the system, which a simulation does not have.
                 let endpoint = endpoint.http2_reset_stream_duration(REMEMBERED_FOR);
                 endpoint.connect_with_connector_lazy(Dialler(Arc::clone(dial)))
             }
         };
-        channels.insert(address.to_owned(), channel.clone());
+        channels.insert(key, channel.clone());
         Ok(channel)
     }
 }
@@ -123,9 +146,9 @@ impl GrpcTransport {
     }
 
     /// Where notes to an address wait to be sent.
-    fn post(&self, address: &str) -> Option<mpsc::Sender<CallRequest>> {
+    fn post(&self, node: NodeId, address: &str) -> Option<mpsc::Sender<CallRequest>> {
         let mut posts = self.posts.lock().expect("INVARIANT: nothing panics while holding the posts");
-        if let Some(post) = posts.get(address) {
+        if let Some(post) = posts.get(&(node, address.to_owned())) {
             if !post.notes.is_closed() {
                 return Some(post.notes.clone());
             }
@@ -134,10 +157,10 @@ impl GrpcTransport {
                 return None;
             }
         }
-        let channel = self.channel(address).ok()?;
+        let channel = self.channel(node, address).ok()?;
         let (post, notes) = mpsc::channel(NOTES_MAX);
         self.runtime.spawn(carry(channel, notes));
-        posts.insert(address.to_owned(), Post { notes: post.clone(), begun: Instant::now() });
+        posts.insert((node, address.to_owned()), Post { notes: post.clone(), begun: Instant::now() });
         Some(post)
     }
 }
@@ -161,7 +184,7 @@ impl Transport for GrpcTransport {
         let address = address.to_owned();
         meter::called();
         let request = self.request(to, message);
-        let channel = self.channel(&address);
+        let channel = self.channel(to, &address);
         async move {
             let channel = channel.map_err(|why| TransportError::Unreachable { to, address: address.clone(), why })?;
             let mut client = PeerClient::new(channel)
@@ -184,7 +207,7 @@ impl Transport for GrpcTransport {
 
     fn send(&self, to: NodeId, address: &str, note: Vec<u8>) {
         meter::noted();
-        let Some(post) = self.post(address) else { return };
+        let Some(post) = self.post(to, address) else { return };
         // One that finds no room is lost, as it may be.
         let _ = post.try_send(self.request(to, note));
     }

@@ -202,6 +202,7 @@ fn change(effect: &Effect) -> Option<Change> {
         | Effect::Remember { .. }
         | Effect::Forget { .. }
         | Effect::Leases(_)
-        | Effect::HistoryFloor(_) => return None,
+        | Effect::HistoryFloor(_)
+        | Effect::Trust(_) => return None,
     })
 }

@@ -43,11 +43,18 @@ pub(crate) fn take_part(world: &Arc<World>, host: &Arc<Host>, node: &Arc<Node>) 
 
 async fn lead(world: &World, node: &Node) {
     let deadline = || Instant::now() + STEP;
-    let cluster = node.initialise(deadline()).await.expect("the first node makes a cluster");
+    let cluster = node.initialise(None, deadline()).await.expect("the first node makes a cluster");
     for id in world.shape.nodes().skip(1) {
         let addresses = (format!("{}:{PEER_PORT}", name(id)), format!("{}:{}", name(id), PEER_PORT + 1));
         let region = world.shape.region(id);
-        let newcomer = Newcomer { id: NodeId(id), addresses, region, command_version: VERSION_SUPPORTED, key: None };
+        let newcomer = Newcomer {
+            id: NodeId(id),
+            addresses,
+            region,
+            command_version: VERSION_SUPPORTED,
+            key: None,
+            admission: None,
+        };
         let joined = node.join(newcomer, deadline()).await;
         joined.expect("a new node is let in");
         // From here on it may answer, and the next can only be let in once it does.

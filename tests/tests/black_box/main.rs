@@ -26,6 +26,7 @@ mod schemas;
 mod serving;
 mod shell;
 mod snapshots;
+mod tls;
 mod versions;
 mod watching;
 mod writers;

@@ -23,7 +23,7 @@ async fn a_node_that_knows_too_little_is_not_let_in() -> anyhow::Result<()> {
     let refused = cluster.client(1).join(request).await.unwrap_err();
     assert_eq!(refused.reason(), "CLUSTER_CHANGE_REFUSED", "{refused}");
     let says =
-        "node 2 carries out commands up to version 0, and the cluster is at version 3: upgrade the node's binary";
+        "node 2 carries out commands up to version 0, and the cluster is at version 4: upgrade the node's binary";
     assert!(refused.to_string().contains(says), "{refused}");
     let status = cluster.client(1).status(v1::StatusRequest {}).await?;
     assert_eq!(status.nodes.len(), 1, "{status:?}");
@@ -41,7 +41,7 @@ async fn a_node_stops_at_a_command_that_it_does_not_know() -> anyhow::Result<()>
     cluster.restart_unready(1)?;
     assert_eq!(cluster.until_ended(1).await?.code(), Some(FAILED));
     let log = cluster.node(1).log();
-    let says = "a command of version 4, and this build knows versions up to 3: upgrade this node's binary";
+    let says = "a command of version 5, and this build knows versions up to 4: upgrade this node's binary";
     assert!(log.contains(says), "{log}");
     cluster.dismiss();
     Ok(())
@@ -59,7 +59,7 @@ fn append_newer(cluster: &Cluster) -> anyhow::Result<()> {
     let folder = cluster.node(1).data_dir.join("log");
     let log = log::Log::open(&folder, &log::Options::default(), log::Owner { group: 1, node: 1 })?;
     let last = log.bounds().last.context("the log is empty")?;
-    let mut command = codec::encode(&4_u32);
+    let mut command = codec::encode(&5_u32);
     command.extend([0xff; 40]);
     let payload = codec::encode(&Payload::Command(command)).into();
     let entry = log::Entry { id: log::LogId { index: last.index + 1, ..last }, payload };

@@ -5,6 +5,7 @@ use super::{Context, Decided, Stop};
 use crate::{Effect, Footprint, Outcome, Refusal, State};
 
 /// Lets a node in, once. A node that lost its disk has forgotten its votes, so it never comes back under the same id.
+/// Only where nodes prove nothing to each other: else see [`AdmitByToken`](super::AdmitByToken).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmitNode {
     /// The id.
@@ -18,6 +19,13 @@ impl AdmitNode {
     }
 
     pub(super) fn decide<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
+        if !context.state.trust()?.authorities.is_empty() {
+            return Err(Refusal::JoinTokenRequired(self.node).into());
+        }
+        self.admit(context)
+    }
+
+    pub(super) fn admit<S: State>(&self, context: &Context<'_, S>) -> Result<Decided, Stop> {
         if context.state.is_retired(self.node)? {
             return Err(Refusal::NodeRetired(self.node).into());
         }

@@ -5,25 +5,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Effect, Footprint, Outcome, Refusal, State, Unreadable};
 
+mod admit_by_token;
 mod admit_node;
 mod annotated;
 mod compact_history;
 mod configure_leases;
 mod create_grant;
+mod create_join_token;
 mod create_role;
 mod create_tenant;
 mod delete_relationships;
 mod delete_role;
 mod delete_tenant;
 mod delete_tuples;
+mod drop_authority;
 mod expire_grants;
 mod expire_relationships;
 mod inheritance;
 mod initialise;
+mod install_authority;
 mod raise_version;
 mod retire_node;
 mod revoke_by_filter;
 mod revoke_grants;
+mod revoke_join_token;
 mod schemaless;
 mod settle_leases;
 mod start_grants;
@@ -32,24 +37,29 @@ mod update_role;
 mod write_relationships;
 mod write_schema;
 
+pub use admit_by_token::AdmitByToken;
 pub use admit_node::AdmitNode;
 pub use annotated::Annotated;
 pub use compact_history::CompactHistory;
 pub use configure_leases::ConfigureLeases;
 pub use create_grant::{CreateGrant, End};
+pub use create_join_token::CreateJoinToken;
 pub use create_role::CreateRole;
 pub use create_tenant::CreateTenant;
 pub use delete_relationships::DeleteRelationships;
 pub use delete_role::DeleteRole;
 pub use delete_tenant::DeleteTenant;
 pub use delete_tuples::DeleteTuples;
+pub use drop_authority::DropAuthority;
 pub use expire_grants::{DueEnd, ExpireGrants};
 pub use expire_relationships::{DueRelationship, ExpireRelationships};
 pub use initialise::Initialise;
+pub use install_authority::InstallAuthority;
 pub use raise_version::RaiseVersion;
 pub use retire_node::RetireNode;
 pub use revoke_by_filter::RevokeByFilter;
 pub use revoke_grants::RevokeGrants;
+pub use revoke_join_token::RevokeJoinToken;
 pub use settle_leases::SettleLeases;
 pub use start_grants::{DueStart, StartGrants};
 pub use typed::check_tuple;
@@ -106,6 +116,16 @@ pub enum Command {
     DeleteTuples(DeleteTuples),
     /// Does what another command does, and says something besides.
     Annotated(Annotated),
+    /// Has another authority sign the certificates of nodes.
+    InstallAuthority(InstallAuthority),
+    /// Has the signatures of an authority count no more.
+    DropAuthority(DropAuthority),
+    /// Makes a token that lets one node in.
+    CreateJoinToken(CreateJoinToken),
+    /// Has a token let nobody in any more.
+    RevokeJoinToken(RevokeJoinToken),
+    /// Lets a node in, once, by a token.
+    AdmitByToken(AdmitByToken),
 }
 
 /// What a command decides with.
@@ -169,6 +189,11 @@ macro_rules! each {
             Command::ExpireRelationships($command) => $body,
             Command::DeleteTuples($command) => $body,
             Command::Annotated($command) => $body,
+            Command::InstallAuthority($command) => $body,
+            Command::DropAuthority($command) => $body,
+            Command::CreateJoinToken($command) => $body,
+            Command::RevokeJoinToken($command) => $body,
+            Command::AdmitByToken($command) => $body,
         }
     };
 }
@@ -197,7 +222,12 @@ impl Command {
             | Self::ConfigureLeases(_)
             | Self::SettleLeases(_)
             | Self::CompactHistory(_)
-            | Self::ExpireRelationships(_) => true,
+            | Self::ExpireRelationships(_)
+            | Self::InstallAuthority(_)
+            | Self::DropAuthority(_)
+            | Self::CreateJoinToken(_)
+            | Self::RevokeJoinToken(_)
+            | Self::AdmitByToken(_) => true,
             Self::CreateRole(_)
             | Self::UpdateRole(_)
             | Self::DeleteRole(_)

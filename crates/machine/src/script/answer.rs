@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use portcullis_lease::{Configuration, Roster};
-use portcullis_model::{Actor, Grant, GrantState, Reason, Role, Tenant, Verified, Window};
+use portcullis_model::{Actor, Grant, GrantState, Reason, Role, Tenant, Trust, Verified, Window};
 
 use crate::{Applied, Effect, Outcome};
 
@@ -56,12 +56,23 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::PutTuple { tenant, tuple } => format!("{tenant}: put {tuple}"),
         Effect::PutSchema { tenant, schema } => format!("{tenant}: put schema of {}", schema.written),
         Effect::HistoryFloor(floor) => format!("history from {floor}"),
+        Effect::Trust(trust) => format!("trust {}", self::trust(trust)),
         Effect::Leases(leases) => format!("leases {}", self::leases(leases)),
         Effect::Remember { tenant, caller, key, .. } => format!("{tenant}: remember {key} of {caller}"),
         Effect::Forget { tenant, caller, key, revision } => {
             format!("{tenant}: forget {key} of {caller} at {revision}")
         }
     }
+}
+
+/// Fingerprints by their first digits.
+pub(super) fn trust(trust: &Trust) -> String {
+    let authorities = trust.authorities.iter().map(|authority| authority.fingerprint.to_string()[..8].to_owned());
+    let tokens = trust.join_tokens.iter().map(|(id, token)| {
+        let used = token.used_by.map(|node| format!(" used by {node}")).unwrap_or_default();
+        format!("{id} until {}{used}", token.expires)
+    });
+    format!("authorities {}; tokens {}", listed(authorities, " "), listed(tokens, ", "))
 }
 
 pub(super) fn leases(leases: &Configuration) -> String {

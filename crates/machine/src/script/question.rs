@@ -18,6 +18,7 @@ pub(super) fn ask<S: State>(state: &S, tenant: &TenantId, question: &[&str]) -> 
         ["cluster"] => state.cluster()?.map_or(MISSING.to_owned(), |cluster| cluster.to_string()),
         ["version"] => state.active_version()?.to_string(),
         ["leases"] => answer::leases(&state.leases()?),
+        ["trust"] => answer::trust(&state.trust()?),
         ["history"] => format!("from {}", state.history_floor()?),
         ["stamp"] => state.last_stamp()?.to_string(),
         ["node", node] => {

@@ -4,14 +4,15 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use portcullis_lease::Roster;
-use portcullis_model::{GrantFilter, IdempotencyKey, NameError, NodeId, Revision};
+use portcullis_model::{Authority, Fingerprint, GrantFilter, IdempotencyKey, NameError, NodeId, Revision};
 
 use super::{Moment, Spoilt, number, numbers};
 use crate::command::{
-    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships,
-    DeleteRole, DeleteTenant, DeleteTuples, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships,
-    Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole,
-    WriteRelationships, WriteSchema,
+    AdmitByToken, AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateJoinToken, CreateRole,
+    CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, DeleteTuples, DropAuthority, DueEnd, DueRelationship,
+    DueStart, End, ExpireGrants, ExpireRelationships, Initialise, InstallAuthority, RaiseVersion, RetireNode,
+    RevokeByFilter, RevokeGrants, RevokeJoinToken, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    WriteSchema,
 };
 use crate::{Command, Envelope, Idempotency, Precondition, Target};
 
@@ -76,6 +77,16 @@ fn digest(text: &str) -> [u8; 32] {
     digest
 }
 
+/// An authority of which only the name matters.
+fn authority(name: &str) -> Authority {
+    Authority {
+        fingerprint: Fingerprint(digest(name)),
+        certificate: name.into(),
+        cross_certificate: Vec::new(),
+        sealed_key: Vec::new(),
+    }
+}
+
 fn precondition(words: &[&str]) -> Result<Precondition, Spoilt> {
     if *words == ["only-adds"] {
         return Ok(Precondition::OnlyAdds);
@@ -104,6 +115,20 @@ fn command(text: &str) -> Result<Command, Spoilt> {
         }
         ["raise-version", version] => Command::RaiseVersion(RaiseVersion { version: number(version)? }),
         ["admit-node", node] => Command::AdmitNode(AdmitNode { node: NodeId(number(node)?) }),
+        ["admit-by-token", node, token, secret] => Command::AdmitByToken(AdmitByToken {
+            node: NodeId(number(node)?),
+            token: token.parse()?,
+            proof: digest(secret),
+            applicant: digest(node),
+        }),
+        ["create-join-token", id, secret, "until", expires] => Command::CreateJoinToken(CreateJoinToken {
+            id: id.parse()?,
+            proof: digest(secret),
+            expires: expires.parse()?,
+        }),
+        ["revoke-join-token", id] => Command::RevokeJoinToken(RevokeJoinToken { id: id.parse()? }),
+        ["install-authority", name] => Command::InstallAuthority(InstallAuthority { authority: authority(name) }),
+        ["drop-authority", name] => Command::DropAuthority(DropAuthority { fingerprint: authority(name).fingerprint }),
         ["retire-node", node] => Command::RetireNode(RetireNode { node: NodeId(number(node)?) }),
         ["configure-leases", words @ ..] => Command::ConfigureLeases(configure_leases(words)?),
         ["compact-history", floor] => Command::CompactHistory(CompactHistory { floor: Revision(number(floor)?) }),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_model::{
-    Actor, ClusterId, GrantFilter, GrantId, IdempotencyKey, NodeId, Object, Reason, Relationship, RelationshipFilter,
-    Revision, RoleId, Subject, TenantId, Timestamp, TupleFilter, Verified,
+    Actor, Authority, ClusterId, Fingerprint, GrantFilter, GrantId, IdempotencyKey, JoinTokenId, NodeId, Object,
+    Reason, Relationship, RelationshipFilter, Revision, RoleId, Subject, TenantId, Timestamp, TupleFilter, Verified,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option::weighted;
@@ -16,10 +16,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRunner};
 
 use crate::command::{
-    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships,
-    DeleteRole, DeleteTenant, DeleteTuples, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships,
-    Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole,
-    WriteRelationships, WriteSchema,
+    AdmitByToken, AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateJoinToken, CreateRole,
+    CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, DeleteTuples, DropAuthority, DueEnd, DueRelationship,
+    DueStart, End, ExpireGrants, ExpireRelationships, Initialise, InstallAuthority, RaiseVersion, RetireNode,
+    RevokeByFilter, RevokeGrants, RevokeJoinToken, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    WriteSchema,
 };
 use crate::memory::Memory;
 use crate::script::Machine;
@@ -253,7 +254,15 @@ pub(super) fn history() -> impl Strategy<Value = Vec<Step>> {
         (acme.clone(), role("r0")),
         (acme, role("r1")),
     ];
-    vec(step(), 60..120).prop_map(move |steps| first.iter().map(Step::plain).chain(steps).collect())
+    // Nodes of some clusters prove who they are.
+    let token =
+        CreateJoinToken { id: "t1".parse().unwrap(), proof: [1; 32], expires: "2027-01-18T08:00:00Z".parse().unwrap() };
+    let trusting =
+        [install(1), install(2), Command::CreateJoinToken(token)].map(|command| (TenantId::system(), command));
+    (weighted(0.3, Just(trusting)), vec(step(), 60..120)).prop_map(move |(trusting, steps)| {
+        let first = first.iter().cloned().chain(trusting.into_iter().flatten());
+        first.map(|command| Step::plain(&command)).chain(steps).collect()
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -313,6 +322,7 @@ fn plain() -> impl Strategy<Value = Command> {
         1 => node().prop_map(|node| Command::AdmitNode(AdmitNode { node })),
         1 => node().prop_map(|node| Command::RetireNode(RetireNode { node })),
         1 => configure_leases(),
+        5 => trust(),
         1 => prop_oneof![2 => Just(0), 1 => 0..40_u64]
             .prop_map(|changed_at| Command::SettleLeases(SettleLeases { changed_at })),
         1 => (1..90_u64).prop_map(|floor| Command::CompactHistory(CompactHistory { floor: Revision(floor) })),
@@ -338,6 +348,32 @@ fn plain() -> impl Strategy<Value = Command> {
             Command::ExpireRelationships(ExpireRelationships { due: due.collect() })
         }),
     ]
+}
+
+/// About who is trusted. So few names that most are taken sooner or later.
+fn trust() -> impl Strategy<Value = Command> {
+    let token = || named::<JoinTokenId>(&["t1", "t2", "t3"]);
+    let proof = || prop::sample::select(vec![[1_u8; 32], [1; 32], [1; 32], [1; 32], [1; 32], [2; 32]]);
+    let fingerprint = || prop::sample::select(vec![1_u8, 2]).prop_map(|byte| Fingerprint([byte; 32]));
+    prop_oneof![
+        2 => (1..3_u8).prop_map(install),
+        2 => fingerprint().prop_map(|fingerprint| Command::DropAuthority(DropAuthority { fingerprint })),
+        9 => (token(), Just([1; 32]), named(&["2027-01-16T08:00:00Z", "2027-01-18T08:00:00Z", "2027-01-21T08:00:00Z", "2026-01-01T00:00:00Z"]))
+            .prop_map(|(id, proof, expires)| Command::CreateJoinToken(CreateJoinToken { id, proof, expires })),
+        6 => token().prop_map(|id| Command::RevokeJoinToken(RevokeJoinToken { id })),
+        3 => (token(), proof(), (9..90_u64).prop_map(NodeId))
+            .prop_map(|(token, proof, node)| Command::AdmitByToken(AdmitByToken { node, token, proof, applicant: [3; 32] })),
+    ]
+}
+
+fn install(nth: u8) -> Command {
+    let authority = Authority {
+        fingerprint: Fingerprint([nth; 32]),
+        certificate: vec![nth],
+        cross_certificate: Vec::new(),
+        sealed_key: vec![2],
+    };
+    Command::InstallAuthority(InstallAuthority { authority })
 }
 
 fn configure_leases() -> impl Strategy<Value = Command> {

@@ -48,7 +48,8 @@ pub(super) fn concerned(effect: &Effect) -> Option<&TenantId> {
         | Effect::Remember { .. }
         | Effect::Forget { .. }
         | Effect::Leases(_)
-        | Effect::HistoryFloor(_) => None,
+        | Effect::HistoryFloor(_)
+        | Effect::Trust(_) => None,
     }
 }
 
@@ -73,7 +74,8 @@ impl Wanted {
                 | Effect::Remember { .. }
                 | Effect::Forget { .. }
                 | Effect::Leases(_)
-                | Effect::HistoryFloor(_) => false,
+                | Effect::HistoryFloor(_)
+                | Effect::Trust(_) => false,
             }
     }
 

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use portcullis_client::{Client, v1};
 
-use super::lease_config;
+use super::{authority, join_token, lease_config};
 use crate::args::Output;
 use crate::output;
 
@@ -38,6 +38,12 @@ pub(crate) enum Command {
         /// Its id.
         id: u64,
     },
+    /// Make and revoke the tokens that let nodes in, where nodes prove who they are.
+    #[command(subcommand)]
+    JoinToken(join_token::Command),
+    /// Show and replace who signs the certificates of nodes.
+    #[command(subcommand)]
+    Authority(authority::Command),
     /// Show and change how read leases are granted, and to whom.
     #[command(subcommand)]
     LeaseConfig(lease_config::Command),
@@ -72,6 +78,8 @@ pub(crate) async fn run(client: &Client, output: Output, command: Command) -> an
             let answer = client.remove_node(v1::RemoveNodeRequest { id }).await?;
             output::one(output, &answer, |_| format!("node {id} is removed"));
         }
+        Command::JoinToken(command) => join_token::run(client, output, command).await?,
+        Command::Authority(command) => authority::run(client, output, command).await?,
         Command::LeaseConfig(command) => lease_config::run(client, output, command).await?,
         Command::TransferLeader { to } => {
             let answer = client.transfer_leader(v1::TransferLeaderRequest { to }).await?;

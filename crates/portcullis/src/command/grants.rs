@@ -144,7 +144,7 @@ fn wire_duration(duration: Duration) -> anyhow::Result<portcullis_wire::Duration
     })
 }
 
-fn time(time: &portcullis_wire::Timestamp) -> String {
+pub(super) fn time(time: &portcullis_wire::Timestamp) -> String {
     match timestamp("time", time) {
         Ok(time) => time.to_string(),
         Err(_) => format!("{} s {} ns", time.seconds, time.nanos),

@@ -1,10 +1,12 @@
 //! The client commands, a file for each noun.
 
+mod authority;
 pub(crate) mod check;
 pub(crate) mod cluster;
 mod expected;
 pub(crate) mod grants;
 mod import;
+mod join_token;
 mod lease_config;
 mod lookup;
 pub(crate) mod relationship;
@@ -17,8 +19,8 @@ mod watch;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::anyhow;
-use portcullis_client::{Client, Options, v1};
+use anyhow::{Context, anyhow};
+use portcullis_client::{Client, Options, Trust, v1};
 use portcullis_model::{GroupId, Revision, Timestamp, Token};
 use portcullis_wire::wire_timestamp;
 
@@ -80,6 +82,13 @@ pub(crate) fn client(endpoints: &[String], global: &Global) -> anyhow::Result<Cl
     options.tenant.clone_from(&global.tenant);
     options.run_as.clone_from(&global.run_as);
     options.timeout = global.timeout;
+    options.trust = match &global.ca_file {
+        None => None,
+        Some(path) => {
+            let pem = std::fs::read_to_string(path);
+            Some(Trust::Authorities(pem.with_context(|| format!("--ca-file: `{}` cannot be read", path.display()))?))
+        }
+    };
     Ok(Client::new(options)?)
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, CreateTenant, DeleteRelationships,
-    DeleteRole, DeleteTenant, DeleteTuples, DueEnd, DueRelationship, DueStart, End, ExpireGrants, ExpireRelationships,
-    Initialise, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, SettleLeases, StartGrants, Update, UpdateRole,
-    WriteRelationships, WriteSchema,
+    AdmitByToken, AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateJoinToken, CreateRole,
+    CreateTenant, DeleteRelationships, DeleteRole, DeleteTenant, DeleteTuples, DropAuthority, DueEnd, DueRelationship,
+    DueStart, End, ExpireGrants, ExpireRelationships, Initialise, InstallAuthority, RaiseVersion, RetireNode,
+    RevokeByFilter, RevokeGrants, RevokeJoinToken, SettleLeases, StartGrants, Update, UpdateRole, WriteRelationships,
+    WriteSchema,
 };
 use portcullis_machine::{Command, Idempotency, Precondition, Target};
 use portcullis_model::{ClusterId, GrantFilter, NodeId, Revision, Timestamp};
@@ -93,7 +94,25 @@ pub(super) fn after(previous: Option<&Command>) -> Option<Command> {
             metadata: r#"{"by":"sync"}"#.parse().unwrap(),
             command: Box::new(Command::DeleteTuples(tuples())),
         }),
-        Some(Command::Annotated(_)) => return None,
+        Some(Command::Annotated(_)) => {
+            Command::InstallAuthority(InstallAuthority { authority: super::effects::authority() })
+        }
+        Some(Command::InstallAuthority(_)) => {
+            Command::DropAuthority(DropAuthority { fingerprint: super::effects::authority().fingerprint })
+        }
+        Some(Command::DropAuthority(_)) => Command::CreateJoinToken(CreateJoinToken {
+            id: "t".parse().unwrap(),
+            proof: [7; 32],
+            expires: Timestamp(2_000),
+        }),
+        Some(Command::CreateJoinToken(_)) => Command::RevokeJoinToken(RevokeJoinToken { id: "t".parse().unwrap() }),
+        Some(Command::RevokeJoinToken(_)) => Command::AdmitByToken(AdmitByToken {
+            node: NodeId(300),
+            token: "t".parse().unwrap(),
+            proof: [7; 32],
+            applicant: [8; 32],
+        }),
+        Some(Command::AdmitByToken(_)) => return None,
     })
 }
 

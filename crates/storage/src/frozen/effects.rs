@@ -2,7 +2,9 @@
 
 use portcullis_lease::{Configuration, Parameters, Roster};
 use portcullis_machine::{Effect, Outcome, Remembered, StoredSchema};
-use portcullis_model::{ClusterId, GrantState, NodeId, Revision, Tenant, Timestamp};
+use portcullis_model::{
+    Authority, ClusterId, Fingerprint, GrantState, JoinToken, NodeId, Revision, Tenant, Timestamp, Trust,
+};
 
 use super::{Frozen, grant, relationship, role, subject, tenant, tuple};
 
@@ -21,6 +23,19 @@ fn leases() -> Configuration {
     let parameters = Parameters::wide();
     let raised = Configuration::default().changed(parameters, Roster::Only([1, 300].into()), 7);
     raised.changed(Parameters::local(), Roster::Everyone, 300)
+}
+
+pub(super) fn authority() -> Authority {
+    Authority {
+        fingerprint: Fingerprint([6; 32]),
+        certificate: vec![1, 2],
+        cross_certificate: vec![4],
+        sealed_key: vec![3],
+    }
+}
+
+fn join_token() -> JoinToken {
+    JoinToken { proof: [7; 32], expires: Timestamp(2_000), used_by: Some(NodeId(300)) }
 }
 
 fn effect_after(previous: Option<&Effect>) -> Option<Effect> {
@@ -49,7 +64,11 @@ fn effect_after(previous: Option<&Effect>) -> Option<Effect> {
             let schema = Box::new(StoredSchema { text: "definition user {}".to_owned(), written: Revision(300) });
             Effect::PutSchema { tenant, schema }
         }
-        Some(Effect::PutSchema { .. }) => return None,
+        Some(Effect::PutSchema { .. }) => Effect::Trust(Box::new(Trust {
+            authorities: vec![authority()],
+            join_tokens: [("t".parse().unwrap(), join_token())].into(),
+        })),
+        Some(Effect::Trust(_)) => return None,
     })
 }
 

@@ -6,7 +6,7 @@ use portcullis_lease::ParametersError;
 use portcullis_machine::command::{CreateRole, Initialise};
 use portcullis_machine::memory::Memory;
 use portcullis_machine::{Command, Precondition, Refusal, apply};
-use portcullis_model::{ClusterId, GrantId, NodeId, Revision, RoleId, TenantId, Timestamp};
+use portcullis_model::{ClusterId, Fingerprint, GrantId, JoinTokenId, NodeId, Revision, RoleId, TenantId, Timestamp};
 
 use super::{Frozen, commands, envelope, relationship, role, scope, tenant, tuple};
 
@@ -52,6 +52,7 @@ fn refused(precondition: Precondition) -> Refusal {
 fn refusal_after(previous: Option<&Refusal>) -> Option<Refusal> {
     let (role, grant): (RoleId, GrantId) = (role().id, "g".parse().unwrap());
     let (tenant, node) = (tenant(), NodeId(300));
+    let token: JoinTokenId = "t".parse().unwrap();
     let relationship = Box::new(relationship());
     Some(match previous {
         None => Refusal::TenantMissing(tenant),
@@ -113,7 +114,20 @@ fn refusal_after(previous: Option<&Refusal>) -> Option<Refusal> {
         Some(Refusal::QualifierNeedsSchema(_)) => {
             Refusal::MayTakeAway { object_type: scope().object_type, relation: relationship.relation }
         }
-        Some(Refusal::MayTakeAway { .. }) => return None,
+        Some(Refusal::MayTakeAway { .. }) => Refusal::AuthorityExists(Fingerprint([6; 32])),
+        Some(Refusal::AuthorityExists(fingerprint)) => Refusal::AuthorityMissing(*fingerprint),
+        Some(Refusal::AuthorityMissing(fingerprint)) => Refusal::AuthoritySigns(*fingerprint),
+        Some(Refusal::AuthoritySigns(fingerprint)) => Refusal::AuthoritiesFull { oldest: *fingerprint },
+        Some(Refusal::AuthoritiesFull { .. }) => Refusal::JoinTokenExists(token),
+        Some(Refusal::JoinTokenExists(_)) => Refusal::JoinTokenMissing(token),
+        Some(Refusal::JoinTokenMissing(_)) => Refusal::JoinTokenExpired { id: token, expires: Timestamp(2_000) },
+        Some(Refusal::JoinTokenExpired { .. }) => Refusal::JoinTokenUsed { id: token, node },
+        Some(Refusal::JoinTokenUsed { .. }) => {
+            Refusal::JoinTokenExpiry { expires: Timestamp(2_000), now: Timestamp(500), latest: Timestamp(1_000) }
+        }
+        Some(Refusal::JoinTokenExpiry { .. }) => Refusal::JoinTokensFull { most: 300 },
+        Some(Refusal::JoinTokensFull { .. }) => Refusal::JoinTokenRequired(node),
+        Some(Refusal::JoinTokenRequired(_)) => return None,
     })
 }
 

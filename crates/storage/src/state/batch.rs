@@ -73,6 +73,7 @@ impl<'a> Batch<'a> {
             Effect::Leases(leases) => {
                 self.put(None, Family::Cluster, keys.global(Family::Cluster).text("leases"), leases)
             }
+            Effect::Trust(trust) => self.put(None, Family::Cluster, keys.global(Family::Cluster).text("trust"), trust),
             Effect::HistoryFloor(floor) => {
                 for key in compaction::outdated(self.reads, *floor)? {
                     self.write(key, None);

@@ -105,6 +105,7 @@ fn replaced(keys: Keys, effect: &Effect) -> Option<Key> {
         | Effect::ActiveVersion(_)
         | Effect::Leases(_)
         | Effect::HistoryFloor(_)
+        | Effect::Trust(_)
         | Effect::AdmitNode(_)
         | Effect::RetireNode(_)
         | Effect::PutTenant(_)

@@ -86,7 +86,7 @@ fn keys_and_rows_are_frozen() {
     for name in ["applied", "membership", "sum", "incoming"] {
         frozen.bytes(&format!("key/Meta/{name}"), keys.global(Family::Meta).text(name).as_bytes());
     }
-    for name in ["id", "version", "stamp", "leases", "history"] {
+    for name in ["id", "version", "stamp", "leases", "history", "trust"] {
         frozen.bytes(&format!("key/Cluster/{name}"), keys.global(Family::Cluster).text(name).as_bytes());
     }
     frozen.bytes("key/time-before-1970", keys.global(Family::EndDue).time(Timestamp(-1)).as_bytes());

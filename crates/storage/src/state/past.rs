@@ -330,6 +330,6 @@ impl Counted<'_> {
     }
 }
 
-fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
+pub(super) fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
     row::decode(value).map_err(|source| StoreError::Damaged { key: key.to_vec(), source })
 }

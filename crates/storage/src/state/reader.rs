@@ -6,16 +6,15 @@ use std::sync::Arc;
 use arc_swap::Guard;
 use portcullis_lease::Configuration;
 use portcullis_machine::command::{DueEnd, DueRelationship, DueStart};
-use portcullis_machine::{Change, Read, State, StoredSchema};
+use portcullis_machine::{Change, Read, State};
 use portcullis_model::{
-    ClusterId, Grant, GrantFilter, GrantId, GrantState, NodeId, Relationship, Revision, Role, RoleId, Tenant, TenantId,
-    Timestamp, Tuple, TupleFilter,
+    ClusterId, Grant, GrantId, GrantState, NodeId, Relationship, Revision, TenantId, Timestamp, Trust,
 };
 
 use super::compaction::{self, Ripe};
-use super::keys::{Family, Key, texts};
+use super::keys::{Family, texts};
 use super::past::Past;
-use super::reads::{RawRow, Reads, StoreError, whole_tuple};
+use super::reads::{RawRow, Reads, StoreError};
 use super::row;
 use super::spilled::{Earlier, Spilled, Stored};
 use super::still::Still;
@@ -160,6 +159,11 @@ impl Reader {
         self.reads().leases()
     }
 
+    /// Who signs certificates of nodes, and who may become one.
+    pub fn trust(&self) -> Read<Trust> {
+        self.reads().trust()
+    }
+
     /// The oldest revision that can still be read.
     pub fn history_floor(&self) -> Read<Revision> {
         self.reads().history_floor()
@@ -192,65 +196,9 @@ impl Reader {
         Ok(members)
     }
 
-    /// A role.
-    pub fn role(&self, tenant: &TenantId, role: &RoleId) -> Read<Option<Role>> {
-        self.reads().role(tenant, role)
-    }
-
-    /// A grant, live or not.
-    pub fn grant(&self, tenant: &TenantId, grant: &GrantId) -> Read<Option<Grant>> {
-        self.reads().grant(tenant, grant)
-    }
-
     /// A change record, if there was a command at that revision.
     pub fn change(&self, revision: Revision) -> Result<Option<Change>, StoreError> {
         self.reads().get(&self.reads().keys.change(revision))
-    }
-
-    /// Tenants, in the order of their ids.
-    pub fn tenants(&self, after: Option<&[u8]>, most: usize) -> Result<Page<Tenant>, StoreError> {
-        self.page(&self.reads().keys.global(Family::Tenant), after, most, decoded)
-    }
-
-    /// Roles of a tenant, in the order of their ids.
-    pub fn roles(&self, tenant: &TenantId, after: Option<&[u8]>, most: usize) -> Result<Page<Role>, StoreError> {
-        self.page(&self.reads().keys.of(tenant, Family::Role), after, most, decoded)
-    }
-
-    /// Grants of a tenant that match, ended ones too unless `live_only`, in the order of their ids.
-    pub fn grants(
-        &self,
-        tenant: &TenantId,
-        filter: &GrantFilter,
-        live_only: bool,
-        after: Option<&[u8]>,
-        most: usize,
-    ) -> Result<Page<Grant>, StoreError> {
-        let wanted = |grant: &Grant| filter.matches(grant) && (!live_only || grant.state.is_live());
-        let decode = |key: &[u8], value: &[u8]| Ok(decoded::<Grant>(key, value)?.filter(wanted));
-        self.page(&self.reads().keys.of(tenant, Family::Grant), after, most, decode)
-    }
-
-    /// The schema of a tenant, if it has one.
-    pub fn schema(&self, tenant: &TenantId) -> Result<Option<StoredSchema>, StoreError> {
-        self.reads().stored_schema(tenant)
-    }
-
-    /// Relationships of a tenant that match, with what they hold under, in their order.
-    pub fn relationships(
-        &self,
-        tenant: &TenantId,
-        filter: &TupleFilter,
-        after: Option<&[u8]>,
-        most: usize,
-    ) -> Result<Page<Tuple>, StoreError> {
-        let prefix = self.reads().keys.of(tenant, Family::Tuple);
-        let skip = prefix.as_bytes().len();
-        let decode = |key: &[u8], value: &[u8]| {
-            let tuple = whole_tuple(key, skip, value)?;
-            Ok(Some(tuple).filter(|tuple| filter.matches(&tuple.relationship)))
-        };
-        self.page(&prefix, after, most, decode)
     }
 
     /// Up to `most` starts that lie at or before `start_by`, and as many ends of either kind at or before `end_by`.
@@ -320,16 +268,6 @@ impl Reader {
             }
         }
         Ok(due)
-    }
-
-    fn page<T>(
-        &self,
-        prefix: &Key,
-        after: Option<&[u8]>,
-        most: usize,
-        decode: impl Fn(&[u8], &[u8]) -> Result<Option<T>, StoreError>,
-    ) -> Result<Page<T>, StoreError> {
-        page(self.reads().rows_after(prefix, after), prefix.as_bytes().len(), most, decode)
     }
 }
 

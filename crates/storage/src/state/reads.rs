@@ -9,7 +9,7 @@ use portcullis_lease::Configuration;
 use portcullis_machine::{MemoryKey, Read, Remembered, RoleUser, State, StoredSchema, Unreadable};
 use portcullis_model::{
     ClusterId, Grant, GrantFilter, GrantId, NodeId, Qualifier, Relationship, Revision, Role, RoleId, SubjectFilter,
-    Tenant, TenantId, Timestamp, Tuple, TupleFilter,
+    Tenant, TenantId, Timestamp, Trust, Tuple, TupleFilter,
 };
 use portcullis_schema::Schema;
 use rocksdb::{Direction, IteratorMode, ReadOptions};
@@ -358,6 +358,10 @@ impl State for Reads {
 
     fn leases(&self) -> Read<Configuration> {
         Ok(self.get(&self.keys.global(Family::Cluster).text("leases"))?.unwrap_or_default())
+    }
+
+    fn trust(&self) -> Read<Trust> {
+        Ok(self.get(&self.keys.global(Family::Cluster).text("trust"))?.unwrap_or_default())
     }
 
     fn history_floor(&self) -> Read<Revision> {

@@ -341,6 +341,7 @@ pub(super) fn update(resident: &mut Resident, effect: &Effect) {
         | Effect::RetireNode(_)
         | Effect::Leases(_)
         | Effect::HistoryFloor(_)
+        | Effect::Trust(_)
         | Effect::Remember { .. }
         | Effect::Forget { .. } => {}
     }

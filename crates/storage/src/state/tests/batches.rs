@@ -119,6 +119,7 @@ fn much_is_written_early() {
     }
     let last = bench.next - 1;
     assert_eq!(bench.store.reader().view().revision, Revision(1), "it is not published");
+    assert_eq!(bench.store.reader().present().unwrap().revision(), Revision(last), "rows know of when they are");
     // What comes now is pending again, and lost.
     bench.store.apply(at(last + 1), write(&here, vec![touch("group:g#member@user:a")])).unwrap();
     bench.reopen();

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use portcullis_lease::Roster;
 use portcullis_machine::command::{
-    AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateRole, DeleteRelationships, DeleteRole,
-    DeleteTuples, End, ExpireGrants, ExpireRelationships, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants,
-    SettleLeases, StartGrants, UpdateRole, WriteSchema,
+    AdmitByToken, AdmitNode, Annotated, CompactHistory, ConfigureLeases, CreateGrant, CreateJoinToken, CreateRole,
+    DeleteRelationships, DeleteRole, DeleteTuples, DropAuthority, End, ExpireGrants, ExpireRelationships,
+    InstallAuthority, RaiseVersion, RetireNode, RevokeByFilter, RevokeGrants, RevokeJoinToken, SettleLeases,
+    StartGrants, UpdateRole, WriteSchema,
 };
 use portcullis_machine::{Idempotency, MemoryKey, Precondition, Target, VERSION_SUPPORTED};
-use portcullis_model::{GrantFilter, Relationship, RelationshipFilter, limit};
+use portcullis_model::{Authority, Fingerprint, GrantFilter, JoinTokenId, Relationship, RelationshipFilter, limit};
 
 use super::*;
 use crate::dice::Dice;
@@ -37,7 +38,7 @@ pub(super) const SCHEMAS: [&str; 2] = [
 pub(super) const CALLERS: [&str; 2] = ["user:admin", "user:admin2"];
 pub(super) const IDEMPOTENCY_KEYS: [&str; 4] = ["k", "k1", "k10", "!"];
 /// How many kinds of commands there are.
-pub(super) const KINDS: usize = 23;
+pub(super) const KINDS: usize = 28;
 
 /// A source of commands.
 pub(super) struct Commands {
@@ -64,7 +65,7 @@ impl Commands {
         self.drawn[kind] += 1;
         let command = self.command(kind, due);
         // Most of what is about the cluster is asked for where it belongs.
-        let of_system = matches!(kind, 0..=5 | 12 | 13 | 15..=17) && self.dice.below(6) > 0;
+        let of_system = matches!(kind, 0..=5 | 12 | 13 | 15..=17 | 22..=26) && self.dice.below(6) > 0;
         let tenant = if of_system { "system" } else { self.dice.one_of(&TENANTS) };
         let mut envelope = envelope(&tenant.parse().unwrap(), command);
         envelope.version = self.dice.one_of(&[1, VERSION_SUPPORTED, VERSION_SUPPORTED]);
@@ -159,12 +160,33 @@ impl Commands {
                 let filters = if partly { &filters[..4] } else { &filters[..] };
                 Command::DeleteTuples(DeleteTuples { filter: self.dice.one_of(filters).parse().unwrap(), most, partly })
             }
+            22 => {
+                let fingerprint = self.fingerprint();
+                let authority =
+                    Authority { fingerprint, certificate: vec![1], cross_certificate: vec![3], sealed_key: vec![2] };
+                Command::InstallAuthority(InstallAuthority { authority })
+            }
+            23 => Command::DropAuthority(DropAuthority { fingerprint: self.fingerprint() }),
+            24 => {
+                let expires = self.now.plus_ms(self.dice.one_of(&[0, 1_000, 100_000]));
+                Command::CreateJoinToken(CreateJoinToken { id: self.token(), proof: [1; 32], expires })
+            }
+            25 => Command::RevokeJoinToken(RevokeJoinToken { id: self.token() }),
+            26 => Command::AdmitByToken(AdmitByToken { node, token: self.token(), proof: [1; 32], applicant: [2; 32] }),
             _ => {
                 let updates = (0..=self.dice.below(3)).map(|_| self.update()).collect();
                 let command = Box::new(Command::WriteRelationships(WriteRelationships { updates }));
                 Command::Annotated(Annotated { metadata: r#"{"by":"sync"}"#.parse().unwrap(), command })
             }
         }
+    }
+
+    fn fingerprint(&mut self) -> Fingerprint {
+        Fingerprint([self.dice.one_of(&[1, 2, 3]); 32])
+    }
+
+    fn token(&mut self) -> JoinTokenId {
+        self.dice.one_of(&["t1", "t2", "t3"]).parse().unwrap()
     }
 
     fn tenant(&mut self) -> TenantId {

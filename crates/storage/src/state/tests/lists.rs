@@ -60,24 +60,28 @@ fn pages_hold_each_item_once_in_order() {
     let reader = bench.store.reader();
     let mine = GrantFilter { subject: Some("user:a".parse().unwrap()), ..GrantFilter::default() };
     for most in [1, 2, 5, 23, 24, 1_000] {
-        let tenants = all_pages(most, |after, most| reader.tenants(after, most));
+        let tenants = all_pages(most, |after, most| reader.present().unwrap().tenants(after, most));
         let mut expected: Vec<String> = ids.iter().cloned().chain(["default".into(), "system".into()]).collect();
         expected.sort();
         assert!(tenants.iter().map(|tenant| tenant.id.as_str()).eq(expected));
-        let roles = all_pages(most, |after, most| reader.roles(&here, after, most));
+        let roles = all_pages(most, |after, most| reader.present().unwrap().roles(&here, after, most));
         let mut expected: Vec<String> = ids.iter().cloned().chain(["viewer".into()]).collect();
         expected.sort();
         assert!(roles.iter().map(|role| role.id.as_str()).eq(expected));
 
         let everything = GrantFilter::default();
-        let all = all_pages(most, |after, most| reader.grants(&here, &everything, false, after, most));
+        let all =
+            all_pages(most, |after, most| reader.present().unwrap().grants(&here, &everything, false, after, most));
         assert!(all.iter().map(|grant| grant.id.as_str()).eq(&ids));
-        let live = all_pages(most, |after, most| reader.grants(&here, &everything, true, after, most));
+        let live =
+            all_pages(most, |after, most| reader.present().unwrap().grants(&here, &everything, true, after, most));
         assert!(live.iter().eq(all.iter().filter(|grant| !revoked.contains(&grant.id))));
-        let of_one = all_pages(most, |after, most| reader.grants(&here, &mine, true, after, most));
+        let of_one = all_pages(most, |after, most| reader.present().unwrap().grants(&here, &mine, true, after, most));
         assert!(of_one.iter().eq(live.iter().filter(|grant| mine.matches(grant))));
 
-        let all = all_pages(most, |after, most| reader.relationships(&here, &TupleFilter::default(), after, most));
+        let all = all_pages(most, |after, most| {
+            reader.present().unwrap().relationships(&here, &TupleFilter::default(), after, most)
+        });
         let mut expected: Vec<Tuple> = all.clone();
         expected.sort_by_key(|Tuple { relationship: one, .. }| {
             (one.resource.clone(), one.relation.clone(), one.subject.to_string())
@@ -85,9 +89,11 @@ fn pages_hold_each_item_once_in_order() {
         expected.dedup();
         assert_eq!((all.len(), &all), (2 * ids.len(), &expected));
         let of_one: TupleFilter = "*@user:a".parse().unwrap();
-        let one = all_pages(most, |after, most| reader.relationships(&here, &of_one, after, most));
+        let one = all_pages(most, |after, most| reader.present().unwrap().relationships(&here, &of_one, after, most));
         assert!(one.iter().eq(all.iter().filter(|tuple| of_one.matches(&tuple.relationship))));
-        let none = all_pages(most, |after, most| reader.relationships(&here, &"user".parse().unwrap(), after, most));
+        let none = all_pages(most, |after, most| {
+            reader.present().unwrap().relationships(&here, &"user".parse().unwrap(), after, most)
+        });
         assert_eq!(none, []);
     }
 }
@@ -101,9 +107,9 @@ fn pages_survive_what_happens_between_them() {
     bench.done(write(&here, (0..6).map(|n| touch(&member(n))).collect()));
     let reader = bench.store.reader();
     let everything = TupleFilter::default();
-    let first = reader.relationships(&here, &everything, None, 3).unwrap();
+    let first = reader.present().unwrap().relationships(&here, &everything, None, 3).unwrap();
     bench.done(write(&here, vec![Update::Delete(member(2).parse().unwrap()), touch("group:g#member@user:u1x")]));
-    let second = reader.relationships(&here, &everything, first.next.as_deref(), 3).unwrap();
+    let second = reader.present().unwrap().relationships(&here, &everything, first.next.as_deref(), 3).unwrap();
     let texts =
         |page: &Page<Tuple>| page.items.iter().map(|one| one.relationship.subject.to_string()).collect::<Vec<_>>();
     assert_eq!(texts(&first), ["user:u0", "user:u1", "user:u2"]);

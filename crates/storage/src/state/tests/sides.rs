@@ -14,7 +14,7 @@ use crate::state::Due;
 
 /// Sequences of commands, each from a seed of its own.
 const SEEDS: u64 = 4;
-const COMMANDS: u64 = 500;
+const COMMANDS: u64 = 640;
 const COMPARE_EVERY: u64 = 20;
 const ALL: usize = 1_000;
 
@@ -29,6 +29,7 @@ pub(super) fn compare(ours: &impl State, theirs: &impl State) {
     same("stamp", ours.last_stamp().unwrap(), theirs.last_stamp().unwrap());
     same("cluster", ours.cluster().unwrap(), theirs.cluster().unwrap());
     same("floor", ours.history_floor().unwrap(), theirs.history_floor().unwrap());
+    same("trust", ours.trust().unwrap(), theirs.trust().unwrap());
     same("leases", ours.leases().unwrap(), theirs.leases().unwrap());
     for node in (0..6).map(NodeId) {
         same("admitted", ours.is_admitted(node).unwrap(), theirs.is_admitted(node).unwrap());

@@ -70,7 +70,10 @@ fn assert_same(ours: &Store, theirs: &Store) {
         ours.view_at(&TenantId::default_tenant(), revision).unwrap().map(|view| answers(&view)),
         Some(answers(&theirs.view()))
     );
-    assert_eq!(ours.tenants(None, 100).unwrap(), theirs.tenants(None, 100).unwrap());
+    assert_eq!(
+        ours.present().unwrap().tenants(None, 100).unwrap(),
+        theirs.present().unwrap().tenants(None, 100).unwrap()
+    );
     assert_eq!(ours.cluster().unwrap(), theirs.cluster().unwrap());
 }
 
