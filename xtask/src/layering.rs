@@ -19,6 +19,7 @@ const USES: &[(&str, &[&str])] = &[
     ("portcullis-eval", &["portcullis-model", "portcullis-caveat", "portcullis-schema"]),
     ("portcullis-machine", &["portcullis-model", "portcullis-schema", "portcullis-lease"]),
     ("portcullis-lease", &["portcullis-fault"]),
+    ("portcullis-identity", &["portcullis-model"]),
     ("portcullis-fault", &[]),
     ("portcullis-storage", &["portcullis-model", "portcullis-schema", "portcullis-eval", "portcullis-machine"]),
     ("portcullis-consensus", &["portcullis-machine", "portcullis-lease", "portcullis-storage"]),
