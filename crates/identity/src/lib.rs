@@ -45,6 +45,7 @@
 
 pub mod api_key;
 pub mod certificate;
+pub mod jwt;
 pub mod limiter;
 pub mod template;
 
