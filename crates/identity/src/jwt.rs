@@ -12,22 +12,25 @@
 //! 8. the time, with the error that the clock may have;
 //! 9. whether the tokens of the subject are void since it was issued.
 //!
-//! Keys are fetched from the configured place and from nowhere else. A key that is not known makes it look
+//! Keys are fetched from the configured place by a [`Keeper`], and by nobody else. A key that is not known makes it look
 //! again, at most once in 30 seconds.
 
 mod algorithm;
 mod cache;
 mod claims;
 mod error;
+mod fetch;
 mod issuers;
 mod json;
 mod jwks;
 mod keys;
+mod schedule;
 mod token;
 mod verifier;
 
 pub use algorithm::Algorithm;
 pub use error::{Error, Kind};
+pub use fetch::{FetchError, Keeper, TIME_LIMIT};
 pub use issuers::{Issuer, Issuers, IssuersError, KeySource};
 pub use json::JsonError;
 pub use jwks::{KEYS_MAX, KeyName, KeySet, RSA_BITS_MAX, RSA_BITS_MIN, SET_BYTES_MAX, SetError};

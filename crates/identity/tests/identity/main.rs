@@ -3,6 +3,7 @@
 mod attacks;
 mod caching;
 mod certificates;
+mod fetching;
 mod keys;
 mod taken;
 mod times;
