@@ -7,11 +7,15 @@
 //!
 //! A target keeps no state and depends on nothing but its input, so that a find can be replayed.
 
+mod api_key;
 mod authzed;
 mod caveat;
+mod certificate;
 mod context;
 mod cursor;
 mod filter;
+mod jwks;
+mod jwt;
 mod message;
 mod portcullis;
 mod relationship;
@@ -28,11 +32,15 @@ pub struct Target {
 
 /// All targets, in the order of their names.
 pub const TARGETS: &[Target] = &[
+    Target { name: "api_key", run: api_key::run },
     Target { name: "authzed", run: authzed::run },
     Target { name: "caveat", run: caveat::run },
+    Target { name: "certificate", run: certificate::run },
     Target { name: "context", run: context::run },
     Target { name: "cursor", run: cursor::run },
     Target { name: "filter", run: filter::run },
+    Target { name: "jwks", run: jwks::run },
+    Target { name: "jwt", run: jwt::run },
     Target { name: "portcullis", run: portcullis::run },
     Target { name: "relationship", run: relationship::run },
     Target { name: "schema", run: schema::run },

@@ -24,7 +24,7 @@ macro_rules! targets {
     };
 }
 
-targets! { authzed, caveat, context, cursor, filter, portcullis, relationship, schema, token }
+targets! { api_key, authzed, caveat, certificate, context, cursor, filter, jwks, jwt, portcullis, relationship, schema, token }
 
 fn replay(target: &str) {
     let corpus = corpus(target);
