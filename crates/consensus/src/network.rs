@@ -85,7 +85,9 @@ impl RaftNetworkV2<Types> for Connection {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         let request = Request::Append(convert::wire_append(&rpc));
-        match self.call(RPCTypes::AppendEntries, request, &option).await? {
+        let answer = self.call(RPCTypes::AppendEntries, request, &option).await?;
+        self.leases.points.wait(Point::TransportAppendAnswered).await;
+        match answer {
             Response::Append(answer) => Ok(convert::append_answer(&answer)),
             _ => Err(self.confused()),
         }

@@ -154,6 +154,8 @@ faults! {
     LeaseByWallClock,
     /// The state hash depends on which entries were written together.
     HashByBatch,
+    /// A node says that a grant has ended as soon as its own wall clock does, whether that is visible or not.
+    GrantEndsByLocalClock,
 }
 
 /// The rules that are broken in one value: none, outside of checks.

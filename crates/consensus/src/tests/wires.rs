@@ -144,6 +144,11 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Starts three voters, the first of which leads.
     pub(super) async fn start() -> Self {
+        Self::start_broken_by(portcullis_lease::Faults::default()).await
+    }
+
+    /// The same, of nodes that break a rule.
+    pub(super) async fn start_broken_by(broken: portcullis_lease::Faults) -> Self {
         let (faults, _) = watch::channel(Faults::default());
         let wires = Arc::new(Wires { groups: Mutex::new(BTreeMap::new()), faults });
         let (mut nodes, mut folders) = (BTreeMap::new(), Vec::new());
@@ -158,7 +163,7 @@ impl Cluster {
                 transport,
                 clock: Arc::new(SystemClock),
                 seed: me,
-                faults: portcullis_lease::Faults::default(),
+                faults: broken,
                 points: portcullis_fault::Points::default(),
             };
             let options = Options { me: NodeId(me), timing: TIMING, snapshot_every: 1_000 };
