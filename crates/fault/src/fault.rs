@@ -146,7 +146,7 @@ faults! {
     FilterByTaker,
     /// A watcher is not told what comes right behind the first entry of a new leader.
     WatchSkipsFailover,
-    /// The leader's word is openraft's read index, in place of a round of our own.
+    /// The leader's word is openraft's read index, in place of a round of our own, and entries are sent before others are answered.
     ReadIndexOfRaft,
     /// The leader's word is openraft's lease, and a node that has started votes at once.
     LeaseReadOfRaft,

@@ -237,8 +237,6 @@ points! {
     Plain TransportNoteReceived = "transport.note.received",
     /// An answer to another node is about to be sent.
     Waits TransportAnswerBeforeSend = "transport.answer.before-send",
-    /// The answer to entries, or to a heartbeat, has come in, and consensus is not told.
-    Waits TransportAppendAnswered = "transport.append.answered",
 
     // Writes.
     /// A write is about to be sent to the leader.

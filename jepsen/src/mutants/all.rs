@@ -175,10 +175,16 @@ pub const ALL: &[Mutant] = &[
         hunt: Hunt::Scene(Scene::Overwritten),
     },
     Mutant {
-        name: "read-index",
-        fault: "ReadIndexOfRaft",
-        what: "the leader's word is openraft's read index, in place of a round of our own",
-        hunt: Hunt::Scene(Scene::LateAnswers),
+        name: "lapse",
+        fault: "LapsedKeepsBarrier",
+        what: "a lease that is renewed after it had run out keeps its old barrier",
+        hunt: Hunt::Runs(Runs { workload: "revocation", nemeses: PARTITION, gates: false }),
+    },
+    Mutant {
+        name: "removed",
+        fault: "RemovedSessionEnds",
+        what: "who is taken off the roster is not waited for any more",
+        hunt: runs("revocation", &[Nemesis::Leases, Nemesis::Partition]),
     },
     Mutant {
         name: "local-clock",

@@ -5,7 +5,6 @@
 mod damaged;
 mod forgetful;
 mod frozen;
-mod late_answers;
 mod late_grant;
 mod left_behind;
 mod listed;
@@ -43,13 +42,11 @@ pub enum Scene {
     LateGrant,
     /// A node whose log goes on with entries that never were committed is granted a lease before they are cut off.
     Overwritten,
-    /// What followers said to a leader comes in after others have elected another.
-    LateAnswers,
 }
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::Frozen,
         Self::Restarted,
         Self::Retried,
@@ -59,7 +56,6 @@ impl Scene {
         Self::Listed,
         Self::LateGrant,
         Self::Overwritten,
-        Self::LateAnswers,
     ];
 
     /// Its name.
@@ -74,7 +70,6 @@ impl Scene {
             Self::Listed => "listed",
             Self::LateGrant => "late-grant",
             Self::Overwritten => "overwritten",
-            Self::LateAnswers => "late-answers",
         }
     }
 
@@ -90,8 +85,7 @@ impl Scene {
             | Self::Damaged
             | Self::Forgetful
             | Self::Listed
-            | Self::LateGrant
-            | Self::LateAnswers => 3,
+            | Self::LateGrant => 3,
         }
     }
 
@@ -112,8 +106,7 @@ impl Scene {
             | Self::Damaged
             | Self::Listed
             | Self::LateGrant
-            | Self::Overwritten
-            | Self::LateAnswers => &[],
+            | Self::Overwritten => &[],
         }
     }
 
@@ -121,7 +114,7 @@ impl Scene {
     fn leases(self) -> Option<Duration> {
         match self {
             Self::Restarted | Self::Retried | Self::LateGrant => Some(Duration::from_secs(8)),
-            Self::Forgetful | Self::LateAnswers => Some(Duration::from_millis(40)),
+            Self::Forgetful => Some(Duration::from_millis(40)),
             // Clients take a node for dead that has been silent for longer.
             Self::Frozen => Some(Duration::from_millis(500)),
             Self::LeftBehind | Self::Damaged | Self::Listed | Self::Overwritten => None,
@@ -135,7 +128,7 @@ impl Scene {
             Self::Frozen | Self::Restarted | Self::Retried | Self::LeftBehind | Self::Forgetful | Self::Overwritten => {
                 4
             }
-            Self::Damaged | Self::Listed | Self::LateGrant | Self::LateAnswers => 1,
+            Self::Damaged | Self::Listed | Self::LateGrant => 1,
         }
     }
 
@@ -159,7 +152,6 @@ impl Scene {
                 Self::Listed => listed::play(&mut stage, access).await?,
                 Self::LateGrant => late_grant::play(&mut stage, access).await?,
                 Self::Overwritten => overwritten::play(&mut stage, access).await?,
-                Self::LateAnswers => late_answers::play(&mut stage, access).await?,
             };
             if wrong.is_some() {
                 return Ok(wrong);

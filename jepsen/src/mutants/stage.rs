@@ -111,21 +111,6 @@ impl Stage {
         .await
     }
 
-    /// Has a node lead.
-    pub async fn let_lead(&self, node: u64) -> anyhow::Result<()> {
-        let client = self.looker(node)?;
-        wait::until_true("a node to lead", PATIENCE, async || {
-            let status = client.status(v1::StatusRequest {}).await;
-            let leads = status.is_ok_and(|status| status.leader == node);
-            if !leads {
-                // It may be on its way already.
-                let _ = client.transfer_leader(v1::TransferLeaderRequest { to: node }).await;
-            }
-            Ok(leads)
-        })
-        .await
-    }
-
     /// Kills a node and starts it again, so that things happen to it at points from then on.
     pub fn restart_with(&mut self, node: u64, plans: &'static str) -> anyhow::Result<()> {
         self.cluster.kill(node)?;
