@@ -56,8 +56,11 @@ pub struct Runs {
 impl Mutant {
     /// What its nodes are told.
     pub fn told(&self) -> String {
-        let gates = if let Hunt::Runs(Runs { gates: false, .. }) = self.hunt { WITHOUT_GATES } else { "" };
-        format!("{}{gates}", self.fault)
+        let has_gates = match self.hunt {
+            Hunt::Runs(runs) => runs.gates,
+            Hunt::Scene(scene) => scene.has_gates(),
+        };
+        format!("{}{}", self.fault, if has_gates { "" } else { WITHOUT_GATES })
     }
 }
 

@@ -4,20 +4,23 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{self, BoxFuture};
+use futures::{FutureExt, Stream};
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
-use openraft::network::RPCOption;
+use openraft::network::{RPCOption, stream_append_sequential};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
-use portcullis_fault::Point;
+use portcullis_fault::{Fault, Point};
 use portcullis_model::NodeId;
 use portcullis_storage::codec;
 
 use crate::convert::{self, log_id, position, vote, wire_vote};
 use crate::leases::Leases;
 use crate::peer::{Request, Response, Transfer, TransferAnswer};
+use crate::raft_read;
 use crate::snapshot::{self, SnapshotData};
 use crate::transport::{Transport, TransportError};
 use crate::types::{Peer, Types, Vote};
@@ -56,6 +59,19 @@ impl Connection {
         codec::decode(&answer).map_err(|error| TransportError::Refused { to: NodeId(self.to), why: error.to_string() })
     }
 
+    /// Sends entries, or a heartbeat.
+    pub(crate) async fn append(
+        &self,
+        rpc: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let request = Request::Append(convert::wire_append(&rpc));
+        match self.call(RPCTypes::AppendEntries, request, &option).await? {
+            Response::Append(answer) => Ok(convert::append_answer(&answer)),
+            _ => Err(self.confused()),
+        }
+    }
+
     async fn call(&self, kind: RPCTypes, request: Request, option: &RPCOption) -> Result<Response, RPCError<Types>> {
         let timeout = option.soft_ttl();
         self.exchange(request, timeout).await.map_err(|error| self.failed(kind, timeout, &error))
@@ -84,11 +100,22 @@ impl RaftNetworkV2<Types> for Connection {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        let request = Request::Append(convert::wire_append(&rpc));
-        match self.call(RPCTypes::AppendEntries, request, &option).await? {
-            Response::Append(answer) => Ok(convert::append_answer(&answer)),
-            _ => Err(self.confused()),
+        self.append(rpc, option).await
+    }
+
+    fn stream_append<S>(
+        &mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'_, Result<raft_read::Answers<'_>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    {
+        if self.leases.faults().has(Fault::ReadIndexOfRaft) {
+            let answers = raft_read::pipelined(self, input, option);
+            return future::ready(Ok(answers)).boxed();
         }
+        stream_append_sequential(self, input, option)
     }
 
     async fn vote(

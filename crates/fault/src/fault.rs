@@ -146,7 +146,7 @@ faults! {
     FilterByTaker,
     /// A watcher is not told what comes right behind the first entry of a new leader.
     WatchSkipsFailover,
-    /// The leader's word is openraft's read index, in place of a round of our own.
+    /// The leader's word is openraft's read index, in place of a round of our own, and entries are sent before others are answered.
     ReadIndexOfRaft,
     /// The leader's word is openraft's lease, and a node that has started votes at once.
     LeaseReadOfRaft,
@@ -154,6 +154,8 @@ faults! {
     LeaseByWallClock,
     /// The state hash depends on which entries were written together.
     HashByBatch,
+    /// A node says that a grant has ended as soon as its own wall clock does, whether that is visible or not.
+    GrantEndsByLocalClock,
 }
 
 /// The rules that are broken in one value: none, outside of checks.

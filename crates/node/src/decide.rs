@@ -133,6 +133,9 @@ impl Node {
             let base = view.mark().base;
             let judged = match judged {
                 Ok(judged) => judged,
+                Err(CheckError::Undecided) if self.faults.has(Fault::GrantEndsByLocalClock) => {
+                    judge(&Ground::certain(&view.state, true))?
+                }
                 // Only time is in doubt: the end of a grant is about to become visible.
                 Err(CheckError::Undecided) => {
                     let next = self.group.wait_published(base + 1, deadline).await;

@@ -1,6 +1,6 @@
 //! What stands between nodes and the machine, so that faults can reach them. Only what some nemesis needs is made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -22,7 +22,12 @@ pub struct Rig {
     shim: Option<Shim>,
     /// After how many entries a node makes a snapshot and cuts its log off, if not by default.
     snapshot_every: Option<u32>,
+    /// What is to happen at points that a node passes.
+    plans: BTreeMap<u64, &'static str>,
 }
+
+/// The environment variable that says what is to happen at points. Only nodes built with planted faults heed it.
+const FAILPOINTS: &str = "PORTCULLIS_FAILPOINTS";
 
 /// After how many entries a node does so whose log is to be short.
 pub const SNAPSHOT_EVERY: u32 = 200;
@@ -94,6 +99,11 @@ impl Rig {
         }
     }
 
+    /// Has things happen at points that a node passes, from its next start on.
+    pub fn plan(&mut self, node: u64, plans: &'static str) {
+        self.plans.insert(node, plans);
+    }
+
     /// What the environment of a node has to hold that is about to start.
     pub(super) fn dress(&mut self, node: u64) -> anyhow::Result<Vec<(&'static str, String)>> {
         let mut variables = Vec::new();
@@ -107,6 +117,7 @@ impl Rig {
             libraries.push(shim.library().display().to_string());
             variables.extend(shim.variables(node));
         }
+        variables.extend(self.plans.get(&node).map(|plans| (FAILPOINTS, (*plans).to_owned())));
         if !libraries.is_empty() {
             variables.push(("LD_PRELOAD", libraries.join(":")));
         }

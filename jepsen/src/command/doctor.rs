@@ -10,18 +10,20 @@ use portcullis_jepsen::cluster::machine::Machine;
 use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::schedule::Nemesis;
 
+use super::output;
+
 /// How many nodes it takes to see whether a cut cuts and a loss loses.
 const NODES: u64 = 2;
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let machine = Machine::look();
-    line("root", machine.root, if machine.root { "" } else { "most facilities need it" });
-    line("ip", machine.ip, "");
+    row("root", machine.root, if machine.root { "" } else { "most facilities need it" });
+    row("ip", machine.ip, "");
     let cutter = machine.cutter.map_or_else(|| "neither nft nor iptables".to_owned(), |cutter| format!("{cutter:?}"));
-    line("packet filter", machine.cutter.is_some(), &cutter.to_lowercase());
+    row("packet filter", machine.cutter.is_some(), &cutter.to_lowercase());
     match binary::find(None) {
-        Ok(path) => line("portcullis", true, &path.display().to_string()),
-        Err(error) => line("portcullis", false, &format!("{error:#}")),
+        Ok(path) => row("portcullis", true, &path.display().to_string()),
+        Err(error) => row("portcullis", false, &format!("{error:#}")),
     }
     // What is there may still not work, so it is tried.
     let mark = Mark::own()?;
@@ -36,16 +38,16 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Facility::ALL.into_iter().map(|facility| (facility, lab.try_out(facility))).collect();
     std::fs::remove_dir_all(&folder)?;
     for (facility, works) in &tried {
-        line(facility.name(), works.is_ok(), works.as_ref().err().map_or(facility.proof(), |why| why));
+        row(facility.name(), works.is_ok(), works.as_ref().err().map_or(facility.proof(), |why| why));
     }
     let works = |nemesis: &Nemesis| nemesis.needs().iter().all(|facility| tried[facility].is_ok());
     let (can, cannot): (Vec<_>, Vec<_>) = Nemesis::ALL.into_iter().partition(works);
-    println!("{} nemeses can act here: {}", can.len(), names(&can));
+    output::line(format_args!("{} nemeses can act here: {}", can.len(), names(&can)));
     if !cannot.is_empty() {
-        println!("{} are skipped: {}", cannot.len(), names(&cannot));
+        output::line(format_args!("{} are skipped: {}", cannot.len(), names(&cannot)));
     }
     if !network.can_cut() {
-        println!("nodes run on loopback, and the network between them is left alone");
+        output::line("nodes run on loopback, and the network between them is left alone");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -56,8 +58,8 @@ fn join(wanted: Wanted, mark: Mark) -> anyhow::Result<(Network, Option<String>)>
     switched.or_else(|_| Network::make(wanted, Wires::Kernel, NODES, mark))
 }
 
-fn line(what: &str, is_there: bool, detail: &str) {
-    println!("{what:<14} {:<8} {detail}", if is_there { "yes" } else { "MISSING" });
+fn row(what: &str, is_there: bool, detail: &str) {
+    output::line(format_args!("{what:<14} {:<8} {detail}", if is_there { "yes" } else { "MISSING" }));
 }
 
 fn names(nemeses: &[Nemesis]) -> String {

@@ -11,7 +11,7 @@ use portcullis_jepsen::run::REPORT;
 use portcullis_jepsen::system::spicedb::{Consistency, SpiceDb};
 use portcullis_jepsen::workload::revocation;
 
-use super::{run, tell};
+use super::{output, run, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
@@ -74,6 +74,6 @@ pub(super) fn run(flags: &run::Flags, elsewhere: &Flags) -> anyhow::Result<ExitC
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let judgement = runtime.block_on(run_plan(&plan, &system))?;
-    println!("{}", plan.folder.join(REPORT).display());
+    output::line(plan.folder.join(REPORT).display());
     Ok(tell(&judgement))
 }

@@ -7,33 +7,35 @@ use portcullis_jepsen::checker::{Rule, agreement};
 use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::{mutants, workload};
 
+use super::output::line;
+
 pub(crate) fn run() {
-    println!("workloads");
+    line("workloads");
     for kind in workload::ALL {
-        println!("  {:<12} {}", kind.name, kind.what);
+        line(format_args!("  {:<12} {}", kind.name, kind.what));
     }
-    println!("nemeses");
+    line("nemeses");
     for nemesis in Nemesis::ALL {
-        println!("  {:<12} {}", nemesis.name(), nemesis.describe());
+        line(format_args!("  {:<12} {}", nemesis.name(), nemesis.describe()));
     }
-    println!("rules that nodes can break on purpose");
+    line("rules that nodes can break on purpose");
     for mutant in mutants::ALL {
-        println!("  {:<12} {}", mutant.name, mutant.what);
+        line(format_args!("  {:<12} {}", mutant.name, mutant.what));
     }
-    println!("judges");
+    line("judges");
     let mut told = BTreeSet::new();
     for judge in workload::ALL.iter().flat_map(|kind| kind.judges).chain([&agreement::JUDGE]) {
         if told.insert(judge.name) {
-            println!("  {:<12} {}", judge.name, judge.what);
+            line(format_args!("  {:<12} {}", judge.name, judge.what));
         }
     }
-    println!("points at which a node can be stopped, held (or, with !, made to fail) on purpose");
+    line("points at which a node can be stopped, held (or, with !, made to fail) on purpose");
     for point in Point::ALL {
         let mark = if point.kind() == Kind::Fails { "!" } else { " " };
-        println!("  {:<36} {mark} {}", point.name(), point.about());
+        line(format_args!("  {:<36} {mark} {}", point.name(), point.about()));
     }
-    println!("what a run fails by");
+    line("what a run fails by");
     for rule in Rule::ALL {
-        println!("  {rule}");
+        line(format_args!("  {rule}"));
     }
 }

@@ -16,6 +16,7 @@ use rand::seq::SliceRandom;
 
 use super::child::{Child, names};
 use super::exit_status;
+use super::output::line;
 
 /// Who acts together, beside each of them alone.
 const TOGETHER: &[&[Nemesis]] = &[
@@ -69,11 +70,11 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     pairs.shuffle(&mut StdRng::seed_from_u64(flags.seed));
     let fitting = flags.budget.as_secs() / (LEAST + OVERHEAD).as_secs();
     pairs.truncate(usize::try_from(fitting)?.max(1));
-    println!(
+    line(format_args!(
         "{} of {all} pairs of a workload and nemeses, within {}",
         pairs.len(),
         humantime::format_duration(flags.budget)
-    );
+    ));
     let share = flags.budget / u32::try_from(pairs.len())?;
     let time = share.saturating_sub(OVERHEAD).max(LEAST);
     let mut worst = Verdict::Pass;
@@ -83,7 +84,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
          |{}\n",
         "---|".repeat(10)
     );
-    print!("{table}");
+    line(table.trim_end());
     for (place, (workload, nemeses)) in pairs.iter().enumerate() {
         let (nodes, seed) = (NODES[place % NODES.len()], flags.seed + place as u64);
         let folder =
@@ -94,12 +95,12 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         let judgement = child.run()?;
         spent += began.elapsed() * u32::try_from(nodes)?;
         let row = row(&child, &judgement);
-        println!("{row}");
+        line(&row);
         writeln!(table, "{row}")?;
         worst = worse(worst, judgement.verdict);
         std::fs::write(flags.dir.join(TABLE), &table)?;
     }
-    println!("{} runs, {:.2} hours of nodes", pairs.len(), spent.as_secs_f64() / 3_600.0);
+    line(format_args!("{} runs, {:.2} hours of nodes", pairs.len(), spent.as_secs_f64() / 3_600.0));
     Ok(exit_status(worst))
 }
 

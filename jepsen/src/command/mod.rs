@@ -7,6 +7,7 @@ mod foreign;
 pub(crate) mod list;
 pub(crate) mod matrix;
 pub(crate) mod mutants;
+mod output;
 pub(crate) mod report;
 pub(crate) mod run;
 
@@ -19,7 +20,7 @@ const UNDECIDED: u8 = 2;
 
 /// Prints a judgement, and returns the exit status that goes with it.
 fn tell(judgement: &Judgement) -> ExitCode {
-    println!("{judgement}");
+    output::line(judgement);
     exit_status(judgement.verdict)
 }
 

@@ -10,11 +10,11 @@ use portcullis_jepsen::cluster::leftovers::Mark;
 use portcullis_jepsen::cluster::network::{Network, Wanted, Wires};
 use portcullis_jepsen::cluster::{binary, make_folder};
 use portcullis_jepsen::mutants::scene::Scene;
-use portcullis_jepsen::mutants::stage::NODES;
 use portcullis_jepsen::mutants::{ALL, Hunt, Mutant, Runs, VARIABLE, noticed};
 use portcullis_jepsen::workload::Kind;
 
 use super::child::Child;
+use super::output::line;
 
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
@@ -79,16 +79,16 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     }
     let chosen = if flags.only.is_empty() { ALL.to_vec() } else { flags.only.clone() };
     let mut missed = 0_usize;
-    println!("{:<10} {:>4} {:>7}  noticed by", "rule", "runs", "seconds");
+    line(format_args!("{:<10} {:>4} {:>7}  noticed by", "rule", "runs", "seconds"));
     for mutant in &chosen {
         if let Some(Noticed { runs, took, what }) = hunt(flags, &binary, mutant)? {
-            println!("{:<10} {runs:>4} {:>7.1}  {what}", mutant.name, took.as_secs_f64());
+            line(format_args!("{:<10} {runs:>4} {:>7.1}  {what}", mutant.name, took.as_secs_f64()));
         } else {
             missed += 1;
-            println!("{:<10} {:>4} {:>7}  NOT NOTICED: {}", mutant.name, flags.runs, "", mutant.what);
+            line(format_args!("{:<10} {:>4} {:>7}  NOT NOTICED: {}", mutant.name, flags.runs, "", mutant.what));
         }
     }
-    println!("{} of {} were noticed", chosen.len() - missed, chosen.len());
+    line(format_args!("{} of {} were noticed", chosen.len() - missed, chosen.len()));
     let expected = if flags.sound { chosen.len() } else { 0 };
     Ok(if missed == expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -160,7 +160,7 @@ fn in_scene(
 /// Plays a scene here. What it sees that is wrong is its last line.
 fn play(flags: &Flags, binary: &Path, scene: Scene) -> anyhow::Result<ExitCode> {
     let folder = flags.dir.canonicalize()?;
-    let (network, _) = Network::make(Wanted::Namespaces, Wires::Kernel, NODES, Mark::own()?)?;
+    let (network, _) = Network::make(Wanted::Namespaces, Wires::Kernel, scene.nodes(), Mark::own()?)?;
     network.enter()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let wrong = runtime.block_on(scene.play(network, binary, &folder));

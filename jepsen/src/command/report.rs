@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use portcullis_jepsen::run::{REPORT, conclude};
 
-use super::tell;
+use super::{output, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
@@ -16,6 +16,6 @@ pub(crate) struct Flags {
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let judgement = conclude(&flags.dir)?;
-    println!("{}", flags.dir.join(REPORT).display());
+    output::line(flags.dir.join(REPORT).display());
     Ok(tell(&judgement))
 }

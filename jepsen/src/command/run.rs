@@ -16,7 +16,7 @@ use portcullis_jepsen::schedule::Nemesis;
 use portcullis_jepsen::workload::{self, Kind, revocation};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{foreign, tell};
+use super::{foreign, output, tell};
 
 /// What a process ends with that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -156,7 +156,7 @@ async fn until_stopped(plan: &Plan, network: Network) -> anyhow::Result<ExitCode
     tokio::select! {
         ended = run_plan(plan, network) => {
             let judgement = ended.with_context(|| format!("the logs of the nodes are in `{}`", plan.folder.display()))?;
-            println!("{}", plan.folder.join(REPORT).display());
+            output::line(plan.folder.join(REPORT).display());
             Ok(tell(&judgement))
         }
         interrupted = tokio::signal::ctrl_c() => {

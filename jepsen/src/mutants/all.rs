@@ -156,6 +156,42 @@ pub const ALL: &[Mutant] = &[
         what: "the leader lists its sessions before it has appended the entry",
         hunt: Hunt::Scene(Scene::Listed),
     },
+    Mutant {
+        name: "receipt",
+        fault: "LeaseFromReceipt",
+        what: "a holder counts its lease from when the grant came in",
+        hunt: Hunt::Scene(Scene::LateGrant),
+    },
+    Mutant {
+        name: "index",
+        fault: "BarrierByIndex",
+        what: "a lease is used when the log has an entry at the index of its barrier, of whichever term",
+        hunt: Hunt::Scene(Scene::Overwritten),
+    },
+    Mutant {
+        name: "of-epoch",
+        fault: "RegisteredByIndex",
+        what: "what a holder has registered is compared by its index, of whichever term",
+        hunt: Hunt::Scene(Scene::Overwritten),
+    },
+    Mutant {
+        name: "lapse",
+        fault: "LapsedKeepsBarrier",
+        what: "a lease that is renewed after it had run out keeps its old barrier",
+        hunt: Hunt::Runs(Runs { workload: "revocation", nemeses: PARTITION, gates: false }),
+    },
+    Mutant {
+        name: "removed",
+        fault: "RemovedSessionEnds",
+        what: "who is taken off the roster is not waited for any more",
+        hunt: runs("revocation", &[Nemesis::Leases, Nemesis::Partition]),
+    },
+    Mutant {
+        name: "local-clock",
+        fault: "GrantEndsByLocalClock",
+        what: "a grant has ended when the node's own wall clock says so, whether that is visible or not",
+        hunt: runs("expiry", &[Nemesis::ClockFar]),
+    },
 ];
 
 const PARTITION: &[Nemesis] = &[Nemesis::Partition];

@@ -5,8 +5,10 @@
 mod damaged;
 mod forgetful;
 mod frozen;
+mod late_grant;
 mod left_behind;
 mod listed;
+mod overwritten;
 mod restarted;
 mod retried;
 
@@ -36,12 +38,25 @@ pub enum Scene {
     Forgetful,
     /// A write is taken in another region, and a node holds a lease only from after it was proposed on.
     Listed,
+    /// Grants come in late at a node, which is then cut off.
+    LateGrant,
+    /// A node whose log goes on with entries that never were committed is granted a lease before they are cut off.
+    Overwritten,
 }
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Frozen, Self::Restarted, Self::Retried, Self::LeftBehind, Self::Damaged, Self::Forgetful, Self::Listed];
+    pub const ALL: [Self; 9] = [
+        Self::Frozen,
+        Self::Restarted,
+        Self::Retried,
+        Self::LeftBehind,
+        Self::Damaged,
+        Self::Forgetful,
+        Self::Listed,
+        Self::LateGrant,
+        Self::Overwritten,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -53,7 +68,30 @@ impl Scene {
             Self::Damaged => "damaged",
             Self::Forgetful => "forgetful",
             Self::Listed => "listed",
+            Self::LateGrant => "late-grant",
+            Self::Overwritten => "overwritten",
         }
+    }
+
+    /// How many nodes it takes.
+    pub fn nodes(self) -> u64 {
+        match self {
+            // Those who are outvoted are two.
+            Self::Overwritten => 5,
+            Self::Frozen
+            | Self::Restarted
+            | Self::Retried
+            | Self::LeftBehind
+            | Self::Damaged
+            | Self::Forgetful
+            | Self::Listed
+            | Self::LateGrant => 3,
+        }
+    }
+
+    /// Whether leases are refused to who makes no progress, as they are by sound nodes.
+    pub fn has_gates(self) -> bool {
+        self != Self::Overwritten
     }
 
     /// How nodes are set up for it, by their environment.
@@ -62,18 +100,24 @@ impl Scene {
             Self::LeftBehind => &[("PORTCULLIS_SNAPSHOT_EVERY", "20")],
             // Elections take longer then, and starting a process does not.
             Self::Forgetful => &[("PORTCULLIS_WIDE_AREA", "true")],
-            Self::Frozen | Self::Restarted | Self::Retried | Self::Damaged | Self::Listed => &[],
+            Self::Frozen
+            | Self::Restarted
+            | Self::Retried
+            | Self::Damaged
+            | Self::Listed
+            | Self::LateGrant
+            | Self::Overwritten => &[],
         }
     }
 
     /// How long leases last in it, if not by default: long enough for all of it to happen within one, or too short to matter.
     fn leases(self) -> Option<Duration> {
         match self {
-            Self::Restarted | Self::Retried => Some(Duration::from_secs(8)),
+            Self::Restarted | Self::Retried | Self::LateGrant => Some(Duration::from_secs(8)),
             Self::Forgetful => Some(Duration::from_millis(40)),
             // Clients take a node for dead that has been silent for longer.
             Self::Frozen => Some(Duration::from_millis(500)),
-            Self::LeftBehind | Self::Damaged | Self::Listed => None,
+            Self::LeftBehind | Self::Damaged | Self::Listed | Self::Overwritten => None,
         }
     }
 
@@ -81,15 +125,17 @@ impl Scene {
     /// what is damaged is not whole again.
     fn times(self) -> u64 {
         match self {
-            Self::Frozen | Self::Restarted | Self::Retried | Self::LeftBehind | Self::Forgetful => 4,
-            Self::Damaged | Self::Listed => 1,
+            Self::Frozen | Self::Restarted | Self::Retried | Self::LeftBehind | Self::Forgetful | Self::Overwritten => {
+                4
+            }
+            Self::Damaged | Self::Listed | Self::LateGrant => 1,
         }
     }
 
     /// Plays it with one cluster, until something is wrong, and says what that is.
     pub async fn play(self, network: Network, binary: &Path, folder: &Path) -> anyhow::Result<Option<String>> {
         let by_region = (self == Self::Listed).then(|| by_region(binary, folder)).transpose()?;
-        let mut stage = Stage::set(network, by_region.as_deref().unwrap_or(binary), folder).await?;
+        let mut stage = Stage::set(network, self.nodes(), by_region.as_deref().unwrap_or(binary), folder).await?;
         if let Some(length) = self.leases() {
             stage.set_leases(length).await?;
         }
@@ -104,6 +150,8 @@ impl Scene {
                 Self::Damaged => damaged::play(&mut stage, access).await?,
                 Self::Forgetful => forgetful::play(&mut stage, access).await?,
                 Self::Listed => listed::play(&mut stage, access).await?,
+                Self::LateGrant => late_grant::play(&mut stage, access).await?,
+                Self::Overwritten => overwritten::play(&mut stage, access).await?,
             };
             if wrong.is_some() {
                 return Ok(wrong);

@@ -1,4 +1,4 @@
-//! A cluster of three nodes, and one access that is given and taken away: what scenes are played with.
+//! A cluster, and one access that is given and taken away: what scenes are played with.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,8 +10,6 @@ use crate::cluster::network::Network;
 use crate::cluster::rig::Rig;
 use crate::cluster::wait;
 
-/// How many nodes a scene has.
-pub const NODES: u64 = 3;
 /// How long anything may take that should happen by itself.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a write may take: longer than the longest lease here.
@@ -46,9 +44,9 @@ pub struct Cast {
 }
 
 impl Stage {
-    /// Starts the nodes.
-    pub async fn set(network: Network, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let cluster = Cluster::start(network, Rig::default(), NODES, binary, folder).await?;
+    /// Starts so many nodes.
+    pub async fn set(network: Network, nodes: u64, binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let cluster = Cluster::start(network, Rig::default(), nodes, binary, folder).await?;
         let stage = Self { cluster, folder: folder.to_path_buf(), began: Instant::now() };
         let (id, permissions) = ("viewer".to_owned(), vec!["document#view".to_owned()]);
         let role = v1::CreateRoleRequest { id, permissions, ..<_>::default() };
@@ -103,11 +101,33 @@ impl Stage {
         Ok(Cast { leader, holder: others[0], other: others[1] })
     }
 
+    /// Waits until a node holds a lease, by what it tells a client.
+    pub async fn until_leased(&self, node: u64, client: &Client) -> anyhow::Result<()> {
+        wait::until_true("the lease of a node", PATIENCE, async || {
+            let Ok(status) = client.status(v1::StatusRequest {}).await else { return Ok(false) };
+            let own = status.nodes.iter().find(|told| told.id == node).and_then(|told| told.lease.as_ref());
+            Ok(own.is_some_and(|lease| lease.held))
+        })
+        .await
+    }
+
+    /// Kills a node and starts it again, so that things happen to it at points from then on.
+    pub fn restart_with(&mut self, node: u64, plans: &'static str) -> anyhow::Result<()> {
+        self.cluster.kill(node)?;
+        self.cluster.rig.plan(node, plans);
+        self.cluster.restart(node)
+    }
+
     /// Cuts one node off from all others, and heals everything else.
     pub fn cut_off(&mut self, node: u64) -> anyhow::Result<()> {
-        let others = self.cluster.ids().filter(|other| *other != node);
-        let cuts = others.flat_map(|other| [(node, other), (other, node)]).collect();
-        self.cluster.cut(&cuts)
+        self.split(&[node])
+    }
+
+    /// Cuts some nodes off from all others, and heals everything else.
+    pub fn split(&mut self, nodes: &[u64]) -> anyhow::Result<()> {
+        let others: Vec<u64> = self.cluster.ids().filter(|node| !nodes.contains(node)).collect();
+        let pairs = nodes.iter().flat_map(|node| others.iter().map(move |other| (*node, *other)));
+        self.cluster.cut(&pairs.flat_map(|(node, other)| [(node, other), (other, node)]).collect())
     }
 
     /// Heals everything.

@@ -133,9 +133,9 @@ impl Leases {
     pub(super) fn take(&self, core: &mut Core, from: u64, note: &Note) {
         match *note {
             Note::Granted(grant) => {
+                self.points.pass(Point::LeaseGrantReceived);
                 let now = self.clock.read();
                 let epoch = grant.epoch;
-                self.points.pass(Point::LeaseGrantReceived);
                 match core.holder.granted(&now, grant) {
                     Ok(()) => {
                         core.refusal = None;

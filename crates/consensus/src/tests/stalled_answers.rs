@@ -1,12 +1,14 @@
 //! The execution in which openraft's own read index serves a stale read, against our Confirm rounds.
 //!
 //! Nodes 2 and 3 acknowledge an entry A of leader 1, and the answers stall. 1 is cut off; 2 or 3 is elected and
-//! acknowledges a newer write. A read starts at 1. Then the old answers arrive, so 1 commits A. An answer that was given
-//! before the read began must not count as proof that 1 still led when it began, so 1 has to refuse.
+//! acknowledges a newer write. A read starts at 1. Then the old answer of 3 arrives, so 1 commits A and tells 2, and then that
+//! of 2. An answer that was given before the read began must not count as proof that 1 still led when it began, so 1 has to
+//! refuse. Nodes that use openraft's read index, and send to 2 before 2 has answered, serve it, or the execution would show nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_lease::{Fault, Faults};
 use portcullis_machine::Command;
 use portcullis_machine::command::CreateTenant;
 use tokio::time::Instant;
@@ -23,9 +25,8 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(2)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_from_before_a_read_prove_nothing() {
-    let cluster = Cluster::start().await;
+/// What a read at the old leader came to, and the write that it must not miss.
+async fn read_while_answers_stall(cluster: &Cluster, is_pipelined: bool) -> (Result<(), ReadError>, u64) {
     let (wires, old) = (Arc::clone(&cluster.wires), Arc::clone(&cluster.nodes[&1]));
     old.wait_fresh(Instant::now() + PATIENCE).await.unwrap();
     let before = old.status().last_log.unwrap();
@@ -49,15 +50,38 @@ async fn answers_from_before_a_read_prove_nothing() {
         let old = Arc::clone(&old);
         async move { old.wait_fresh(soon()).await }
     });
-    wires.release();
-    let refused = read.await.unwrap();
-    assert!(matches!(refused, Err(ReadError::DeadlineExceeded(_))), "the old leader served a read: {refused:?}");
+    // It has reached the leader when that has sent more than one heartbeat since.
+    let sent = wires.heartbeats(1, 2);
+    until("heartbeats", || wires.heartbeats(1, 2) > sent + 2).await;
+    wires.release(1, 3);
+    until("the old leader commits A", || old.status().applied > Some(before)).await;
+    if is_pipelined {
+        until("it tells the other follower", || wires.is_followed(1, 2)).await;
+    }
+    wires.release(1, 2);
+    let served = read.await.unwrap();
     a.abort();
+    (served, b)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_from_before_a_read_prove_nothing() {
+    let cluster = Cluster::start().await;
+    let (refused, b) = read_while_answers_stall(&cluster, false).await;
+    assert!(matches!(refused, Err(ReadError::DeadlineExceeded(_))), "the old leader served a read: {refused:?}");
 
     // Whoever is with the majority serves it, and has seen the write.
     let new = &cluster.nodes[&3];
     new.wait_fresh(Instant::now() + PATIENCE).await.unwrap();
     assert!(new.status().applied >= Some(b));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openrafts_read_index_takes_them_for_proof() {
+    let cluster = Cluster::start_broken_by(Faults::plant(Fault::ReadIndexOfRaft)).await;
+    let (served, b) = read_while_answers_stall(&cluster, true).await;
+    assert!(served.is_ok(), "the old leader refused: {served:?}");
+    assert!(cluster.nodes[&1].status().applied < Some(b), "what the old leader serves is not stale");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

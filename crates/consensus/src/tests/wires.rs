@@ -37,6 +37,10 @@ struct Faults {
     cut: BTreeSet<(u64, u64)>,
     /// The receiver acts, and its answers to entries behind this index wait.
     stalled: BTreeMap<(u64, u64), u64>,
+    /// Where something was sent behind entries whose answer waits.
+    followed: BTreeSet<(u64, u64)>,
+    /// How many heartbeats were sent.
+    heartbeats: BTreeMap<(u64, u64), u64>,
 }
 
 /// All wires of a cluster.
@@ -68,9 +72,36 @@ impl Wires {
         self.faults.send_modify(|faults| faults.stalled.extend([((from, to), behind)]));
     }
 
-    /// Lets the answers go that were held back; the wires stay cut where they are.
-    pub(super) fn release(&self) {
-        self.faults.send_modify(|faults| faults.stalled.clear());
+    /// Lets the answers go that were held back on one wire, which stays cut if it is.
+    pub(super) fn release(&self, from: u64, to: u64) {
+        self.faults.send_modify(|faults| {
+            faults.stalled.remove(&(from, to));
+        });
+    }
+
+    /// Whether a request without entries was sent behind those whose answers are held back.
+    pub(super) fn is_followed(&self, from: u64, to: u64) -> bool {
+        self.faults.borrow().followed.contains(&(from, to))
+    }
+
+    /// How many heartbeats were sent, whatever became of them.
+    pub(super) fn heartbeats(&self, from: u64, to: u64) -> u64 {
+        self.faults.borrow().heartbeats.get(&(from, to)).copied().unwrap_or_default()
+    }
+
+    fn note(&self, way: (u64, u64), message: &[u8]) {
+        let Ok(Request::Append(append)) = codec::decode(message) else { return };
+        if !append.entries.is_empty() {
+            return;
+        }
+        let previous = append.previous.map_or(0, |previous| previous.index);
+        self.faults.send_modify(|faults| {
+            if faults.stalled.get(&way).is_some_and(|behind| previous > *behind) {
+                faults.followed.insert(way);
+            } else {
+                *faults.heartbeats.entry(way).or_default() += 1;
+            }
+        });
     }
 }
 
@@ -94,6 +125,7 @@ impl Transport for End {
         let carried = async move {
             let unreachable =
                 |why: &str| TransportError::Unreachable { to, address: address.clone(), why: why.to_owned() };
+            wires.note((me, to.0), &message);
             if wires.faults.borrow().cut.contains(&(me, to.0)) {
                 return Err(unreachable("the wire is cut"));
             }
@@ -144,6 +176,11 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Starts three voters, the first of which leads.
     pub(super) async fn start() -> Self {
+        Self::start_broken_by(portcullis_lease::Faults::default()).await
+    }
+
+    /// The same, of nodes that break a rule.
+    pub(super) async fn start_broken_by(broken: portcullis_lease::Faults) -> Self {
         let (faults, _) = watch::channel(Faults::default());
         let wires = Arc::new(Wires { groups: Mutex::new(BTreeMap::new()), faults });
         let (mut nodes, mut folders) = (BTreeMap::new(), Vec::new());
@@ -158,7 +195,7 @@ impl Cluster {
                 transport,
                 clock: Arc::new(SystemClock),
                 seed: me,
-                faults: portcullis_lease::Faults::default(),
+                faults: broken,
                 points: portcullis_fault::Points::default(),
             };
             let options = Options { me: NodeId(me), timing: TIMING, snapshot_every: 1_000 };

@@ -159,7 +159,8 @@ fn noticed_in(fault: Fault) -> Option<&'static str> {
         | Fault::ReadIndexOfRaft
         | Fault::LeaseReadOfRaft
         | Fault::LeaseByWallClock
-        | Fault::HashByBatch => return None,
+        | Fault::HashByBatch
+        | Fault::GrantEndsByLocalClock => return None,
     })
 }
 
