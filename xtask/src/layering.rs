@@ -37,7 +37,7 @@ const USES: &[(&str, &[&str])] = &[
     // It names what nodes can be told.
     ("portcullis-jepsen", &["portcullis-client", "portcullis-fault"]),
     // What reads input from outside.
-    ("portcullis-fuzz", &["portcullis-schema", "portcullis-identity", "portcullis-wire"]),
+    ("portcullis-fuzz", &["portcullis-schema", "portcullis-identity", "portcullis-pki", "portcullis-wire"]),
 ];
 
 /// Values in, values out: time, randomness and input are arguments of these crates.

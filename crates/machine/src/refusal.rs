@@ -434,7 +434,7 @@ impl Refusal {
             Self::ParentNotObject(_) => "PARENT_NOT_OBJECT",
             Self::RelationshipExists(_) => "RELATIONSHIP_EXISTS",
             Self::PreconditionFailed { .. } => "PRECONDITION_FAILED",
-            Self::TooMany { .. } => "TOO_MANY",
+            Self::TooMany { .. } | Self::JoinTokensFull { .. } => "TOO_MANY",
             Self::FilterTooWide { .. } => "FILTER_TOO_WIDE",
             Self::IdempotencyKeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
             Self::GrantDiffers(_) => "GRANT_DIFFERS",
@@ -464,7 +464,6 @@ impl Refusal {
             Self::JoinTokenExpired { .. } => "JOIN_TOKEN_EXPIRED",
             Self::JoinTokenUsed { .. } => "JOIN_TOKEN_USED",
             Self::JoinTokenExpiry { .. } => "JOIN_TOKEN_EXPIRY_INVALID",
-            Self::JoinTokensFull { .. } => "TOO_MANY",
             Self::JoinTokenRequired(_) => "JOIN_TOKEN_REQUIRED",
         }
     }

@@ -75,12 +75,11 @@ impl Node {
     ) -> Result<ClusterId, AdministerError> {
         let (identity, authority) = founded.unzip();
         // A node that died between these steps goes on where it stopped.
-        let cluster = match self.cluster() {
-            Some(cluster) => cluster,
-            None => {
-                let identity = identity.unwrap_or_else(|| ClusterId(self.entropy.bytes()));
-                self.adopt(identity).map_err(AdministerError::Refused)?
-            }
+        let cluster = if let Some(cluster) = self.cluster() {
+            cluster
+        } else {
+            let identity = identity.unwrap_or_else(|| ClusterId(self.entropy.bytes()));
+            self.adopt(identity).map_err(AdministerError::Refused)?
         };
         let peer = Peer {
             peer: self.config.peer.clone(),

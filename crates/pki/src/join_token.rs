@@ -55,7 +55,7 @@ impl JoinSecret {
     ///
     /// Never: sixteen hexadecimal digits are an id.
     pub fn id(&self) -> JoinTokenId {
-        let digits: String = self.id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = format!("{:016x}", u64::from_be_bytes(self.id));
         JoinTokenId::new(&digits).expect("INVARIANT: digits are an id")
     }
 

@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(name.to_string(), text);
         assert_eq!(text.parse(), Ok(name));
         for wrong in [
-            "".to_owned(),
+            String::new(),
             "https://a".to_owned(),
             text.replace("ab", "AB"),
             text.replace("node/7", "node/07"),

@@ -79,10 +79,8 @@ async fn open_listeners(settings: &Settings) -> anyhow::Result<Listeners> {
     let insecure = settings.insecure.value;
     let (client, peer, http) = (settings.listen.value, settings.peer_listen.value, settings.http_listen.value);
     let nothing = "has neither TLS nor authentication";
-    let (of_peers, of_others) = match settings.tls.value {
-        true => (None, "has no authentication"),
-        false => (Some(nothing), nothing),
-    };
+    let (of_peers, of_others) =
+        if settings.tls.value { (None, "has no authentication") } else { (Some(nothing), nothing) };
     check_insecure("client", client, Some(of_others), insecure)?;
     check_insecure("peer", peer, of_peers, insecure)?;
     check_insecure("http", http, Some(of_others), insecure)?;

@@ -102,7 +102,7 @@ pub(crate) struct Flags {
 /// Settings as they may stand in a file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
+struct Configured {
     node_id: Option<u64>,
     data_dir: Option<PathBuf>,
     region: Option<String>,
@@ -312,7 +312,7 @@ pub(crate) fn print(flags: Flags, output: Output) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_file(path: &Path) -> anyhow::Result<File> {
+fn read_file(path: &Path) -> anyhow::Result<Configured> {
     let text = std::fs::read_to_string(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
     toml::from_str(&text).with_context(|| format!("`{}` is not a valid configuration", path.display()))
 }

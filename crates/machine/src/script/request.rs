@@ -77,6 +77,27 @@ fn digest(text: &str) -> [u8; 32] {
     digest
 }
 
+/// A command about who is trusted, if it is one.
+fn about_trust(words: &[&str]) -> Result<Option<Command>, Spoilt> {
+    Ok(Some(match words {
+        ["admit-by-token", node, token, secret] => Command::AdmitByToken(AdmitByToken {
+            node: NodeId(number(node)?),
+            token: token.parse()?,
+            proof: digest(secret),
+            applicant: digest(node),
+        }),
+        ["create-join-token", id, secret, "until", expires] => Command::CreateJoinToken(CreateJoinToken {
+            id: id.parse()?,
+            proof: digest(secret),
+            expires: expires.parse()?,
+        }),
+        ["revoke-join-token", id] => Command::RevokeJoinToken(RevokeJoinToken { id: id.parse()? }),
+        ["install-authority", name] => Command::InstallAuthority(InstallAuthority { authority: authority(name) }),
+        ["drop-authority", name] => Command::DropAuthority(DropAuthority { fingerprint: authority(name).fingerprint }),
+        _ => return Ok(None),
+    }))
+}
+
 /// An authority of which only the name matters.
 fn authority(name: &str) -> Authority {
     Authority {
@@ -109,26 +130,15 @@ fn precondition(words: &[&str]) -> Result<Precondition, Spoilt> {
 fn command(text: &str) -> Result<Command, Spoilt> {
     let words: Vec<String> = text.split_whitespace().flat_map(expand).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let Some(command) = about_trust(&words)? {
+        return Ok(command);
+    }
     Ok(match words.as_slice() {
         ["initialise", cluster, node] => {
             Command::Initialise(Initialise { cluster: cluster.parse()?, node: NodeId(number(node)?) })
         }
         ["raise-version", version] => Command::RaiseVersion(RaiseVersion { version: number(version)? }),
         ["admit-node", node] => Command::AdmitNode(AdmitNode { node: NodeId(number(node)?) }),
-        ["admit-by-token", node, token, secret] => Command::AdmitByToken(AdmitByToken {
-            node: NodeId(number(node)?),
-            token: token.parse()?,
-            proof: digest(secret),
-            applicant: digest(node),
-        }),
-        ["create-join-token", id, secret, "until", expires] => Command::CreateJoinToken(CreateJoinToken {
-            id: id.parse()?,
-            proof: digest(secret),
-            expires: expires.parse()?,
-        }),
-        ["revoke-join-token", id] => Command::RevokeJoinToken(RevokeJoinToken { id: id.parse()? }),
-        ["install-authority", name] => Command::InstallAuthority(InstallAuthority { authority: authority(name) }),
-        ["drop-authority", name] => Command::DropAuthority(DropAuthority { fingerprint: authority(name).fingerprint }),
         ["retire-node", node] => Command::RetireNode(RetireNode { node: NodeId(number(node)?) }),
         ["configure-leases", words @ ..] => Command::ConfigureLeases(configure_leases(words)?),
         ["compact-history", floor] => Command::CompactHistory(CompactHistory { floor: Revision(number(floor)?) }),

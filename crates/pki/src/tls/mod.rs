@@ -96,7 +96,7 @@ impl Held {
         // The authority comes along twice: as the one before has signed it for those who know that one only, and by itself
         // for those who know it by its fingerprint.
         let chain = [&papers.certificate, &papers.cross_certificate].into_iter().chain(papers.authorities.iter().rev());
-        let chain = chain.cloned().filter(|der| !der.is_empty()).map(CertificateDer::from).collect();
+        let chain = chain.filter(|der| !der.is_empty()).cloned().map(CertificateDer::from).collect();
         let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(private)?);
         certified.keys_match()?;
         let mut roots = RootCertStore::empty();

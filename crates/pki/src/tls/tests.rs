@@ -63,11 +63,11 @@ fn handshake(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Result<(
     Ok(())
 }
 
-/// `caller` calls `called`, which it takes for node `expected`.
-fn call(caller: &Papers, called: &Papers, expected: u64, members: Members) -> Result<(), String> {
-    let called = Credentials::new(called.clone()).unwrap().accept_peers(members).unwrap();
-    let caller = Credentials::new(caller.clone()).unwrap().connect_peer(NodeId(expected)).unwrap();
-    handshake(&caller, &called)
+/// One node calls another, which it takes for node `expected`.
+fn call(from: &Papers, to: &Papers, expected: u64, members: Members) -> Result<(), String> {
+    let server = Credentials::new(to.clone()).unwrap().accept_peers(members).unwrap();
+    let client = Credentials::new(from.clone()).unwrap().connect_peer(NodeId(expected)).unwrap();
+    handshake(&client, &server)
 }
 
 #[track_caller]

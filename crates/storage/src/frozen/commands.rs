@@ -26,6 +26,7 @@ pub(super) fn check(frozen: &mut Frozen) {
 }
 
 /// The command after another; the first one after none.
+#[expect(clippy::too_many_lines, reason = "a chain has every variant in it")]
 pub(super) fn after(previous: Option<&Command>) -> Option<Command> {
     let node = NodeId(300);
     let (id, tenant) = (role().id, tenant());

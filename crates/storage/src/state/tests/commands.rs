@@ -160,6 +160,17 @@ impl Commands {
                 let filters = if partly { &filters[..4] } else { &filters[..] };
                 Command::DeleteTuples(DeleteTuples { filter: self.dice.one_of(filters).parse().unwrap(), most, partly })
             }
+            22..=26 => self.about_trust(kind, node),
+            _ => {
+                let updates = (0..=self.dice.below(3)).map(|_| self.update()).collect();
+                let command = Box::new(Command::WriteRelationships(WriteRelationships { updates }));
+                Command::Annotated(Annotated { metadata: r#"{"by":"sync"}"#.parse().unwrap(), command })
+            }
+        }
+    }
+
+    fn about_trust(&mut self, kind: usize, node: NodeId) -> Command {
+        match kind {
             22 => {
                 let fingerprint = self.fingerprint();
                 let authority =
@@ -172,12 +183,7 @@ impl Commands {
                 Command::CreateJoinToken(CreateJoinToken { id: self.token(), proof: [1; 32], expires })
             }
             25 => Command::RevokeJoinToken(RevokeJoinToken { id: self.token() }),
-            26 => Command::AdmitByToken(AdmitByToken { node, token: self.token(), proof: [1; 32], applicant: [2; 32] }),
-            _ => {
-                let updates = (0..=self.dice.below(3)).map(|_| self.update()).collect();
-                let command = Box::new(Command::WriteRelationships(WriteRelationships { updates }));
-                Command::Annotated(Annotated { metadata: r#"{"by":"sync"}"#.parse().unwrap(), command })
-            }
+            _ => Command::AdmitByToken(AdmitByToken { node, token: self.token(), proof: [1; 32], applicant: [2; 32] }),
         }
     }
 
