@@ -162,7 +162,8 @@ fn alarm_after(previous: Option<&Alarm>) -> Option<Alarm> {
         Some(Alarm::ClockDeviates { .. }) => Alarm::ClockUnsynchronised,
         Some(Alarm::ClockUnsynchronised) => Alarm::ClockError { error_ms: 300, most_ms: 250 },
         Some(Alarm::ClockError { .. }) => Alarm::TenantsSpilled { tenants: 300 },
-        Some(Alarm::TenantsSpilled { .. }) => return None,
+        Some(Alarm::TenantsSpilled { .. }) => Alarm::CertificateEnds { hours: -300 },
+        Some(Alarm::CertificateEnds { .. }) => return None,
     })
 }
 

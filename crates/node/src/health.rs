@@ -12,7 +12,7 @@ use futures::future::join_all;
 use nix::sys::statvfs::statvfs;
 use portcullis_consensus::clock::WallError;
 use portcullis_consensus::{NodeRole, NodeStatus};
-use portcullis_model::NodeId;
+use portcullis_model::{NodeId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -24,6 +24,9 @@ use crate::node::Node;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How far the leader's wall clock may be from those of most voters, in milliseconds.
 const DEVIATION_MS_MAX: u64 = 2_000;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+/// What is left of a certificate when it should have been renewed: 14 days, and it is renewed a day before.
+const CERTIFICATE_LEFT_MS_MIN: i64 = 14 * 24 * HOUR_MS;
 /// How long a leader whose clock is wrong tries to hand over before it looks around again.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -71,6 +74,14 @@ pub enum Alarm {
         /// How many.
         tenants: u64,
     },
+    /// The certificate is about to end, which means that it is not renewed.
+    #[error(
+        "CERTIFICATE_ENDS: the certificate of this node ends in {hours} hours and is not renewed: its log says why"
+    )]
+    CertificateEnds {
+        /// When; negative since it has.
+        hours: i64,
+    },
 }
 
 /// A member whose disk is nearly full.
@@ -88,6 +99,8 @@ pub struct LowDisk {
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     seen: Mutex<Seen>,
+    /// When the node's certificate ends, where it has one.
+    certificate_ends: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -111,6 +124,12 @@ impl Health {
     }
 }
 
+/// Whether a certificate ends so soon that it should have been renewed.
+fn certificate_alarm(ends: Timestamp, now: Timestamp) -> Option<Alarm> {
+    let left_ms = ends.0.saturating_sub(now.0);
+    (left_ms < CERTIFICATE_LEFT_MS_MIN).then_some(Alarm::CertificateEnds { hours: left_ms.div_euclid(HOUR_MS) })
+}
+
 impl Node {
     /// What is free on the disk of the data folder, in bytes; `None` until it was looked at.
     pub fn disk_free_bytes(&self) -> Option<u64> {
@@ -127,6 +146,16 @@ impl Node {
         self.reader.view().resident.spilled() as u64
     }
 
+    /// When the certificate of this node ends, if it has one.
+    pub fn certificate_ends(&self) -> Option<Timestamp> {
+        *self.health.certificate_ends.lock().expect("INVARIANT: nothing panics while holding it")
+    }
+
+    /// Says when the certificate of this node ends.
+    pub fn set_certificate_ends(&self, ends: Timestamp) {
+        *self.health.certificate_ends.lock().expect("INVARIANT: nothing panics while holding it") = Some(ends);
+    }
+
     /// What an operator should see to on this node.
     pub fn alarms(&self) -> Vec<Alarm> {
         let (seen, reserve_bytes) = (self.health.seen(), self.config.disk_reserve_bytes);
@@ -140,6 +169,7 @@ impl Node {
             Some(self.spilled_tenants())
                 .filter(|tenants| *tenants > 0)
                 .map(|tenants| Alarm::TenantsSpilled { tenants }),
+            self.certificate_ends().and_then(|ends| certificate_alarm(ends, self.clock.wall())),
         ]
         .into_iter()
         .flatten()
@@ -292,6 +322,16 @@ fn free_bytes(path: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_renewed_is_an_alarm() {
+        let (now, day) = (Timestamp(1_000), 24 * HOUR_MS);
+        let alarm = |left_ms: i64| certificate_alarm(Timestamp(now.0 + left_ms), now);
+        assert_eq!(alarm(15 * day), None, "when it is renewed");
+        assert_eq!(alarm(14 * day), None);
+        assert_eq!(alarm(14 * day - 1), Some(Alarm::CertificateEnds { hours: 14 * 24 - 1 }));
+        assert_eq!(alarm(-1), Some(Alarm::CertificateEnds { hours: -1 }));
+    }
 
     #[test]
     fn a_clock_is_doubted_when_its_own_machine_doubts_it() {

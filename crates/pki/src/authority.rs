@@ -15,7 +15,7 @@ use crate::{ClusterKey, NodeName, OpenError};
 
 /// How long an authority's certificate is good.
 const AUTHORITY_VALID: Duration = Duration::from_hours(10 * 365 * 24);
-/// How long a node's certificate is good. It is renewed when a third of that is left.
+/// How long a node's certificate is good. It is renewed when half of that is left.
 pub const NODE_VALID: Duration = Duration::from_hours(30 * 24);
 /// How far back the beginning of a certificate lies, since clocks differ.
 const BACKDATED: Duration = Duration::from_hours(1);

@@ -23,7 +23,7 @@ const APPLICANT_FILE: &str = "applicant.der";
 /// The certificates of the authorities, for whoever connects to the node.
 const AUTHORITIES_FILE: &str = "ca.crt";
 /// How much of a certificate's time is left when it is renewed.
-const RENEW_WITHIN: Duration = Duration::from_secs(NODE_VALID.as_secs() / 3);
+const RENEW_WITHIN: Duration = Duration::from_secs(NODE_VALID.as_secs() / 2);
 
 /// What a node holds to prove who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

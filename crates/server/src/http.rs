@@ -50,6 +50,10 @@ async fn show_metrics(State(watched): State<Watched>) -> String {
     gauge("portcullis_spilled_tenants", watched.node.spilled_tenants());
     gauge("portcullis_alarms", watched.node.alarms().len() as u64);
     gauge("portcullis_history_floor_revision", watched.node.history_floor().0);
+    if let Some(ends) = watched.node.certificate_ends() {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact up to 2^53")]
+        metrics::gauge!("portcullis_certificate_ends_timestamp_seconds").set(ends.0 as f64 / 1_000.0);
+    }
     gauge("portcullis_watchers", watched.node.watchers() as u64);
     gauge("portcullis_visible_revision", watched.node.visible().0);
     show_lease_metrics(&watched.node, &group);

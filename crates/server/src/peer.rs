@@ -1,6 +1,7 @@
 //! `portcullis.peer.v1.Peer`: calls from other nodes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_consensus::AnswerError;
 use portcullis_model::{ClusterId, GroupId, NodeId};
@@ -8,6 +9,7 @@ use portcullis_node::Node;
 use portcullis_wire::peer::peer_server::Peer;
 use portcullis_wire::peer::{CallRequest, CallResponse, PostResponse};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::tls::Arrived;
@@ -37,7 +39,7 @@ impl Peer for Service {
     }
 
     async fn post(&self, request: Request<Streaming<CallRequest>>) -> Result<Response<PostResponse>, Status> {
-        let shown = shown(&request);
+        let (shown, mut last_words) = (shown(&request), LastWords::default());
         let (mut notes, mut stopped) = (request.into_inner(), self.stopped.clone());
         loop {
             let note = tokio::select! {
@@ -46,11 +48,36 @@ impl Peer for Service {
             };
             let Some(note) = note else { return Ok(Response::new(PostResponse {})) };
             self.check_shown(shown, note.from).map_err(Status::permission_denied)?;
-            // A node whose id is used up may hold a lease for a moment yet, and what it has registered still counts.
+            if last_words.are_over(Instant::now(), || self.check_sender(note.from).is_err()) {
+                return Err(Status::failed_precondition(format!("node id {} is retired", note.from)));
+            }
             self.check_addressee(&note).map_err(Status::failed_precondition)?;
             let received = self.node.receive(NodeId(note.from), &note.body);
             received.map_err(|error| Status::invalid_argument(error.to_string()))?;
         }
+    }
+}
+
+/// How long a node is heard after its id was used up: it may hold a lease for so long, and what it has registered counts.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(90);
+/// How often it is looked whether the id of a node that sends notes is used up.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is left to say for a node whose stream of notes was open when its id was used up.
+#[derive(Default)]
+struct LastWords {
+    looked: Option<Instant>,
+    retired: Option<Instant>,
+}
+
+impl LastWords {
+    /// Whether the node is heard no more.
+    fn are_over(&mut self, now: Instant, is_retired: impl FnOnce() -> bool) -> bool {
+        if self.looked.is_none_or(|looked| now >= looked + LOOK_EVERY) {
+            self.looked = Some(now);
+            self.retired = is_retired().then(|| self.retired.unwrap_or(now));
+        }
+        self.retired.is_some_and(|retired| now >= retired + LAST_WORDS_MAX)
     }
 }
 
@@ -104,4 +131,20 @@ impl Service {
 /// The node that has shown its certificate when the connection was made.
 fn shown<T>(request: &Request<T>) -> Option<NodeId> {
     request.extensions().get::<Arrived>()?.node
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_whose_id_is_used_up_is_heard_until_it_can_hold_no_lease() {
+        let (mut last_words, begun) = (LastWords::default(), Instant::now());
+        assert!(!last_words.are_over(begun, || false));
+        assert!(!last_words.are_over(begun, || unreachable!("it was looked at just now")));
+        let retired = begun + LOOK_EVERY;
+        assert!(!last_words.are_over(retired, || true));
+        assert!(!last_words.are_over(retired + LAST_WORDS_MAX - LOOK_EVERY, || true));
+        assert!(last_words.are_over(retired + LAST_WORDS_MAX, || true));
+    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use portcullis_model::Timestamp;
 use portcullis_node::Node;
 use portcullis_pki::tls::Credentials;
 use tokio::time::MissedTickBehavior;
@@ -31,6 +32,9 @@ pub fn keep(node: &Arc<Node>, credentials: Credentials, data_dir: PathBuf, hosts
         loop {
             looks.tick().await;
             let Some(node) = node.upgrade() else { return };
+            if let Some(ends) = ends(&credentials) {
+                node.set_certificate_ends(ends);
+            }
             if let Err(why) = renew(&node, &credentials, &data_dir, &hosts) {
                 tracing::error!(%why, "the certificate of this node is not renewed");
             }
@@ -45,4 +49,10 @@ fn renew(node: &Node, credentials: &Credentials, data_dir: &Path, hosts: &[Strin
     renewed.write(data_dir).map_err(|error| error.to_string())?;
     tracing::info!(authorities = renewed.authorities.len(), "the certificates of this node are new");
     credentials.replace(renewed).map_err(|error| error.to_string())
+}
+
+/// When the certificate that is used now ends.
+fn ends(credentials: &Credentials) -> Option<Timestamp> {
+    let since = credentials.papers().ends()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Timestamp)
 }

@@ -4,6 +4,7 @@
 //! cut, and no protocol can help that: so a node that is lied to keeps its power, and before it is told the truth again everything
 //! of it is synced for real. The promise has to hold then, since what a process has written outlives it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::Rng;
@@ -61,14 +62,14 @@ impl Fault for Unsynced {
             Does::Lies => format!("let fsync lie at {}, and kill it in the end", nodes(&victims)),
             Does::Slow(ms) => format!("let fsync take {ms} ms more at {}", nodes(&victims)),
         };
-        Blow { victims, what, act: Box::new(Unsyncing { does, done: 0 }) }
+        Blow { victims, what, act: Box::new(Unsyncing { does, before: BTreeMap::new() }) }
     }
 }
 
 struct Unsyncing {
     does: Does,
-    /// How often it had been done before.
-    done: u64,
+    /// How often it had been done to each before.
+    before: BTreeMap<u64, u64>,
 }
 
 impl Act for Unsyncing {
@@ -78,14 +79,14 @@ impl Act for Unsyncing {
             if self.does == Does::Fails {
                 field.excuse(*node)?;
             }
-            self.done += field.cluster.rig.shim()?.done(*node);
+            self.before.insert(*node, field.cluster.rig.shim()?.done(*node));
             field.cluster.rig.shim()?.tell(*node, self.does)?;
         }
         Ok(())
     }
 
     fn end(&mut self, victims: &[u64], field: &mut Field<'_>) -> anyhow::Result<Bite> {
-        let mut done = 0;
+        let mut bit = false;
         for node in victims {
             if self.does == Does::Lies {
                 // What was written survives this, synced or not.
@@ -93,13 +94,19 @@ impl Act for Unsyncing {
                 field.observer.forget(*node);
                 field.cluster.sync(*node)?;
             }
-            done += field.cluster.rig.shim()?.done(*node);
+            let was_done = field.cluster.rig.shim()?.done(*node) > self.before.get(node).copied().unwrap_or_default();
             field.cluster.rig.shim()?.tell(*node, Does::Honest)?;
             if self.does == Does::Fails {
+                if was_done {
+                    // It is about to end, and may take longer for that than it is excused.
+                    field.cluster.kill(*node)?;
+                    field.observer.forget(*node);
+                }
                 field.excuse_no_more(*node)?;
             }
+            bit |= was_done;
             field.revive(*node)?;
         }
-        if done > self.done { Ok(Bite::Bit) } else { Ok(Bite::Nothing("nothing was synced meanwhile".to_owned())) }
+        if bit { Ok(Bite::Bit) } else { Ok(Bite::Nothing("nothing was synced meanwhile".to_owned())) }
     }
 }
