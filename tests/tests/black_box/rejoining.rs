@@ -59,7 +59,7 @@ async fn a_request_to_join_may_be_repeated_by_who_made_it() -> anyhow::Result<()
         id: 2,
         peer: "127.0.0.1:1".to_owned(),
         client: "127.0.0.1:2".to_owned(),
-        command_version: 3,
+        command_version: u32::MAX,
         idempotency_key: key.to_owned(),
         ..v1::JoinRequest::default()
     };

@@ -56,7 +56,7 @@ async fn a_token_lets_in_one_node_once() -> anyhow::Result<()> {
         id: 2,
         peer: "127.0.0.1:1".to_owned(),
         client: "127.0.0.1:2".to_owned(),
-        command_version: 4,
+        command_version: u32::MAX,
         idempotency_key: format!("join-{}-2", listed[0].id),
         certificate_request: portcullis_pki::Applicant::new()?.request,
         token: token.clone(),
