@@ -4,7 +4,7 @@
 //! [cluster key](ClusterKey), which is not: each node keeps that beside its data and hands it to nodes that are let in. So
 //! a copy of the state alone signs nothing, and every node can renew its own certificate without asking another.
 //!
-//! A certificate says who a node is, and no more than that: whether the node is a member is asked of the state, so the
+//! A certificate says who a node is, and no more than that: whether the node was removed since is asked of the state, so the
 //! certificate of a node that was removed is worth nothing from then on.
 
 pub mod authority;

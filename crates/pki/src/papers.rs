@@ -264,8 +264,9 @@ impl Papers {
             let path = folder.join(name);
             write_whole(&folder, &path, text.as_bytes()).map_err(|source| PapersError::File { path, source })
         };
-        write(FILE, &json)?;
-        write(AUTHORITIES_FILE, &self.authorities_pem())
+        // The papers come last: whoever dies in between finds the old ones, and writes both again.
+        write(AUTHORITIES_FILE, &self.authorities_pem())?;
+        write(FILE, &json)
     }
 
     /// The certificates of the authorities, in PEM.

@@ -19,7 +19,7 @@ use rustls::{
 use super::{Credentials, CredentialsError, H2, provider};
 use crate::NodeName;
 
-/// Whether a node is one of the cluster now.
+/// Whether a node that was let in is one of the cluster still.
 pub type Members = Arc<dyn Fn(NodeId) -> bool + Send + Sync>;
 
 /// Why the other end of a connection is not talked to, though its certificate is signed by an authority of the cluster.
@@ -31,8 +31,8 @@ pub enum PeerRefused {
     /// Another cluster's.
     #[error("the certificate is of `{0}`, which is a node of another cluster")]
     OtherCluster(String),
-    /// It was removed, or was never let in.
-    #[error("node {0} is not a member: it was removed, or was never let in")]
+    /// It was removed.
+    #[error("node {0} is not a member: it was removed")]
     NotMember(NodeId),
     /// Another node than was to be reached.
     #[error("node {found} answers where node {expected} was to be")]
